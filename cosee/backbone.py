@@ -1,0 +1,163 @@
+"""Adapters over transformers' own encoders: embed, one layer at a time, pool. No modelling code is copied.
+
+Stepping through `embed` and `layer` gives, bit for bit, the hidden states of the encoder's own forward pass.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cosee.errors import InputError
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json")
+"""What a backbone folder must hold."""
+
+
+class Backbone(nn.Module):
+    """An encoder as early exiting sees it; subclasses say where each architecture keeps its layers."""
+
+    def __init__(self, encoder: nn.Module, depth: int | None = None) -> None:
+        """Wrap `encoder`; `depth` keeps only the first layers (all if None)."""
+        super().__init__()
+        full = encoder.config.num_hidden_layers
+        if depth is not None and not 1 <= depth <= full:
+            raise InputError(f"depth: {depth} layers asked of an encoder that has {full}; expected 1 to {full}.")
+        self.encoder = encoder
+        self.num_layers = depth or full
+        self.hidden_size: int = encoder.config.hidden_size
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Hidden states [B, T, H] of layer 0 and the attention mask [B, 1, 1, T] (None: nothing is padded).
+
+        The mask is made here because transformers' helper asks the device whether anything is padded, which would stall
+        every step on a GPU; the batch knows it from the lengths.
+        """
+        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
+        return self.encoder.embeddings(input_ids=input_ids, token_type_ids=token_type_ids), mask
+
+    def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Apply layer `index` (0-based) to hidden states [B, T, H]."""
+        raise NotImplementedError
+
+    def pool(self, states: Tensor) -> Tensor:
+        """The pretrained pooler (dense and tanh) on [CLS] states [..., H] -> [..., H]."""
+        raise NotImplementedError
+
+    def cls_states(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
+        """[CLS] states after every layer [B, M, H]."""
+        hidden, mask = self.embed(input_ids, attention_mask, token_type_ids)
+        states = []
+        for index in range(self.num_layers):
+            hidden = self.layer(index, hidden, mask)
+            states.append(hidden[:, 0])
+        return torch.stack(states, dim=1)
+
+
+class BertBackbone(Backbone):
+    """BERT: a list of layers, each with its own weights."""
+
+    def __init__(self, encoder: nn.Module, depth: int | None = None) -> None:
+        """Wrap a `BertModel`, dropping the layers beyond `depth`."""
+        super().__init__(encoder, depth)
+        encoder.encoder.layer = encoder.encoder.layer[: self.num_layers]
+
+    def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Apply one BertLayer."""
+        return self.encoder.encoder.layer[index](hidden, mask)
+
+    def pool(self, states: Tensor) -> Tensor:
+        """BertPooler without its selection of the first token."""
+        return self.encoder.pooler.activation(self.encoder.pooler.dense(states))
+
+
+class AlbertBackbone(Backbone):
+    """ALBERT: groups of layers that share their weights, after a projection of the small embeddings."""
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Embeddings projected to the hidden size [B, T, H], and the mask."""
+        hidden, mask = super().embed(input_ids, attention_mask, token_type_ids)
+        return self.encoder.encoder.embedding_hidden_mapping_in(hidden), mask
+
+    def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """Apply the group that the full model would use at this depth."""
+        config = self.encoder.config
+        group = index * config.num_hidden_groups // config.num_hidden_layers
+        return self.encoder.encoder.albert_layer_groups[group](hidden, mask)
+
+    def pool(self, states: Tensor) -> Tensor:
+        """ALBERT's pooler is a linear layer and its activation."""
+        return self.encoder.pooler_activation(self.encoder.pooler(states))
+
+
+ADAPTERS: dict[str, type[Backbone]] = {"bert": BertBackbone, "albert": AlbertBackbone}
+"""transformers' `model_type` -> adapter. A new architecture is a class above and a line here."""
+
+
+def check_folder(folder: str | Path) -> None:
+    """Check that a backbone folder holds what `load_backbone` and the tokenisation need.
+
+    Raises:
+        InputError: the folder or one of its files is missing.
+    """
+    folder = Path(folder)
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise InputError(f"{folder}: no {missing[0]}; expected an encoder folder with {', '.join(FILES)}.")
+
+
+def check_layers(folder: str | Path, layers: int) -> None:
+    """Check that an encoder has the depth that the configuration plans with.
+
+    Raises:
+        InputError: it has another number of layers.
+    """
+    found = json.loads((Path(folder) / "config.json").read_text())["num_hidden_layers"]
+    if found != layers:
+        raise InputError(f"{folder}: the encoder has {found} layers, the configuration says `layers: {layers}`; make them agree.")
+
+
+def _adapter(config: object, where: str) -> type[Backbone]:
+    model_type = getattr(config, "model_type", None)
+    if model_type not in ADAPTERS:
+        raise InputError(f"{where}: encoders of type {model_type!r} have no adapter; expected {' or '.join(ADAPTERS)}.")
+    return ADAPTERS[model_type]
+
+
+def load_backbone(folder: str | Path, depth: int | None = None) -> Backbone:
+    """Load a pretrained encoder from a local folder, in float32.
+
+    Args:
+        folder: encoder folder as `save_pretrained` writes it.
+        depth: keep only the first layers.
+
+    Raises:
+        InputError: a file is missing or corrupt, the type is unknown, or weights (the pooler's, say) are not in the file.
+    """
+    from transformers import AutoConfig, AutoModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    check_folder(folder)
+    adapter = _adapter(AutoConfig.from_pretrained(folder, local_files_only=True), str(folder))
+    try:
+        encoder, info = AutoModel.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="sdpa", local_files_only=True, output_loading_info=True
+        )
+    except Exception as error:  # safetensors and transformers raise kinds of their own for a damaged file
+        raise InputError(f"{folder}/model.safetensors: cannot be loaded ({error}); fetch it again.") from error
+    if info["missing_keys"]:
+        raise InputError(
+            f"{folder}/model.safetensors: lacks {sorted(info['missing_keys'])[0]}; "
+            "expected the weights of a whole pretrained encoder, its pooler included."
+        )
+    return adapter(encoder, depth)
+
+
+def empty_backbone(config: dict[str, object], depth: int | None = None) -> Backbone:
+    """A backbone of the given transformers configuration, with fresh weights (none at all on the meta device)."""
+    from transformers import AutoConfig, AutoModel
+
+    parsed = AutoConfig.for_model(**config)
+    return _adapter(parsed, "backbone")(AutoModel.from_config(parsed, attn_implementation="sdpa"), depth)

@@ -1,0 +1,83 @@
+"""Batches of token ids: gathered on the device, padded to their own longest row, rows of like length together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cosee.tokens import TokenSplit
+
+POOL_BATCHES = 32
+"""Batches that are drawn together, sorted by length and cut: enough to save padding, few enough to stay random."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A padded batch: input_ids, token_type_ids and attention_mask [B, T] (None: nothing is padded), labels [B]."""
+
+    input_ids: Tensor
+    attention_mask: Tensor | None
+    token_type_ids: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """B, the number of rows."""
+        return len(self.labels)
+
+
+class DeviceSplit:
+    """One split whose token ids live on a device as a single tensor; batches are gathered there.
+
+    No worker processes and no copy from the host in a step, apart from the row numbers.
+    """
+
+    def __init__(self, split: TokenSplit, device: torch.device, pad_id: int = 0) -> None:
+        """Move the ids to `device`; `pad_id` fills the padding, which the attention mask hides."""
+        self.lengths = split.lengths  # on the host: the padded length must be known without asking the device
+        self.device = device
+        self.pad_id = pad_id
+        self.ids = torch.as_tensor(split.ids, device=device)
+        self.offsets = torch.as_tensor(split.offsets, device=device)
+        self.second = torch.as_tensor(split.second, device=device)
+        self.labels = torch.as_tensor(split.labels, dtype=torch.int64, device=device)
+
+    def __len__(self) -> int:
+        """N, the number of rows."""
+        return len(self.lengths)
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Gather the given rows [B], padded to the longest of them."""
+        lengths = self.lengths[rows]
+        longest = int(lengths.max())
+        index = torch.as_tensor(rows, device=self.device)
+        position = torch.arange(longest, device=self.device)
+        start, stop = self.offsets[index], self.offsets[index + 1]
+        inside = position < (stop - start)[:, None]
+        flat = (start[:, None] + position).clamp(max=len(self.ids) - 1)
+        ids = torch.where(inside, self.ids[flat].long(), self.pad_id)
+        types = ((position >= self.second[index][:, None]) & inside).long()
+        return Batch(ids, inside if lengths.min() < longest else None, types, self.labels[index])
+
+
+def training_order(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Rows of every batch of one epoch: each row once, rows of like length together, batches in random order.
+
+    The rows are shuffled, cut into pools of `POOL_BATCHES` batches, sorted by length within a pool and cut into batches,
+    so that padding is small while every epoch meets other neighbours. The last batch may be smaller.
+    """
+    shuffled = rng.permutation(len(lengths))
+    pool = batch_size * POOL_BATCHES
+    batches = []
+    for begin in range(0, len(shuffled), pool):
+        rows = shuffled[begin : begin + pool]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        batches += [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def evaluation_order(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Rows of every batch, shortest rows first; each row once."""
+    order = np.argsort(lengths, kind="stable")
+    return (order[i : i + batch_size] for i in range(0, len(order), batch_size))

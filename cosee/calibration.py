@@ -1,0 +1,43 @@
+"""Online signal calibration: pull the exit signals of right and wrong samples apart (Eq. 6-8)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from cosee.signals import Orientation
+
+
+def signal_calibration_loss(
+    signal: Tensor,
+    correct: Tensor,
+    margin: float,
+    harder_is: Orientation,
+    average: Literal["present", "all"] = "present",
+) -> Tensor:
+    """Hinge on the distance between the mean signal of easy and of hard samples, averaged over the internal exits.
+
+    A sample is easy at an exit that predicts it correctly, hard at one that does not, so the partition differs between
+    exits. An exit that has only easy or only hard samples in the batch says nothing and adds nothing. The gradient flows
+    through the signal means into the heads and the backbone.
+
+    Args:
+        signal: exit signals [N, M-1].
+        correct: whether each exit is right [N, M-1], bool.
+        margin: epsilon of Eq. 7, in units of the signal.
+        harder_is: "larger" is Eq. 7 (energy, entropy), "smaller" is Eq. 8 (softmax score).
+        average: "present" divides by the number of exits that have both kinds, as the released code does; "all"
+            divides by M-1, as Eq. 6 is printed.
+
+    Returns:
+        Scalar loss, >= 0; 0 if no exit has both kinds.
+    """
+    easy = correct.to(signal.dtype)
+    hard = 1 - easy
+    num_easy, num_hard = easy.sum(dim=0), hard.sum(dim=0)
+    mean_easy = (signal * easy).sum(dim=0) / num_easy.clamp(min=1)
+    mean_hard = (signal * hard).sum(dim=0) / num_hard.clamp(min=1)
+    gap = mean_easy - mean_hard if harder_is == "larger" else mean_hard - mean_easy
+    present = ((num_easy > 0) & (num_hard > 0)).to(signal.dtype)
+    hinge = torch.relu(gap + margin) * present
+    return hinge.sum() / (present.sum().clamp(min=1) if average == "present" else signal.shape[1])

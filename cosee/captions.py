@@ -1,0 +1,87 @@
+"""What every table and figure says about itself: data, backbone, split, protocol, seeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Protocol = Literal["heldout", "field"]
+
+PROTOCOLS: Mapping[Protocol, str] = MappingProxyType(
+    {
+        "heldout": "hyper-parameters, checkpoint and thresholds chosen on rows held out from the training split",
+        "field": "hyper-parameters, checkpoint and thresholds chosen on dev itself, as is common in the field",
+    }
+)
+"""Where the choices were made, for each protocol."""
+
+THRESHOLD_SPLIT: Mapping[Protocol, str] = MappingProxyType({"heldout": "sel", "field": "dev"})
+"""The split on which exit thresholds are found, for each protocol."""
+
+CAPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "table1": "Data: sizes as the paper prints them, of the official release, and of the rows used here.",
+        "table2": "Scores (%) with the speed-up in brackets: reported on the GLUE test set, beside measured here with "
+        "thresholds sought for one target speed-up, mean ± standard deviation over seeds. The two differ in split, and "
+        "in data and backbone where those named below are others; no best result is claimed across them.",
+        "table3": "As Table 2, for a backbone whose layers share their parameters. QQP: mean of accuracy and F1; the "
+        "columns Speed-up and AVG are means over the tasks.",
+        "table4": "Number of parameters, and what the internal classifiers add, for C classes.",
+        "fig1": "Exit layers by class. Bars: mean over seeds; whiskers: lowest and highest seed.",
+        "fig3": "Distribution of the energy score (Eq. 10) and of the normalised energy score (Eq. 11) at three exits.",
+        "fig4": "Score against speed-up with the normalised energy score as exit signal.",
+        "fig5": "Difficulty inversion score (%): share of pairs of a right and a wrong prediction that the exit signal "
+        "orders correctly; mean over seeds, standard deviation below.",
+        "fig6": "Training curves: cross-entropy, unweighted mean over all exits, as moving average. "
+        "Band: lowest to highest seed.",
+        "fig7": "Exit layers by class on training and development rows at three thresholds. "
+        "Bars: mean over seeds; whiskers: lowest and highest seed.",
+        "fig8": "Score against speed-up with the normalised entropy as exit signal.",
+        "fig9": "Score against speed-up with the softmax score as exit signal.",
+    }
+)
+"""What each table and figure of the paper shows when it is made here; it never names the data."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a result comes from, in the words of its caption.
+
+    Attributes:
+        preset: name of the configuration.
+        data: the data in words, such as "generated mini-GLUE" or "GLUE (training subsets of QNLI, QQP and MNLI)".
+        backbones: key of each backbone -> its description.
+        protocol: "heldout" or "field", see `PROTOCOLS`.
+        seeds: the seeds of the runs.
+        notes: further sentences that hold for every result of the preset.
+    """
+
+    preset: str
+    data: str
+    backbones: Mapping[str, str]
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    def sentence(self, backbone: str | None = None, split: str = "dev") -> str:
+        """The lines that every table and figure carries.
+
+        Args:
+            backbone: key of the backbone; all of them if None.
+            split: the split that is shown, in words.
+        """
+        described = self.backbones.values() if backbone is None else [self.backbones[backbone]]
+        seeds = "seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        facts = [
+            f"Data: {self.data}",
+            f"Backbone: {' and '.join(described)}",
+            f"Split: {split}",
+            f"Protocol: {self.protocol} ({PROTOCOLS[self.protocol]})",
+            f"Runs: {seeds} ({', '.join(map(str, self.seeds))})",
+            f"Preset: {self.preset}",
+        ]
+        return " ".join(f"{fact.rstrip('.')}." for fact in (*facts, *self.notes))
+
+    def caption(self, name: str, backbone: str | None = None, split: str = "dev") -> str:
+        """Full caption of a table or figure: what it shows (`CAPTIONS`), then `sentence`."""
+        return f"{CAPTIONS[name]} {self.sentence(backbone, split)}"

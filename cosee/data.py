@@ -1,0 +1,156 @@
+"""Rows of the tasks: from the hub, from a local copy in the hub's layout, or generated; cut into fit, sel and dev.
+
+Whatever the source, the result is one frame per task with the columns `split, text_a, text_b, label, idx, difficulty`
+(`text_b` is empty for single sentences, `difficulty` is 0 where the source has none).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from cosee.errors import InputError
+from cosee.io import read_frame
+from cosee.tasks import Task
+
+COLUMNS = ("split", "text_a", "text_b", "label", "idx", "difficulty")
+SELECTION_SPLIT = {"heldout": "sel", "field": "dev"}
+"""Protocol -> the split on which hyper-parameters, checkpoint and thresholds are chosen."""
+
+
+def hub_rows(task: Task, repository: str, revision: str) -> dict[str, pd.DataFrame]:
+    """Rows of a task from the Hugging Face hub at a pinned revision, by the hub's split names.
+
+    Raises:
+        InputError: the hub cannot be reached or does not have the data set.
+    """
+    import datasets  # slow to import, and only this source needs it
+
+    try:
+        loaded = datasets.load_dataset(repository, task.name, revision=revision)
+    except Exception as error:  # the hub client raises a dozen kinds; all mean the same to the reader
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"data: cannot load {task.name} from {repository} at {revision[:12]} ({reason}); "
+            "check the network, or name a local copy with --config data_dir=FOLDER."
+        ) from error
+    return {split: rows.to_pandas() for split, rows in loaded.items()}
+
+
+def local_rows(task: Task, folder: str | Path) -> dict[str, pd.DataFrame]:
+    """Rows of a task from `<folder>/<task>/<split>-*.parquet`, the hub's layout.
+
+    Splits without public labels may be missing.
+
+    Raises:
+        InputError: the folder, or a split that is needed, is not there, or a file is corrupt.
+    """
+    folder = Path(folder) / task.name
+    rows = {}
+    for split in ("train", *task.eval_splits.values(), *task.test_splits.values()):
+        shards = sorted(folder.glob(f"{split}-*.parquet"))
+        if shards:
+            rows[split] = pd.concat([read_frame(shard) for shard in shards], ignore_index=True)
+        elif split not in task.test_splits.values():
+            raise InputError(
+                f"data_dir: no file {folder / split}-*.parquet; "
+                "expected the layout <folder>/<task>/<split>-00000-of-00001.parquet of nyu-mll/glue."
+            )
+    return rows
+
+
+def check_rows(rows: Mapping[str, pd.DataFrame], task: Task, where: str) -> None:
+    """Check columns, texts and labels of every split.
+
+    Raises:
+        InputError: a column is missing, a split is empty, or a label is not one of the task's ids.
+    """
+    for split, frame in rows.items():
+        missing = [column for column in (*task.columns, "label", "idx") if column not in frame.columns]
+        if missing:
+            raise InputError(
+                f"{where}: split {split} of {task.name} lacks the column {missing[0]!r}; "
+                f"expected {', '.join((*task.columns, 'label', 'idx'))}."
+            )
+        if frame.empty:
+            raise InputError(f"{where}: split {split} of {task.name} has no rows.")
+        allowed = {-1} if split in task.test_splits.values() else set(range(task.num_classes))
+        foreign = sorted(set(frame["label"].tolist()) - allowed, key=str)
+        if foreign:
+            raise InputError(
+                f"{where}: split {split} of {task.name} holds the label {foreign[0]!r}; "
+                f"expected one of {sorted(allowed)}."
+            )
+
+
+def _stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of `count` rows with the classes in proportion (largest remainders), sorted."""
+    order = rng.permutation(len(labels))
+    classes, sizes = np.unique(labels, return_counts=True)
+    exact = sizes * count / len(labels)
+    quota = np.floor(exact).astype(int)
+    quota[np.argsort(-(exact - quota), kind="stable")[: count - quota.sum()]] += 1
+    return np.sort(np.concatenate([order[labels[order] == c][:k] for c, k in zip(classes, quota, strict=True)]))
+
+
+def cut_splits(
+    rows: Mapping[str, pd.DataFrame],
+    task: Task,
+    protocol: Literal["heldout", "field"],
+    sel_fraction: float,
+    sel_max: int,
+    train_rows: int | None,
+    seed: int,
+) -> pd.DataFrame:
+    """One frame with the splits fit, sel, dev (dev_mm) and, where the source has it, test (test_mm).
+
+    `heldout` cuts `sel` from the training rows (stratified, at most `sel_max` rows, never a text that occurs twice, so
+    that nothing chosen on `sel` was trained on); `field` trains on all of them and has no `sel`. `train_rows` then limits
+    `fit` to a stratified sample.
+    """
+    rng = np.random.default_rng(seed)
+    train = _unified(rows["train"], task, "fit")
+    if protocol == "heldout":
+        unique = np.flatnonzero(~train.duplicated(["text_a", "text_b"], keep=False))
+        count = min(sel_max, round(sel_fraction * len(train)))
+        sel = unique[_stratified(train["label"].to_numpy()[unique], count, rng)]
+        train.loc[sel, "split"] = "sel"
+    if train_rows is not None and (train["split"] == "fit").sum() > train_rows:
+        fit = np.flatnonzero(train["split"] == "fit")
+        kept = fit[_stratified(train["label"].to_numpy()[fit], train_rows, rng)]
+        train = pd.concat([train.iloc[kept], train[train["split"] == "sel"]])
+    evaluated = {**task.eval_splits, **task.test_splits}
+    others = [_unified(rows[hub], task, ours) for ours, hub in evaluated.items() if hub in rows]
+    return pd.concat([train, *others], ignore_index=True)
+
+
+def split_counts(rows: Mapping[str, pd.DataFrame], cut: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """How many rows each split has, in the source (hub names) and after cutting (ours), with the label shares.
+
+    Columns: task, split, rows, and share_<class> in 0..1 (NaN where labels are not public).
+    """
+    labels = {name: frame["label"] for name, frame in rows.items()}
+    labels |= {str(name): frame["label"] for name, frame in cut.groupby("split", sort=False)}
+    return pd.DataFrame(
+        {
+            "task": task.name,
+            "split": split,
+            "rows": len(values),
+            **{f"share_{c}": (values == i).mean() if values.min() >= 0 else np.nan for i, c in enumerate(task.classes)},
+        }
+        for split, values in labels.items()
+    )
+
+
+def _unified(frame: pd.DataFrame, task: Task, split: str) -> pd.DataFrame:
+    columns: dict[str, Any] = {
+        "split": split,
+        "text_a": frame[task.columns[0]].astype(str),
+        "text_b": frame[task.columns[1]].astype(str) if len(task.columns) == 2 else "",
+        "label": frame["label"].astype("int64"),
+        "idx": frame["idx"].astype("int64"),
+        "difficulty": frame["difficulty"].astype("int64") if "difficulty" in frame.columns else 0,
+    }
+    return pd.DataFrame(columns).reset_index(drop=True)

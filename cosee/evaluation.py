@@ -1,0 +1,217 @@
+"""Data frames of results, built from stored predictions: one function per kind of file.
+
+Every function takes who was trained (`RunId`), its predictions on one split and the split's name, and gives long rows
+that can be concatenated over runs, splits and signals. Layers are 1-based in these frames, scores lie in 0..1.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cosee.errors import InputError
+from cosee.exits import exit_layers, oracle_curve, random_scores, thin, threshold_for_speedup, tradeoff_curve
+from cosee.metrics import cross_entropy, difficulty_inversion_score, glue_scores, speedup_ratio
+from cosee.predictions import Predictions
+from cosee.selection import criteria
+from cosee.signals import Signal, energy, normalized_energy
+from cosee.tasks import TASKS
+
+NO_SIGNAL = "none"
+"""Name in the column `signal` of rows to which no signal applies: static models, the oracle."""
+
+TARGETS = (1.5, 2.0, 3.0, 4.0)
+"""Speed-ups for which thresholds are sought unless others are asked for."""
+
+Thresholds = Iterable[tuple[float, float]]
+"""Pairs of a target speed-up (NaN for a threshold that was simply given) and a threshold."""
+
+
+@dataclass(frozen=True)
+class RunId:
+    """Who was trained: the identity that every row of a result carries.
+
+    Attributes:
+        task: key of `TASKS`.
+        backbone: key of the backbone.
+        method: key of the variant.
+        seed: seed of the run.
+    """
+
+    task: str
+    backbone: str
+    method: str
+    seed: int
+
+
+def tradeoff_frame(
+    run: RunId, predictions: Predictions, split: str, signal: Signal, max_points: int = 500
+) -> pd.DataFrame:
+    """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, score, accuracy, f1."""
+    predicted, labels = _answers(predictions, split)
+    scores = _scores(predictions, signal)
+    curve = tradeoff_curve(scores, predicted, labels, signal.harder_is, TASKS[run.task])
+    return _identified(thin(curve, max_points), run, split, signal.name)
+
+
+def random_frame(
+    run: RunId,
+    predictions: Predictions,
+    split: str,
+    rng: np.random.Generator,
+    signal: str = NO_SIGNAL,
+    max_points: int = 500,
+) -> pd.DataFrame:
+    """Control: the trade-off curve of the same exits when the scores are noise; method "random"."""
+    predicted, labels = _answers(predictions, split)
+    scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
+    curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task])
+    return _identified(thin(curve, max_points), replace(run, method="random"), split, signal)
+
+
+def oracle_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
+    """Control: the trade-off curve of the same exits under an oracle that knows the labels; method "oracle"."""
+    curve = oracle_curve(*_answers(predictions, split), TASKS[run.task])
+    return _identified(curve, replace(run, method="oracle"), split, signal)
+
+
+def static_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
+    """Control: the one point of a truncated model of k layers, as a row of a trade-off curve; method "static"."""
+    (depth,) = predictions.exit_depths
+    predicted, labels = _answers(predictions, split)
+    point = {"threshold": np.nan, "mean_exit_layer": float(depth), "speedup": predictions.num_layers / depth}
+    frame = pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[run.task])])
+    return _identified(frame, replace(run, method="static"), split, signal)
+
+
+def target_thresholds(
+    selection: Predictions, signal: Signal, targets: Iterable[float] = TARGETS
+) -> list[tuple[float, float]]:
+    """Thresholds that come closest to the target speed-ups on the selection split, as pairs (target, threshold)."""
+    scores = _scores(selection, signal)
+    return [(target, threshold_for_speedup(scores, target, signal.harder_is)) for target in targets]
+
+
+def targets_frame(
+    run: RunId, predictions: Predictions, split: str, signal: Signal, thresholds: Thresholds
+) -> pd.DataFrame:
+    """Speed-up and scores that thresholds realise on a split: target_speedup, threshold, speedup, score, accuracy, f1.
+
+    The thresholds come from `target_thresholds` of the same run's predictions on the selection split.
+    """
+    predicted, labels = _answers(predictions, split)
+    target, threshold = np.transpose(list(thresholds))
+    layers = exit_layers(_scores(predictions, signal), threshold, signal.harder_is)
+    realised = {"speedup": speedup_ratio(layers, predictions.num_layers)}
+    realised |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
+    frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realised})
+    return _identified(frame, run, split, signal.name)
+
+
+def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
+    """The row of a static model in the same frame: neither target nor threshold."""
+    frame = static_frame(run, predictions, split).drop(columns="mean_exit_layer").assign(method=run.method)
+    frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
+    return frame
+
+
+def criteria_of(predictions: Predictions, task: str, signal: Signal) -> dict[str, float]:
+    """Every selection criterion of one model on its selection split; a single exit is a curve of one point."""
+    predicted, labels = _answers(predictions, "selection")
+    return criteria(tradeoff_curve(predictions.scores(signal), predicted, labels, signal.harder_is, TASKS[task]))
+
+
+def dis_frame(run: RunId, predictions: Predictions, split: str, signal: Signal) -> pd.DataFrame:
+    """Difficulty inversion score of every internal exit: layer, dis, dis_strict (percent), num_easy, num_hard."""
+    predicted, labels = _answers(predictions, split)
+    scores, correct = _scores(predictions, signal), predicted[:, :-1] == labels[:, None]
+    frame = pd.DataFrame(
+        {
+            "layer": predictions.exit_depths[:-1],
+            "dis": difficulty_inversion_score(scores, correct, signal.harder_is),
+            "dis_strict": difficulty_inversion_score(scores, correct, signal.harder_is, ties=0),
+            "num_easy": correct.sum(axis=0),
+            "num_hard": (~correct).sum(axis=0),
+        }
+    )
+    return _identified(frame, run, split, signal.name)
+
+
+def layers_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
+    """Every exit used for all samples: layer, score, accuracy, f1, loss (mean cross-entropy in nats)."""
+    predicted, labels = _answers(predictions, split)
+    scores = glue_scores(predicted.T, labels, TASKS[run.task])
+    loss = cross_entropy(predictions.logits, labels).mean(axis=0)
+    return _identified(pd.DataFrame({"layer": predictions.exit_depths, **scores, "loss": loss}), run, split)
+
+
+def histogram_frame(
+    run: RunId, predictions: Predictions, split: str, signal: Signal, thresholds: Thresholds
+) -> pd.DataFrame:
+    """How many samples of each class exit where: threshold, target_speedup, layer, label, count, speedup."""
+    _, labels = _answers(predictions, split)
+    classes, num_exits = TASKS[run.task].classes, len(predictions.exit_depths)
+    scores = _scores(predictions, signal)
+    frames = []
+    for target, threshold in thresholds:
+        layers = exit_layers(scores, threshold, signal.harder_is)
+        counts = np.bincount(layers * len(classes) + labels, minlength=num_exits * len(classes))
+        frame = pd.DataFrame(
+            {
+                "threshold": threshold,
+                "target_speedup": target,
+                "layer": np.repeat(predictions.exit_depths, len(classes)),
+                "label": np.tile(classes, num_exits),
+                "count": counts,
+                "speedup": speedup_ratio(layers, predictions.num_layers),
+            }
+        )
+        frames.append(frame)
+    return _identified(pd.concat(frames, ignore_index=True), run, split, signal.name)
+
+
+def density_frame(
+    run: RunId, predictions: Predictions, split: str, layers: Sequence[int] | None = None, bins: int = 60
+) -> pd.DataFrame:
+    """Distribution of the energy over samples: layer, kind ("raw", "normalized"), bin_left, bin_right, density.
+
+    All layers share the bins of their kind: 0..1 for the normalised energy, the range of the values for the raw one.
+    """
+    depths = np.asarray(predictions.exit_depths)
+    exits = np.flatnonzero(np.isin(depths, depths if layers is None else layers))
+    logits = predictions.logits[:, exits].astype(np.float64)
+    frames = []
+    for kind, values, span in (("raw", energy(logits), None), ("normalized", normalized_energy(logits), (0, 1))):
+        edges = np.histogram_bin_edges(values, bins, range=span)
+        for depth, column in zip(depths[exits], values.T, strict=True):
+            density, _ = np.histogram(column, edges, density=True)
+            columns = {"bin_left": edges[:-1], "bin_right": edges[1:], "density": density}
+            frames.append(pd.DataFrame({"layer": depth, "kind": kind, **columns}))
+    return _identified(pd.concat(frames, ignore_index=True), run, split)
+
+
+def _answers(predictions: Predictions, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+    """Predicted label ids of all exits [N, M] and labels [N]."""
+    if (predictions.labels < 0).any():
+        raise InputError(f"split {split!r} has rows without a label: it can be predicted, but not evaluated")
+    return predictions.predicted, predictions.labels
+
+
+def _scores(predictions: Predictions, signal: Signal) -> NDArray[np.float64]:
+    """Scores of the internal exits [N, M-1] of a model with an exit after every layer."""
+    if predictions.exit_depths != tuple(range(1, predictions.num_layers + 1)):
+        raise InputError(
+            f"the model has exits after layers {predictions.exit_depths} of {predictions.num_layers}: exit signals are "
+            "evaluated on models with an exit after every layer"
+        )
+    return predictions.scores(signal)
+
+
+def _identified(frame: pd.DataFrame, run: RunId, split: str, signal: str | None = None) -> pd.DataFrame:
+    """Put the columns task, backbone, method, (signal,) seed, split before those of the frame."""
+    identity = {"task": run.task, "backbone": run.backbone, "method": run.method}
+    identity |= {} if signal is None else {"signal": signal}
+    identity |= {"seed": run.seed, "split": split}
+    return pd.concat([pd.DataFrame(identity, index=frame.index), frame], axis=1)

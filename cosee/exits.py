@@ -1,0 +1,212 @@
+"""Early exit simulated on stored scores: exit layers, trade-off curves, thresholds for a speed-up.
+
+The exit rule here is "first": a sample leaves at the first internal exit whose score is easier than the threshold, and
+at the last exit if there is none. Exit layers are 0-based: M-1 is the last.
+
+A whole curve costs one sort. As the threshold loosens, a sample only ever moves to an earlier exit, and only to one
+that is easier than all exits before it; these moves, sorted by the score at which they happen, are the sweep.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from cosee.errors import InputError
+from cosee.metrics import glue_scores, glue_scores_from_counts, hardness
+from cosee.signals import Orientation, Signal
+from cosee.tasks import Task
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+def exit_layers(scores: ArrayLike, thresholds: ArrayLike, harder_is: Orientation) -> IntArray:
+    """Exit of every sample: the first whose score passes the threshold strictly, else the last.
+
+    Args:
+        scores: scores of the internal exits [N, M-1]; NaN never passes.
+        thresholds: one threshold or [K].
+        harder_is: "larger": exit where the score falls below the threshold; "smaller": where it surpasses it.
+
+    Returns:
+        Exit layers, 0-based, [N] or [K, N].
+    """
+    easiest = _easiest_so_far(scores, harder_is)
+    limits = hardness(thresholds, harder_is)[..., None]
+    # The exit layer is the number of exits up to which nothing has passed yet.
+    layers = np.zeros(np.broadcast_shapes(limits.shape, easiest.shape[:1]), dtype=np.int64)
+    for lowest in easiest.T:
+        layers += ~(lowest < limits)
+    return layers
+
+
+def check_threshold(threshold: float, signal: Signal, num_classes: int) -> None:
+    """Refuse a threshold that no score can lie on the other side of.
+
+    Raises:
+        InputError: if the threshold is NaN or outside the range of the signal for C = `num_classes`.
+    """
+    low, high = signal.range(num_classes)
+    # "Just beyond the highest score" is a valid threshold (everything exits), hence the last digit is free.
+    if not low - 1e-12 <= threshold <= high + 1e-12:
+        raise InputError(
+            f"threshold {threshold} for the {signal.name} signal: with {num_classes} classes its scores lie between "
+            f"{low:.4g} and {high:.4g}, so choose a threshold in that range"
+        )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All distinct operating points of a threshold sweep, from the slowest (no early exit) to the fastest.
+
+    Attributes:
+        thresholds: one threshold for every operating point [P].
+        moved: how many of the E moves have happened at every operating point [P].
+        sample: which sample moves [E].
+        before: the exit that it leaves [E], 0-based.
+        after: the earlier exit that it takes instead [E], 0-based.
+    """
+
+    thresholds: FloatArray
+    moved: IntArray
+    sample: IntArray
+    before: IntArray
+    after: IntArray
+
+    def total(self, counts: ArrayLike) -> IntArray:
+        """Sum over samples of counts [N, M], each taken at the sample's exit, at every operating point [P]; exact."""
+        counts = np.asarray(counts, dtype=np.int64)
+        change = counts[self.sample, self.after] - counts[self.sample, self.before]
+        return counts[:, -1].sum() + np.concatenate([[0], np.cumsum(change)])[self.moved]
+
+    def executed_layers(self, num_samples: int, num_layers: int) -> IntArray:
+        """Layers executed for all samples together, at every operating point [P]."""
+        return self.total(np.broadcast_to(np.arange(1, num_layers + 1), (num_samples, num_layers)))
+
+
+def sweep(scores: ArrayLike, harder_is: Orientation) -> Sweep:
+    """Sweep the threshold over scores [N, M-1] and return every distinct operating point once.
+
+    Each threshold lies midway between the two scores at which the exits change, so it is robust to rounding and carries
+    over to other samples. The first is the easiest score itself (nothing is strictly easier), the last the next number
+    beyond the hardest score that matters. `exit_layers` gives exactly the same exits for them.
+    """
+    easiest = _easiest_so_far(scores, harder_is)
+    last = easiest.shape[1]
+    is_record = easiest < np.pad(easiest, ((0, 0), (1, 0)), constant_values=np.inf)[:, :-1]
+    sample, after = np.nonzero(is_record)
+    before = np.full_like(after, last)
+    same_sample = sample[1:] == sample[:-1]
+    before[:-1][same_sample] = after[1:][same_sample]
+
+    values = easiest[is_record]
+    order = np.argsort(values)
+    distinct, num_moves = np.unique(values, return_counts=True)
+    moved = np.concatenate([[0], np.cumsum(num_moves)])
+    thresholds = hardness(_between(distinct), harder_is)  # turning the sign twice restores the signal's own scale
+    return Sweep(thresholds, moved, sample[order], before[order], after[order])
+
+
+def tradeoff_curve(
+    scores: ArrayLike, predictions: ArrayLike, labels: ArrayLike, harder_is: Orientation, task: Task
+) -> pd.DataFrame:
+    """Exact trade-off curve: one row for every distinct operating point, by increasing speed-up.
+
+    Args:
+        scores: scores of the internal exits [N, M-1].
+        predictions: predicted label ids of all exits [N, M].
+        labels: label ids [N].
+        harder_is: orientation of the scores.
+        task: decides the metrics.
+
+    Returns:
+        Columns threshold, mean_exit_layer (1-based), speedup, score, accuracy, f1.
+    """
+    predictions, labels = np.asarray(predictions), np.asarray(labels)[:, None]
+    points = sweep(scores, harder_is)
+    right = predictions == labels
+    correct, true_positives = points.total(right), points.total(right & (labels == 1))
+    return _curve(
+        points.thresholds,
+        points.executed_layers(*predictions.shape) / len(labels),
+        predictions.shape[1],
+        glue_scores_from_counts(correct, true_positives, len(labels), task),
+    )
+
+
+def oracle_curve(predictions: ArrayLike, labels: ArrayLike, task: Task) -> pd.DataFrame:
+    """Upper bound: for k = M..1, exit at the first right exit at or after layer k, at the last if there is none.
+
+    Args:
+        predictions: predicted label ids of all exits [N, M].
+        labels: label ids [N].
+        task: decides the metrics.
+
+    Returns:
+        The columns of `tradeoff_curve`, M rows by increasing speed-up; the threshold is NaN.
+    """
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    num_samples, num_layers = predictions.shape
+    right = predictions == labels[:, None]
+    right[:, -1] = True  # the exit taken where none is right
+    layers = np.stack([first + right[:, first:].argmax(axis=1) for first in reversed(range(num_layers))])
+    chosen = predictions[np.arange(num_samples), layers]
+    return _curve(np.nan, (layers + 1).mean(axis=1), num_layers, glue_scores(chosen, labels, task))
+
+
+def random_scores(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+    """Uniform scores [N, M-1] in [0, 1) that know nothing of the sample: the control for every signal."""
+    return rng.random(shape)
+
+
+def threshold_for_speedup(scores: ArrayLike, target: float, harder_is: Orientation) -> float:
+    """Threshold of the operating point whose speed-up on scores [N, M-1] is closest to the target.
+
+    Of two equally close points the slower one is taken.
+
+    Raises:
+        InputError: if the target lies outside [1, M], which no threshold can reach.
+    """
+    num_samples, num_internal = np.shape(scores)
+    num_layers = num_internal + 1
+    if not 1 <= target <= num_layers:
+        raise InputError(f"target speed-up {target}: with {num_layers} layers it must lie between 1 and {num_layers}")
+    points = sweep(scores, harder_is)
+    speedup = num_layers / (points.executed_layers(num_samples, num_layers) / num_samples)
+    return float(points.thresholds[np.abs(speedup - target).argmin()])
+
+
+def thin(curve: pd.DataFrame, max_points: int = 500) -> pd.DataFrame:
+    """At most `max_points` (>= 2) rows of a curve, evenly spread in speed-up, with both ends."""
+    if len(curve) <= max_points:
+        return curve
+    speedup = curve["speedup"].to_numpy()
+    grid = np.linspace(speedup[0], speedup[-1], max_points)
+    right = np.searchsorted(speedup, grid).clip(1, len(speedup) - 1)
+    nearest = np.where(grid - speedup[right - 1] <= speedup[right] - grid, right - 1, right)
+    return curve.iloc[np.unique(nearest)].reset_index(drop=True)
+
+
+def _easiest_so_far(scores: ArrayLike, harder_is: Orientation) -> FloatArray:
+    """Running minimum over exits of the scores [N, M-1], oriented so that larger is harder and NaN hardest."""
+    oriented = hardness(scores, harder_is)
+    return np.minimum.accumulate(np.where(np.isnan(oriented), np.inf, oriented), axis=1)
+
+
+def _between(values: FloatArray) -> FloatArray:
+    """Thresholds [P] before, between and beyond the P-1 distinct ascending values; "value < threshold" splits them."""
+    if not values.size:
+        return np.array([np.nan])  # no sample can exit early, whatever the threshold
+    low, high = values[:-1], values[1:]
+    with np.errstate(invalid="ignore", over="ignore"):
+        middle = low + (high - low) / 2
+    # Between neighbouring floats there is no midpoint; the upper one separates them just as well.
+    middle = np.where((low < middle) & (middle < high), middle, high)
+    return np.concatenate([values[:1], middle, [np.nextafter(values[-1], np.inf)]])
+
+
+def _curve(thresholds: ArrayLike, mean_layers: FloatArray, num_layers: int, scores: dict) -> pd.DataFrame:
+    speedup = num_layers / mean_layers
+    return pd.DataFrame({"threshold": thresholds, "mean_exit_layer": mean_layers, "speedup": speedup, **scores})

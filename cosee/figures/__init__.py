@@ -1,0 +1,24 @@
+"""Figures: a data frame of results -> a matplotlib figure, with the panels and axes of the paper.
+
+Every function takes a frame (`cosee.evaluation`), the display labels of the variants in display order where there are
+several, and a note on data, backbone, split, protocol and seeds (`cosee.captions.Context.sentence`) that is printed at
+the bottom. A panel without data is left out.
+"""
+
+from cosee.figures.energy import energy_figure
+from cosee.figures.exits import exit_histogram_figure
+from cosee.figures.frames import paper_layers
+from cosee.figures.heatmap import dis_figure
+from cosee.figures.style import save
+from cosee.figures.tradeoff import tradeoff_figure
+from cosee.figures.training import training_figure
+
+__all__ = [
+    "dis_figure",
+    "energy_figure",
+    "exit_histogram_figure",
+    "paper_layers",
+    "save",
+    "tradeoff_figure",
+    "training_figure",
+]

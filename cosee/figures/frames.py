@@ -1,0 +1,69 @@
+"""The data side of the figures: which rows are shown, and how seeds become a mean and a band."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from cosee.errors import InputError
+from cosee.tasks import TASKS
+
+
+def paper_layers(num_layers: int) -> tuple[int, ...]:
+    """Internal exits (1-based) at the depths of the paper's layers 2, 6 and 10 of 12."""
+    scaled = (int(num_layers * layer / 12 + 0.5) for layer in (2, 6, 10))
+    return tuple(sorted({min(max(layer, 1), num_layers - 1) for layer in scaled}))
+
+
+def select(frame: pd.DataFrame, what: str, **conditions: object) -> pd.DataFrame:
+    """Rows with the given values; a condition that is None asks that the column has one value only.
+
+    Raises:
+        InputError: no row is left, or it is unclear which are meant; says what the column holds.
+    """
+    if frame.empty:
+        raise InputError(f"{what}: there are no results to show; the data frame is empty")
+    for column, wanted in conditions.items():
+        values = list(frame[column].unique())
+        if wanted is None and len(values) > 1:
+            raise InputError(f"{what}: choose one {column} of {', '.join(map(str, values))}")
+        kept = frame if wanted is None else frame[frame[column] == wanted]
+        if kept.empty:
+            raise InputError(f"{what}: there are no rows with {column} {wanted!r}, only {', '.join(map(str, values))}")
+        frame = kept
+    return frame
+
+
+def panels(frame: pd.DataFrame, preferred: Iterable[str]) -> list[str]:
+    """The preferred tasks that are in the frame, or all that are in it if there is none of them."""
+    at_hand = set(frame["task"])
+    return [task for task in preferred if task in at_hand] or [task for task in TASKS if task in at_hand]
+
+
+def seed_band(curves: pd.DataFrame, x: str, y: str, grid: ArrayLike) -> pd.DataFrame:
+    """Mean, lowest and highest seed of curves, on a common grid.
+
+    Between its points a curve is linear in `x`; beyond its ends it is NaN, and so is the mean where any seed is.
+
+    Args:
+        curves: columns seed, `x` and `y`; of points at the same `x` the mean counts.
+        x: name of the column along the axis.
+        y: name of the column of values.
+        grid: positions [G].
+
+    Returns:
+        Columns x, mean, low, high, G rows.
+    """
+    grid = np.asarray(grid, dtype=float)
+    values = []
+    for _, curve in curves.groupby("seed"):
+        points = curve.groupby(x)[y].mean()
+        values.append(np.interp(grid, points.index, points, left=np.nan, right=np.nan))
+    values = np.array(values)
+    return pd.DataFrame({"x": grid, "mean": values.mean(axis=0), "low": values.min(axis=0), "high": values.max(axis=0)})
+
+
+def ordered(present: Sequence[object], labels: Iterable[str]) -> list[str]:
+    """The variants of `labels` that are present, in display order."""
+    return [variant for variant in labels if variant in set(present)]

@@ -1,0 +1,70 @@
+"""Figure 5: the difficulty inversion score of each method's exits."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cosee.errors import InputError
+from cosee.figures.frames import ordered, panels, paper_layers, select
+from cosee.figures.style import STYLE, TEXT_WIDTH, finish, new_figure, task_label
+
+
+def dis_figure(
+    dis: pd.DataFrame,
+    labels: Mapping[str, str],
+    note: str = "",
+    *,
+    backbone: str | None = None,
+    signal: str | None = None,
+    split: str = "dev",
+    tasks: Sequence[str] = ("sst2", "qnli"),
+    layers: Sequence[int] | None = None,
+) -> Figure:
+    """One panel per task, variants x exits; cells show the mean over seeds, with two or more the deviation below.
+
+    Args:
+        dis: a DIS frame.
+        labels: variant -> name, in display order; other variants are left out.
+        note: printed at the bottom.
+        backbone: which one; like the signal it may be None if there is only one.
+        signal: which exit signal.
+        split: which one.
+        tasks: panels in order; if none of them is in the frame, all that are in it.
+        layers: exits (1-based); those of the paper if None, scaled to the depth.
+
+    Raises:
+        InputError: there is nothing to show, or several backbones or signals to choose from.
+    """
+    frame = select(dis, "DIS", backbone=backbone, signal=signal, split=split)
+    layers = list(layers or paper_layers(int(frame["layer"].max()) + 1))
+    frame = frame[frame["method"].isin(labels) & frame["layer"].isin(layers)]
+    if frame.empty:
+        raise InputError(f"DIS: there are no results of {', '.join(labels)} at layers {', '.join(map(str, layers))}")
+    shown, methods = panels(frame, tasks), ordered(list(frame["method"]), labels)
+    frame = frame[frame["task"].isin(shown)]
+    cells = frame.groupby(["task", "method", "layer"])["dis"].agg(["mean", "std"])
+    colours = mpl.colormaps["cividis"].with_extremes(bad="0.9")
+    scale = mpl.colors.Normalize(cells["mean"].min(), cells["mean"].max())
+    with mpl.rc_context(STYLE):
+        figure, axes = new_figure(1, len(shown), TEXT_WIDTH, 0.5 + 0.36 * len(methods), sharey=True)
+        for ax, task in zip(axes[0], shown, strict=True):
+            of_task = cells.loc[task].reindex(pd.MultiIndex.from_product([methods, layers]))
+            mean = of_task["mean"].to_numpy().reshape(len(methods), -1)
+            std = of_task["std"].to_numpy().reshape(len(methods), -1)
+            image = ax.imshow(mean, cmap=colours, norm=scale, aspect="auto")
+            for (row, column), value in np.ndenumerate(mean):
+                deviation = "" if np.isnan(std[row, column]) else f"\n±{std[row, column]:.1f}"
+                text = "–" if np.isnan(value) else f"{value:.1f}{deviation}"
+                ink = "white" if scale(value) < 0.5 and not np.isnan(value) else "black"
+                ax.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
+            ax.set_title(task_label(task))
+            ax.set_xticks(range(len(layers)), layers)
+            ax.set_yticks(range(len(methods)), [labels[method] for method in methods])
+            ax.set_xlabel("layer")
+            ax.tick_params(length=0)
+            ax.spines[:].set_visible(False)
+        figure.colorbar(image, ax=list(axes[0]), label="DIS (%)", pad=0.02, aspect=12)
+        return finish(figure, note)

@@ -1,0 +1,95 @@
+"""Figures 4, 8 and 9: score against speed-up."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cosee.figures.frames import ordered, panels, seed_band, select
+from cosee.figures.style import STYLE, finish, grid_figure, line_styles, task_label
+from cosee.tasks import TASKS
+
+PAPER_TASKS = ("sst2", "qnli", "mnli", "qqp")
+MAX_SPEEDUP = 6
+SPEEDUPS = np.linspace(1, MAX_SPEEDUP, 201)
+
+_RANDOM = {"color": "0.55", "linestyle": (0, (1, 1.2)), "linewidth": 1.2, "zorder": 1.5}
+_ORACLE = {"color": "0.55", "linestyle": (0, (6, 2)), "linewidth": 0.9, "zorder": 1.5}
+_STATIC = {"color": "0.3", "linewidth": 0.7, "marker": "x", "markersize": 4.5, "markeredgewidth": 1.1}
+_REFERENCE = {"color": "0.15", "linestyle": (0, (8, 1.5, 1, 1.5)), "linewidth": 1}
+
+
+def tradeoff_figure(
+    curves: pd.DataFrame,
+    labels: Mapping[str, str],
+    note: str = "",
+    *,
+    backbone: str | None = None,
+    split: str = "dev",
+    tasks: Sequence[str] = PAPER_TASKS,
+    reference: pd.DataFrame | None = None,
+    reference_labels: Mapping[str, str] | None = None,
+) -> Figure:
+    """One panel per task, one line per variant: mean over seeds, band from the lowest to the highest.
+
+    The controls in the frame, methods "random", "oracle" and "static", are drawn thin and grey.
+
+    Args:
+        curves: a trade-off frame of one exit signal.
+        labels: variant -> name, in display order; other variants are left out.
+        note: printed at the bottom.
+        backbone: which one; may be None if there is only one.
+        split: which one.
+        tasks: panels in order; if none of them is in the frame, all that are in it.
+        reference: a trade-off frame of another signal, for comparison.
+        reference_labels: variants of `reference` to draw -> name.
+
+    Raises:
+        InputError: there is nothing to show, or several backbones to choose from.
+    """
+    curves = select(curves, "trade-off", backbone=backbone, split=split)
+    shown = panels(curves[curves["method"].isin(labels)], tasks)
+    select(pd.DataFrame({"task": shown}), f"trade-off of {', '.join(labels)}")
+    looks = line_styles(labels)
+    with mpl.rc_context(STYLE):
+        figure, axes = grid_figure(len(shown))
+        for ax, task in zip(axes, shown, strict=True):
+            of_task = curves[curves["task"] == task]
+            methods = dict(list(of_task.groupby("method")))
+            for place, variant in enumerate(ordered(list(methods), labels)):
+                _line(ax, methods[variant], labels[variant], markevery=(12 + 9 * place % 40, 40), **looks[variant])
+            for variant, name in (reference_labels or {}).items():
+                other = reference[(reference["task"] == task) & (reference["method"] == variant)]
+                other = other[(other["split"] == split) & (other["backbone"] == of_task["backbone"].iloc[0])]
+                if len(other):
+                    _line(ax, other, name, **_REFERENCE)
+            if "static" in methods:
+                points = methods["static"].groupby("speedup")["score"].mean().loc[:MAX_SPEEDUP]
+                ax.plot(points.index, 100 * points, label="models of k layers", zorder=1.8, **_STATIC)
+            if "random" in methods:
+                _line(ax, methods["random"], "random exits", **_RANDOM)
+            if "oracle" in methods:
+                low, high = ax.get_ylim()
+                _line(ax, methods["oracle"], "first right exit (oracle)", **_ORACLE)
+                # The oracle may leave the panel: the differences between the methods are what it is for.
+                ax.set_ylim(low, min(ax.get_ylim()[1], high + 0.3 * (high - low)))
+            ax.set(title=task_label(task), xlim=(0.97, MAX_SPEEDUP + 0.03), xticks=range(1, MAX_SPEEDUP + 1))
+            ax.set(xlabel="speed-up (×)", ylabel=_score_label(task))
+            ax.locator_params(axis="y", nbins=6, steps=(1, 2, 5, 10))
+            ax.grid(color="0.92", linewidth=0.6)
+        return finish(figure, note)
+
+
+def _line(ax: Axes, curves: pd.DataFrame, label: str, **look: object) -> None:
+    band = seed_band(curves, "speedup", "score", SPEEDUPS)
+    ax.plot(band["x"], 100 * band["mean"], label=label, **look)
+    if curves["seed"].nunique() > 1 and "marker" in look:
+        ax.fill_between(band["x"], 100 * band["low"], 100 * band["high"], color=look["color"], alpha=0.18, linewidth=0)
+
+
+def _score_label(task: str) -> str:
+    metrics = TASKS[task].metrics
+    return "accuracy (%)" if metrics == ("accuracy",) else "(accuracy + F1) / 2 (%)"

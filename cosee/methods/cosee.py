@@ -1,0 +1,132 @@
+"""COSEE: cross-entropy weighted by simulated exits (SWM) plus online signal calibration (OSC), Eq. 1-9.
+
+With `alpha = 0` and `beta0 = 0` this *is* the vanilla multi-exit model: the mean cross-entropy of all exits. The paper's
+ablations are settings of this one method: w/o OSC is `alpha = 0`, w/o SWM is `beta0 = 0`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cosee.backbone import load_backbone
+from cosee.batches import Batch
+from cosee.calibration import signal_calibration_loss
+from cosee.model import LinearExits, MultiExitModel
+from cosee.seeds import torch_generator
+from cosee.signals import SIGNALS
+from cosee.weighting import sample_weights, simulate_exits, weighted_cross_entropy
+
+
+@dataclass(frozen=True)
+class Cosee:
+    """Hyper-parameters of COSEE, in the paper's symbols.
+
+    Attributes:
+        signal: exit signal that training simulates and calibrates.
+        alpha: weight of the calibration objective (Eq. 9).
+        beta0: final decay factor of the sample weights (Eq. 4).
+        margin: epsilon of Eq. 7 and 8.
+        num_thresholds: K of Eq. 5, fresh thresholds per step.
+        osc_average: "present" as the released code, "all" as Eq. 6.
+        dropout: on the pooled state before each head.
+    """
+
+    signal: str = "energy"
+    alpha: float = 0.1
+    beta0: float = 1.0
+    margin: float = 0.3
+    num_thresholds: int = 5
+    osc_average: Literal["present", "all"] = "present"
+    dropout: float = 0.1
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A backbone with a linear head after every layer."""
+        backbone = load_backbone(folder)
+        num_exits = backbone.num_layers
+        heads = LinearExits(num_exits, backbone.hidden_size, num_classes, self.dropout, torch_generator(seed, "heads"))
+        return MultiExitModel(backbone, heads, range(1, num_exits + 1))
+
+    def objective(self, steps_per_epoch: int, epochs: int, seed: int, device: torch.device) -> "CoseeObjective":
+        """Eq. 9 with its decay warm-up over `epochs * steps_per_epoch` steps."""
+        return CoseeObjective(self, steps_per_epoch, epochs, seed, device)
+
+
+class CoseeObjective:
+    """The training objective of Eq. 9, with the threshold range that it carries from epoch to epoch.
+
+    Thresholds are uniform between the smallest and largest signal of the previous epoch, over all internal exits and
+    training samples; in the first epoch between 0 and 1. Everything stays on the device: a step never waits for it.
+    """
+
+    def __init__(self, method: Cosee, steps_per_epoch: int, epochs: int, seed: int, device: torch.device) -> None:
+        """Start with the range (0, 1)."""
+        self.method = method
+        self.signal = SIGNALS[method.signal]
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = steps_per_epoch * epochs
+        self.seed = seed
+        self.range = torch.tensor([0.0, 1.0], device=device)
+        self.seen = torch.tensor([torch.inf, -torch.inf], device=device)
+        self.uniform = torch.empty(0, device=device)  # [steps per epoch, K], drawn once an epoch
+        self.drawn_epoch = -1
+
+    def end_epoch(self) -> None:
+        """Take over the signal range of the epoch that ended (replaced, not merged)."""
+        if self._needs_signal:
+            self.range = self.seen
+            self.seen = torch.tensor([torch.inf, -torch.inf], device=self.range.device)
+
+    def _thresholds(self, step: int) -> Tensor:
+        """K fresh thresholds [K] of a step; an epoch's draws go to the device together."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self.drawn_epoch:
+            shape = (self.steps_per_epoch, self.method.num_thresholds)
+            self.uniform = torch.rand(shape, generator=torch_generator(self.seed, "thresholds", epoch)).to(self.range.device)
+            self.drawn_epoch = epoch
+        return self.range[0] + self.uniform[position] * (self.range[1] - self.range[0])
+
+    @property
+    def _needs_signal(self) -> bool:
+        return self.method.alpha > 0 or self.method.beta0 > 0
+
+    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of Eq. 9 for a batch at a step (0-based)."""
+        logits = model(batch).float()
+        cross_entropy = F.cross_entropy(
+            logits.flatten(0, 1), batch.labels.repeat_interleave(model.num_exits), reduction="none"
+        ).view(len(batch), -1)
+        mean_ce = cross_entropy.mean()
+        if not self._needs_signal:
+            return mean_ce, {"loss_ce": mean_ce.detach(), "mean_ce": mean_ce.detach()}
+
+        signal = self.signal.score(logits[:, :-1])
+        beta = self.method.beta0 * step / self.total_steps  # Eq. 4: gamma_t = t / T, so that the first step is uniform
+        exits = simulate_exits(signal, self._thresholds(step), self.signal.harder_is)
+        loss_ce = weighted_cross_entropy(cross_entropy, sample_weights(exits, model.num_exits, beta))
+        correct = logits[:, :-1].argmax(dim=-1) == batch.labels[:, None]
+        loss_osc = signal_calibration_loss(
+            signal, correct, self.method.margin, self.signal.harder_is, self.method.osc_average
+        )
+        smallest, largest = signal.detach().aminmax()
+        self.seen = torch.stack([torch.minimum(self.seen[0], smallest), torch.maximum(self.seen[1], largest)])
+        parts = {
+            "loss_ce": loss_ce,
+            "loss_osc": loss_osc,
+            "mean_ce": mean_ce,
+            "threshold_low": self.range[0],
+            "threshold_high": self.range[1],
+        }
+        return loss_ce + self.method.alpha * loss_osc, {name: part.detach() for name, part in parts.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """The range in force and the range seen so far in this epoch."""
+        return {"range": self.range, "seen": self.seen}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take both ranges back; the thresholds are drawn anew from the seed."""
+        self.range = state["range"].to(self.range.device)
+        self.seen = state["seen"].to(self.seen.device)

@@ -1,0 +1,301 @@
+"""What a configuration asks to be trained: variants, grid points, runs, and the jobs that they are cut into.
+
+Pure functions of the configuration; the workflow's rules and its cost estimate are made from them. Nothing here imports
+torch: the plan is made anew in every process that Snakemake starts.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from cosee.data import SELECTION_SPLIT
+from cosee.errors import InputError
+from cosee.tasks import TASKS
+
+RUNS_FOLDER = "results/runs"
+TRAINING_AXES = ("learning_rate", "batch_size")
+"""Grid axes that belong to the training loop; all others are hyper-parameters of the method."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        backbone: key in `backbones`.
+        task: key in `TASKS`.
+        variant: key in `variants`.
+        name: the variant with its signal or depth: runs of one name differ in grid point and seed only.
+        signal: exit signal that the run is trained and selected with; None where the exits play no part.
+        method: key in `METHODS`.
+        settings: hyper-parameters of the method.
+        training: settings of the training loop.
+        seed: the seed from which all others are derived.
+        point: name of the grid point; None for a final run, whose point `select` writes to `best.yaml`.
+    """
+
+    backbone: str
+    task: str
+    variant: str
+    name: str
+    signal: str | None
+    method: str
+    settings: Mapping[str, Any] = field(hash=False)
+    training: Mapping[str, Any] = field(hash=False)
+    seed: int
+    point: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """Where the run's files lie."""
+        return f"{RUNS_FOLDER}/{self.backbone}/{self.task}/{self.name}/{self.point or 'final'}/seed{self.seed}"
+
+    def fingerprint(self) -> str:
+        """A hash of everything that decides what the run computes, apart from data and backbone."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs of one stage, backbone and task that one process trains, one after the other."""
+
+    stage: str
+    backbone: str
+    task: str
+    number: int
+    runs: tuple[Run, ...]
+
+    @property
+    def name(self) -> str:
+        """Name for rules, logs and benchmarks."""
+        return f"{self.stage}_{self.backbone}_{self.task}_{self.number}"
+
+
+def point_name(point: Mapping[str, Any]) -> str:
+    """Folder name of a grid point: `learning_rate-0.001_alpha-0.1`; `default` without any axis."""
+    return "_".join(f"{axis}-{value}" for axis, value in point.items()) or "default"
+
+
+def grid_points(config: Mapping[str, Any], variant: str) -> list[dict[str, Any]]:
+    """Every combination of the grid axes that the variant is tuned on."""
+    axes = config["variants"][variant].get("tune", [])
+    return [dict(zip(axes, values, strict=True)) for values in product(*(config["grid"][axis] for axis in axes))]
+
+
+def with_point(run: Run, point: Mapping[str, Any], name: str | None = None) -> Run:
+    """The run at a grid point; each axis goes where it belongs."""
+    training = {**run.training, **{axis: value for axis, value in point.items() if axis in TRAINING_AXES}}
+    settings = {**run.settings, **{axis: value for axis, value in point.items() if axis not in TRAINING_AXES}}
+    return Run(**{**vars(run), "training": training, "settings": settings, "point": name})
+
+
+def num_layers(config: Mapping[str, Any], backbone: str) -> int:
+    """Full depth of a backbone."""
+    return config["backbones"][backbone]["layers"]
+
+
+def final_runs(config: Mapping[str, Any]) -> list[Run]:
+    """Every final run of the configuration, without its grid point; each once, in the order of the experiments."""
+    runs: dict[tuple[str, str, str, int], Run] = {}
+    for experiment in config["experiments"]:
+        for task, variant in product(experiment["tasks"], experiment["variants"]):
+            for run in _variant_runs(config, experiment, task, variant):
+                runs.setdefault((run.backbone, run.task, run.name, run.seed), run)
+    return list(runs.values())
+
+
+def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task: str, variant: str) -> Iterator[Run]:
+    backbone = experiment["backbone"]
+    entry = config["variants"][variant]
+    layers = num_layers(config, backbone)
+    training = {**config["training"], **config.get("training_by_task", {}).get(task, {})}
+    fixed = entry.get("fixed", {})
+    if "depths" in entry:  # the first layers fine-tuned alone: one static model per depth
+        depths = {"full": [layers], "half": [layers // 2], "between": [k for k in range(1, layers) if k != layers // 2]}
+        several = entry["depths"] == "between"
+        kinds = [(f"{variant}-{k:02d}" if several else variant, None, {"depth": k}) for k in depths[entry["depths"]]]
+    elif entry.get("uses_signal", True):
+        kinds = [(f"{variant}-{signal}", signal, {"signal": signal}) for signal in experiment["signals"]]
+    else:
+        kinds = [(variant, None, {})]
+    for (name, signal, settings), seed in product(kinds, entry.get("seeds", config["seeds"])):
+        yield Run(backbone, task, variant, name, signal, entry["method"], {**fixed, **settings}, training, seed)
+
+
+def grid_runs(config: Mapping[str, Any]) -> list[Run]:
+    """The trainings among which `select` chooses: every grid point with the first seed, where there is more than one."""
+    return [
+        with_point(run, point, point_name(point))
+        for run in final_runs(config)
+        if run.seed == config["seeds"][0] and tuned_name(config, run) == run.name
+        for point in grid_points(config, run.variant)
+        if len(grid_points(config, run.variant)) > 1
+    ]
+
+
+def tuned_name(config: Mapping[str, Any], run: Run) -> str:
+    """Name of the runs whose grid search decides the point of this run.
+
+    That is the run's own, but for a variant that shares another's point (`same_point_as`), and, with
+    `tune_signal: first`, for every signal but the first of the configuration.
+    """
+    owner = config["variants"][run.variant].get("same_point_as")
+    if owner is not None:
+        return owner
+    if run.signal is not None and config["tune_signal"] == "first":
+        return f"{run.variant}-{config['signals'][0]}"
+    return run.name
+
+
+def tuned(config: Mapping[str, Any], backbone: str, task: str) -> dict[str, tuple[Run, list[dict[str, Any]]]]:
+    """Name of every grid search of a task -> a run of it, and the points among which it chooses (one may be all)."""
+    first = {run.name: run for run in final_runs(config) if (run.backbone, run.task) == (backbone, task)}
+    return {name: (run, grid_points(config, run.variant)) for name, run in first.items() if tuned_name(config, run) == name}
+
+
+def cut(runs: list[Run], stage: str, runs_per_job: int) -> list[Job]:
+    """Cut runs into jobs of at most `runs_per_job`, never across backbones or tasks."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.backbone, run.task), []).append(run)
+    return [
+        Job(stage, backbone, task, number, tuple(group[begin : begin + runs_per_job]))
+        for (backbone, task), group in groups.items()
+        for number, begin in enumerate(range(0, len(group), runs_per_job))
+    ]
+
+
+def selection_split(config: Mapping[str, Any]) -> str:
+    """The split on which everything is chosen: `sel`, or `dev` under the protocol `field`."""
+    return SELECTION_SPLIT[config["protocol"]["name"]]
+
+
+def predicted_splits(run: Run, config: Mapping[str, Any]) -> list[str]:
+    """Splits whose logits a run keeps: for a grid run the one it is selected on, else all that the source has."""
+    if run.point is not None:
+        return [selection_split(config)]
+    task = TASKS[run.task]
+    tests = [name for name, hub in task.test_splits.items() if _has_split(config, run.task, hub)]
+    return [*dict.fromkeys(["fit", selection_split(config), *task.eval_splits, *tests])]
+
+
+def _has_split(config: Mapping[str, Any], task: str, split: str) -> bool:
+    if config.get("data_dir"):
+        return any((Path(config["data_dir"]) / task).glob(f"{split}-*.parquet"))
+    return config["data"]["source"] == "hub"
+
+
+def run_files(run: Run, config: Mapping[str, Any]) -> list[str]:
+    """Files that a run leaves behind, its weights apart."""
+    logits = [f"logits-{split}.npz" for split in predicted_splits(run, config)]
+    return [f"{run.folder}/{name}" for name in ("history.csv", "run.json", *logits)]
+
+
+def weights_file(run: Run) -> str:
+    """The trained weights of a run."""
+    return f"{run.folder}/model.safetensors"
+
+
+def grid_files(config: Mapping[str, Any], backbone: str, task: str) -> list[str]:
+    """Logits of every grid run of a task on the selection split: what `select` reads."""
+    split = selection_split(config)
+    runs = [run for run in grid_runs(config) if (run.backbone, run.task) == (backbone, task)]
+    return [f"{run.folder}/logits-{split}.npz" for run in runs]
+
+
+def evaluated_runs(config: Mapping[str, Any], task: str, signal: str) -> list[Run]:
+    """Final runs of a task that an exit signal applies to: trained with it, or with none.
+
+    Raises:
+        InputError: the configuration trains nothing for this task and signal.
+    """
+    asked = {(e["backbone"], t) for e in config["experiments"] if signal in e["signals"] for t in e["tasks"]}
+    runs = [run for run in final_runs(config) if run.task == task and run.signal in (None, signal)]
+    runs = [run for run in runs if (run.backbone, run.task) in asked]
+    if not runs:
+        raise InputError(f"config: no entry of `experiments` has task {task} with signal {signal}; add one.")
+    return runs
+
+
+def evaluated_splits(run: Run, config: Mapping[str, Any]) -> list[str]:
+    """Splits with labels among those that a run predicts."""
+    return [split for split in predicted_splits(run, config) if split not in TASKS[run.task].test_splits]
+
+
+def evaluated_files(config: Mapping[str, Any], task: str, signal: str) -> list[str]:
+    """Stored logits that the results of a task and signal are made from."""
+    runs = evaluated_runs(config, task, signal)
+    return [f"{run.folder}/logits-{split}.npz" for run in runs for split in evaluated_splits(run, config)]
+
+
+def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, parallel: int) -> str:
+    """What a start is about to do: trainings, an estimate of the time, where results will lie.
+
+    Args:
+        config: the configuration.
+        jobs: all jobs, of grid search and final runs.
+        folder: the working directory.
+        parallel: number of trainings that run at once.
+    """
+    runs = [run for job in jobs for run in job.runs]
+    passes = 0.0
+    for run in runs:
+        depth = run.settings.get("depth", 1) / (num_layers(config, run.backbone) if "depth" in run.settings else 1)
+        passes += fit_rows(config, run.task) * run.training["epochs"] * depth
+    hours = passes / config["cost"]["samples_per_second"] / 3600 / parallel
+    time = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
+    return (
+        f"preset {config['preset']}: {len(runs)} trainings in {len(jobs)} jobs for everything, about {time} of training "
+        f"({config['cost']['machine']}, {parallel} at once); finished ones are not repeated.\n"
+        f"results: {folder / 'results'}   figures: {folder / 'figures'}"
+    )
+
+
+def fit_rows(config: Mapping[str, Any], task: str) -> int:
+    """Rows that a run trains on, by the sizes of the source (an upper bound for a local copy that is a subset)."""
+    data, protocol = config["data"], config["protocol"]
+    rows = data["generated"]["train"] if data["source"] == "generated" else TASKS[task].official_rows["train"]
+    if protocol["name"] == "heldout":
+        rows -= min(protocol["sel_max"], round(protocol["sel_fraction"] * rows))
+    return min(rows, data["train_rows"].get(task, rows))
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Check what the schema cannot: that the parts of the configuration fit together.
+
+    Raises:
+        InputError: a name is used that is defined nowhere, or a grid axis is missing.
+    """
+    for number, experiment in enumerate(config["experiments"], 1):
+        where = f"config: experiments, entry {number}"
+        for key, known in (("backbone", config["backbones"]), ("variants", config["variants"]), ("tasks", TASKS)):
+            values = [experiment[key]] if isinstance(experiment[key], str) else experiment[key]
+            for value in values:
+                if value not in known:
+                    raise InputError(f"{where}: {key} names {value!r}, which is not defined; expected one of {', '.join(known)}.")
+        if config["signals"][0] not in experiment["signals"] and config["tune_signal"] == "first":
+            first = [e for e in config["experiments"] if e["backbone"] == experiment["backbone"]]
+            covered = {t for e in first if config["signals"][0] in e["signals"] for t in e["tasks"]}
+            for task in experiment["tasks"]:
+                if task not in covered:
+                    raise InputError(
+                        f"{where}: no entry trains {task} with signal {config['signals'][0]}, "
+                        "whose grid points `tune_signal: first` would share; add it or choose `tune_signal: each`."
+                    )
+        for variant in experiment["variants"]:
+            owner = config["variants"][variant].get("same_point_as", variant)
+            if owner not in experiment["variants"]:
+                raise InputError(f"{where}: {variant} shares the grid point of {owner}, which the entry does not train; add it.")
+    for name, entry in config["variants"].items():
+        owner = entry.get("same_point_as", name)
+        if owner not in config["variants"]:
+            raise InputError(f"config: variants.{name}.same_point_as names {owner!r}, which `variants` does not define.")
+        for axis in entry.get("tune", []):
+            if axis not in config["grid"]:
+                raise InputError(f"config: variants.{name}.tune names {axis!r}, which `grid` does not list.")
+            if axis in entry.get("fixed", {}):
+                raise InputError(f"config: variants.{name} both fixes and tunes {axis!r}; choose one.")

@@ -1,0 +1,55 @@
+"""Where a number comes from: versions, hardware and commit, recorded beside every run and in the manifest."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cosee import NUMERICS_VERSION
+
+PACKAGES = ("cosee", "torch", "transformers", "tokenizers", "datasets", "numpy", "pandas", "matplotlib", "snakemake")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that numbers depend on, without importing them."""
+    found = {"python": platform.python_version(), "numerics": str(NUMERICS_VERSION)}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def git_commit(folder: str | Path) -> str:
+    """Commit of the checkout in `folder`, with `-dirty` if tracked files were changed; "unknown" outside a checkout."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def processor_name() -> str:
+    """The processor's model name, as the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores and, where torch is already loaded and sees one, the GPU."""
+    import sys
+
+    facts: dict[str, Any] = {"processor": processor_name(), "cores": os.cpu_count(), "system": platform.platform()}
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        facts["threads"] = torch.get_num_threads()
+        facts["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return facts

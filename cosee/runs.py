@@ -1,0 +1,132 @@
+"""One run from its description to its files: build, train, predict every split, write."""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from cosee.data import SELECTION_SPLIT
+from cosee.evaluation import criteria_of
+from cosee.io import whole_file, write_frame, write_json
+from cosee.plan import Run
+from cosee.predictions import Predictions, save_predictions
+from cosee.provenance import hardware, package_versions
+from cosee.signals import SIGNALS
+from cosee.tasks import TASKS
+from cosee.tokens import TokenSplit
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS at its first use; makes it deterministic
+
+import torch  # noqa: E402
+
+from cosee.batches import DeviceSplit  # noqa: E402
+from cosee.methods import make_method  # noqa: E402
+from cosee.model import count_parameters  # noqa: E402
+from cosee.prediction import predict_logits  # noqa: E402
+from cosee.training import TrainingSettings, train  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+STATE = "state.safetensors"
+"""Where a killed run goes on from; not a declared output, which Snakemake would delete before the next try."""
+
+
+def use_threads(count: int) -> None:
+    """Compute with so many CPU threads: Snakemake's share for this job, not all cores of the machine."""
+    torch.set_num_threads(count)
+
+
+def default_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def execute(
+    run: Run,
+    tokens: Mapping[str, TokenSplit],
+    backbone: Path,
+    num_layers: int,
+    protocol: Mapping[str, Any],
+    default_signal: str,
+    pad_id: int,
+    splits: list[str],
+    keep_weights: bool,
+    keep_state: bool,
+    device: torch.device,
+) -> None:
+    """Train a run and write its files into `run.folder`: history.csv, run.json, logits-<split>.npz, model.safetensors.
+
+    A run that was killed goes on from its last saved state.
+
+    Args:
+        run: what to train.
+        tokens: token ids of every split of the task.
+        backbone: encoder folder.
+        num_layers: full depth of the backbone.
+        protocol: the section `protocol` of the configuration.
+        default_signal: exit signal by which checkpoints are compared where the run has none of its own.
+        pad_id: id of the padding token.
+        splits: splits to predict, among those of `tokens`.
+        keep_weights: whether to write the trained weights.
+        keep_state: whether to leave the state of the finished run behind, for a job that has more runs to do.
+        device: where to compute.
+    """
+    folder = Path(run.folder)
+    task, settings = TASKS[run.task], TrainingSettings(**run.training)
+    selection = SELECTION_SPLIT[protocol["name"]]
+    on_device = {name: DeviceSplit(tokens[name], device, pad_id) for name in {"fit", selection, *splits}}
+    signal = SIGNALS[run.signal or default_signal]
+
+    def stored(logits: np.ndarray, split: str) -> Predictions:
+        return Predictions(logits, tokens[split].labels, tokens[split].idx, num_layers, model.exit_depths)
+
+    method = make_method(run.method, run.settings)
+    model = method.build(str(backbone), task.num_classes, run.seed).to(device)
+    history, facts = train(
+        model,
+        lambda steps: method.objective(steps, settings.epochs, run.seed, device),
+        on_device["fit"],
+        on_device[selection],
+        settings,
+        run.seed,
+        lambda logits: criteria_of(stored(logits, selection), run.task, signal)[protocol["criterion"]],
+        folder / STATE,
+        run.fingerprint(),
+        keep_state,
+        progress=lambda step, total, loss: log.info("%s: step %d of %d, loss %.4f", run.folder, step, total, loss),
+    )
+    begin = perf_counter()
+    for name in splits:
+        logits = predict_logits(model, on_device[name], settings.eval_batch_size)
+        save_predictions(folder / f"logits-{name}.npz", stored(logits, name))
+    if keep_weights:
+        save_weights(folder / "model.safetensors", model)
+    write_frame(folder / "history.csv", history)
+    write_json(
+        folder / "run.json",
+        {
+            "run": dataclasses.asdict(run),
+            "fingerprint": run.fingerprint(),
+            "method": dataclasses.asdict(method),
+            "selection_split": selection,
+            "rows": {name: len(split) for name, split in tokens.items()},
+            "parameters": count_parameters(model),
+            "seconds": {"training": facts.pop("seconds"), "prediction": perf_counter() - begin},
+            **facts,
+            "hardware": hardware(),
+            "versions": package_versions(),
+        },
+    )
+
+
+def save_weights(path: Path, model: torch.nn.Module) -> None:
+    """Write a model's weights as safetensors."""
+    from safetensors.torch import save_file
+
+    with whole_file(path) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, temporary)

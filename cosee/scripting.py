@@ -1,0 +1,27 @@
+"""What every workflow script does first: write its log, and turn an expected error into one sentence."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cosee.errors import InputError
+
+
+@contextmanager
+def logged(path: str) -> Iterator[None]:
+    """Send standard error and the `cosee` loggers to a log file, line by line.
+
+    An `InputError` ends the process with exit code 1 and its one sentence as the last line of the log, which Snakemake
+    shows; any other exception keeps its traceback.
+    """
+    file = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 (must outlive the block: libraries log at exit)
+    os.dup2(file.fileno(), sys.stderr.fileno())  # also what native code writes
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", force=True)
+    logging.getLogger("cosee").setLevel(logging.INFO)
+    try:
+        yield
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,99 @@
+"""What is chosen, and by what: pure functions from trade-off curves and grid points to the best grid point."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cosee.errors import InputError
+
+Record = dict[str, Any]
+
+
+def curve_area(curve: pd.DataFrame, low: float = 1.5, high: float = 4.0) -> float:
+    """Mean score over the speed-ups low..high: the normalised area under a trade-off curve.
+
+    The curve is piecewise linear in speed-up; where it does not reach the window it goes on flat, so a single point (a
+    static model) has its score as its area.
+
+    Args:
+        curve: columns speedup and score, in any order of rows.
+        low: smallest speed-up that counts.
+        high: largest speed-up that counts, > low.
+    """
+    curve = curve.sort_values("speedup", kind="stable")
+    speedup, score = curve["speedup"].to_numpy(), curve["score"].to_numpy()
+    inside = speedup[(speedup > low) & (speedup < high)]
+    grid = np.concatenate([[low], inside, [high]])
+    return float(np.trapezoid(np.interp(grid, speedup, score), grid) / (high - low))
+
+
+def score_at(curve: pd.DataFrame, speedup: float) -> float:
+    """Score at a speed-up, interpolated as in `curve_area`: reachable by choosing between two thresholds at random."""
+    curve = curve.sort_values("speedup", kind="stable")
+    return float(np.interp(speedup, curve["speedup"], curve["score"]))
+
+
+CRITERIA: Mapping[str, Callable[[pd.DataFrame], float]] = MappingProxyType(
+    {"area": curve_area, "score_at_2x": partial(score_at, speedup=2.0)}
+)
+"""By what the best grid point is chosen: functions of its trade-off curve on the selection split, higher is better."""
+
+
+def criteria(curve: pd.DataFrame) -> dict[str, float]:
+    """Every criterion of a trade-off curve: what a grid point contributes to the candidates of `choose`."""
+    return {name: measure(curve) for name, measure in CRITERIA.items()}
+
+
+def choose(candidates: pd.DataFrame, criterion: str) -> tuple[Record, list[Record]]:
+    """Choose the grid point with the highest criterion; of equals the earlier row, so the order of the grid decides.
+
+    Args:
+        candidates: one row per grid point: its settings, and columns with the names of `CRITERIA`.
+        criterion: the column that decides; NaN (a diverged run) comes last.
+
+    Returns:
+        The best row and all others by decreasing criterion, as plain Python values.
+
+    Raises:
+        InputError: if the criterion is unknown, or no candidate has a value.
+    """
+    if criterion not in candidates.columns:
+        raise InputError(f"selection criterion {criterion!r} is unknown; choose one of {', '.join(CRITERIA)}")
+    ranked = candidates.sort_values(criterion, ascending=False, kind="stable", na_position="last")
+    if not ranked[criterion].notna().any():
+        raise InputError(
+            f"none of the {len(ranked)} candidates has a {criterion!r}: there is no finished run to choose"
+        )
+    best, *runners_up = ranked.to_dict("records")
+    return best, runners_up
+
+
+def selection_record(
+    best: Record, runners_up: list[Record], criterion: str, protocol: str, split: str, keep: int = 5
+) -> Record:
+    """What `best.yaml` says: the chosen point, by what and on what it was chosen, and what came next.
+
+    Args:
+        best: the row chosen by `choose`.
+        runners_up: the rows behind it.
+        criterion: the column that decided.
+        protocol: "heldout" or "field".
+        split: the split on which the criterion was measured.
+        keep: how many runners-up are kept.
+    """
+
+    def entry(row: Record) -> Record:
+        point = {name: value for name, value in row.items() if name not in CRITERIA}
+        return {"point": point, "score": row[criterion]}
+
+    return {
+        **entry(best),
+        "criterion": criterion,
+        "protocol": protocol,
+        "split": split,
+        "runners_up": [entry(row) for row in runners_up[:keep]],
+    }

@@ -1,0 +1,106 @@
+"""Exit signals: one number per exit that says how hard a sample still is (paper, Section 3.5).
+
+Each signal is written once, for torch tensors and NumPy arrays alike: only operators and methods that both share are
+used, so training differentiates through the very formula that the sweep evaluates in float64. Every signal stays finite
+and keeps a correct gradient for saturated logits: the released code's softmax-then-log gives 0 * log 0 = NaN there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import log
+from types import MappingProxyType
+from typing import Any, Literal
+
+Array = Any
+"""A floating torch.Tensor or numpy.ndarray."""
+
+Orientation = Literal["larger", "smaller"]
+"""Which values of a signal mean a harder sample: Eq. 7 and Eq. 8, "falls below" and "surpasses", are one code path."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """An exit signal and its orientation.
+
+    Attributes:
+        name: configuration name, also the first part of `results/<task>/<name>_tradeoff.csv`.
+        label: name as printed in figures.
+        score: logits [..., C] -> scores [...].
+        harder_is: "larger" if a larger score means a harder sample (exit below the threshold), else "smaller".
+        range: number of classes C -> lowest and highest possible score.
+    """
+
+    name: str
+    label: str
+    score: Callable[[Array], Array]
+    harder_is: Orientation
+    range: Callable[[int], tuple[float, float]]
+
+
+def _exp(x: Array) -> Array:
+    # torch tensors carry their functions as methods, NumPy arrays do not: the only place where the two differ.
+    if hasattr(x, "exp"):
+        return x.exp()
+    import numpy as np
+
+    return np.exp(x)
+
+
+def _log(x: Array) -> Array:
+    if hasattr(x, "log"):
+        return x.log()
+    import numpy as np
+
+    return np.log(x)
+
+
+def _max(x: Array) -> Array:
+    """Maximum over the last axis, kept as an axis of length one [..., 1]."""
+    return x.amax(-1, keepdim=True) if hasattr(x, "amax") else x.max(axis=-1, keepdims=True)
+
+
+def log_softmax(logits: Array) -> Array:
+    """Log-probabilities [..., C] of logits [..., C], without overflow."""
+    shifted = logits - _max(logits)
+    return shifted - _log(_exp(shifted).sum(-1)[..., None])
+
+
+def energy(logits: Array) -> Array:
+    """Energy score -log sum_i exp(f_i) of logits [..., C] (Eq. 10) -> [...]; lower means easier."""
+    top = _max(logits)
+    return -(top[..., 0] + _log(_exp(logits - top).sum(-1)))
+
+
+def normalized_energy(logits: Array) -> Array:
+    """Energy squashed to (0, 1): 1 / (1 + exp(-E)) = 1 / (1 + sum_i exp(f_i)) (Eq. 11); lower means easier.
+
+    Equal to the softmax probability of one more class whose logit is 0, and computed as such: no exponent is positive.
+    """
+    top = _max(logits)
+    top = top * (top > 0)
+    zero = _exp(-top[..., 0])
+    return zero / (zero + _exp(logits - top).sum(-1))
+
+
+def normalized_entropy(logits: Array) -> Array:
+    """Entropy of the prediction divided by log C, so that 0 is certain and 1 is uniform; lower means easier."""
+    log_p = log_softmax(logits)
+    return -(_exp(log_p) * log_p).sum(-1) / log(logits.shape[-1])
+
+
+def softmax_score(logits: Array) -> Array:
+    """Probability of the predicted class, in [1/C, 1]; higher means easier."""
+    return 1 / _exp(logits - _max(logits)).sum(-1)
+
+
+SIGNALS: Mapping[str, Signal] = MappingProxyType(
+    {
+        signal.name: signal
+        for signal in (
+            Signal("energy", "normalised energy", normalized_energy, "larger", lambda num_classes: (0.0, 1.0)),
+            Signal("entropy", "normalised entropy", normalized_entropy, "larger", lambda num_classes: (0.0, 1.0)),
+            Signal("softmax", "softmax score", softmax_score, "smaller", lambda num_classes: (1 / num_classes, 1.0)),
+        )
+    }
+)
+"""The exit signals by name. A new one is a function and a line here."""

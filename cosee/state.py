@@ -1,0 +1,69 @@
+"""The state from which a killed run goes on: tensors as safetensors, the rest as JSON in the file's header."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cosee.io import whole_file
+from cosee.methods import Objective
+
+
+def save_state(
+    path: Path,
+    fingerprint: str,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    objective: Objective,
+    position: dict[str, Any],
+    rows: list[dict[str, Any]],
+    best: dict[str, Tensor],
+) -> None:
+    """Write weights, optimizer moments, the objective's state, the random state, the best weights and the history."""
+    moments = optimizer.state_dict()["state"]
+    tensors = {
+        **{f"model/{name}": value for name, value in model.state_dict().items()},
+        **{f"best/{name}": value for name, value in best.items()},
+        **{f"optimizer/{index}/{name}": value for index, entry in moments.items() for name, value in entry.items()},
+        **{f"objective/{name}": value for name, value in objective.state().items()},
+        "random/cpu": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    header = {"fingerprint": fingerprint, "position": json.dumps(position), "rows": json.dumps(rows)}
+    with whole_file(path) as temporary:
+        save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary, header)
+
+
+def load_state(
+    path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective
+) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Tensor]] | None:
+    """Put everything that `save_state` wrote back in place; gives position, history rows and best weights.
+
+    None if there is no state, or only one of a run with other settings.
+    """
+    if not path.exists():
+        return None
+    groups: dict[str, dict[str, Tensor]] = {}
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+        if header["fingerprint"] != fingerprint:
+            return None
+        for key in file.keys():  # noqa: SIM118 (not a mapping)
+            group, _, name = key.partition("/")
+            groups.setdefault(group, {})[name] = file.get_tensor(key)
+    model.load_state_dict(groups["model"])
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in groups.get("optimizer", {}).items():
+        index, _, name = key.partition("/")
+        moments.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    objective.restore(groups.get("objective", {}))
+    torch.set_rng_state(groups["random"]["cpu"])
+    if "cuda" in groups["random"]:
+        torch.cuda.set_rng_state(groups["random"]["cuda"])
+    return json.loads(header["position"]), json.loads(header["rows"]), groups.get("best", {})

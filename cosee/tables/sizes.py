@@ -1,0 +1,123 @@
+"""Tables 1 and 4: how many rows there are, and how many parameters."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from cosee.tables.text import NONE, count, decimal
+from cosee.tasks import TASKS
+
+_GENERATED = "generated"
+
+
+def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool = False) -> pd.DataFrame:
+    """Table 1: sizes as printed in the paper, of the official release, and of the rows at hand.
+
+    Args:
+        rows: task, split (fit, sel, dev, ...), label (id, -1 where unknown), rows (count); one line per class.
+        reported: `config/reported/table1.csv`.
+        generated: whether the rows are generated, and thus no part of the official release.
+
+    Returns:
+        task, name, kind, classes, split, paper (as printed), official, rows, largest_class (percent), note; one line
+        per task and split, where "train" is fit and sel together.
+    """
+    train = rows[rows["split"].isin(("fit", "sel"))].assign(split="train")
+    sizes = pd.concat([train, rows]).groupby(["task", "split", "label"])["rows"].sum()
+    totals, largest = sizes.groupby(level=[0, 1]).sum(), sizes.groupby(level=[0, 1]).max()
+    lines = []
+    for paper in reported.sort_values("row").itertuples():
+        task = TASKS[paper.task]
+        hub_names = {"train": "train", "fit": None, "sel": None, **task.eval_splits, **task.test_splits}
+        for split, hub_name in hub_names.items():
+            total, official = totals.get((task.name, split), 0), task.official_rows.get(hub_name)
+            labelled = total > 0 and split not in task.test_splits
+            lines.append(
+                {
+                    "task": task.name,
+                    "name": paper.name,
+                    "kind": paper.kind,
+                    "classes": task.num_classes,
+                    "split": split,
+                    "paper": {"train": paper.train, "test": paper.test}.get(split),
+                    "official": official,
+                    "rows": total,
+                    "largest_class": 100 * largest[task.name, split] / total if labelled else None,
+                    "note": _note(total, official, generated),
+                }
+            )
+    return pd.DataFrame(lines).astype({"official": "Int64", "largest_class": float})
+
+
+def data_statistics_wide(table: pd.DataFrame) -> pd.DataFrame:
+    """One line per task from `data_statistics`; MNLI's two evaluation splits are separated by a slash."""
+    lines = []
+    for task, group in table.groupby("task", sort=False):
+        of = group.set_index("split")
+        dev = list(TASKS[task].eval_splits)
+        notes = [note if note == _GENERATED else f"{split}: {note}" for split, note in of["note"].items() if note]
+        lines.append(
+            {
+                "Task": of["name"].iloc[0],
+                "Kind": of["kind"].iloc[0],
+                "C": str(of["classes"].iloc[0]),
+                "Paper train": of.at["train", "paper"],
+                "Paper test": of.at["test", "paper"],
+                "Official train": count(of.at["train", "official"]),
+                "Official dev": "/".join(count(of.at[split, "official"]) for split in dev),
+                "Here fit": count(of.at["fit", "rows"] or None),
+                "Here sel": count(of.at["sel", "rows"] or None),
+                "Here dev": "/".join(count(of.at[split, "rows"] or None) for split in dev),
+                "Largest class in dev (%)": decimal(of.at["dev", "largest_class"]),
+                "Note": "; ".join(dict.fromkeys(notes)) or NONE,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def parameter_counts(reported: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Table 4: parameters of a model, and what a variant adds, for C classes.
+
+    Args:
+        reported: `config/reported/table4.csv`.
+        measured: model (key of the variant), num_classes, params, extra_params (beyond the plain model).
+
+    Returns:
+        method, num_classes, metric ("params" or "extra_params"), reported, reported_printed, reported_source, measured.
+    """
+    keys = ["method", "num_classes", "metric"]
+    reported = reported.rename(
+        columns={"variant": "method", "value": "reported", "printed": "reported_printed", "source": "reported_source"}
+    )[[*keys, "reported", "reported_printed", "reported_source"]]
+    counts = measured.rename(columns={"model": "method"}).melt(
+        ["method", "num_classes"], ["params", "extra_params"], var_name="metric", value_name="measured"
+    )
+    methods = dict.fromkeys([*reported["method"], *counts["method"]])
+    table = reported.merge(counts, on=keys, how="outer").astype({"reported": "Int64", "measured": "Int64"})
+    table["method"] = pd.Categorical(table["method"], list(methods))
+    table = table.sort_values(["method", "num_classes", "metric"], ascending=[True, True, False], ignore_index=True)
+    return table.astype({"method": str})
+
+
+def parameter_counts_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """One line per model from `parameter_counts`: reported and counted here, for every number of classes."""
+    lines = []
+    for method, group in table.groupby("method", sort=False):
+        line = {"Model": labels.get(method, method)}
+        for num_classes, cells in group.groupby("num_classes"):
+            of = cells.set_index("metric")
+            printed = [text for text in of["reported_printed"] if not pd.isna(text)]
+            extra = of["measured"].get("extra_params", pd.NA)
+            line[f"C = {num_classes}: paper"] = ", ".join(printed) or NONE
+            line[f"C = {num_classes}: here"] = count(of["measured"].get("params", pd.NA))
+            line[f"C = {num_classes}: here, added"] = NONE if pd.isna(extra) else f"+{extra:,}"
+        lines.append(line)
+    return pd.DataFrame(lines).fillna(NONE)
+
+
+def _note(total: int, official: int | None, generated: bool) -> str:
+    if generated and total:
+        return _GENERATED
+    if total and official and total != official:
+        return f"{100 * total / official:.1f} % of the official rows"
+    return ""

@@ -1,0 +1,68 @@
+"""Wide tables of text as Markdown and LaTeX, and how numbers are written in them."""
+
+import pandas as pd
+
+NONE = "–"
+"""What stands in a cell without a number."""
+
+_LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "×": r"$\times$",
+        "–": "--",
+        "τ": r"$\tau$",
+    }
+)
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands separators."""
+    return NONE if pd.isna(value) else f"{int(value):,}"
+
+
+def decimal(value: float | None, digits: int = 1) -> str:
+    """A number with a fixed number of digits."""
+    return NONE if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def mean_std(mean: float, std: float) -> str:
+    """Mean ± standard deviation; the mean alone where there is no deviation (one seed)."""
+    return decimal(mean) if pd.isna(std) else f"{mean:.1f}±{std:.1f}"
+
+
+def to_markdown(table: pd.DataFrame, caption: str) -> str:
+    """A wide table of text as a GitHub-flavoured Markdown table, its caption above it."""
+    text = table.map(lambda cell: cell.replace("|", r"\|"))
+    return f"{caption}\n\n{text.to_markdown(index=False, disable_numparse=True)}\n"
+
+
+def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
+    """A wide table of text as a LaTeX float over both columns, shrunk to the text width if it is wider.
+
+    Needs the packages booktabs and graphicx.
+    """
+    escaped = table.map(escape).rename(columns=escape)
+    tabular = escaped.style.hide(axis="index").to_latex(hrules=True, column_format="l" * len(table.columns))
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs,graphicx}",
+            r"\begin{table*}[t]",
+            r"\centering",
+            rf"\caption{{{escape(caption)}}}",
+            rf"\label{{{label}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            f"{tabular.rstrip()}%",
+            "}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX source: special characters escaped, the signs of our tables as mathematics."""
+    return text.translate(_LATEX)

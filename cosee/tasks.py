@@ -1,0 +1,126 @@
+"""The six GLUE tasks of the paper (Table 1): columns, label ids, metrics, splits and submission names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Task:
+    """One classification task of GLUE, as the hub's `nyu-mll/glue` names its columns, splits and label ids.
+
+    Attributes:
+        name: configuration name of the data set, also the folder of a local copy.
+        label: name as printed in tables and figures.
+        kind: what the task asks for, as in the paper's Table 1.
+        columns: the one or two text columns, in the order in which they are fed to the encoder.
+        classes: class names; the position is the label id.
+        metrics: `accuracy`, and `f1` (of class 1) where GLUE reports it; the task's score is their mean.
+        eval_splits: our name of each split that is reported on -> the hub's name.
+        test_splits: the same for the splits without public labels.
+        submission: the file name that the GLUE server expects for each test split.
+        official_rows: rows of the official release by the hub's split name.
+        paper_train: size of the training split as the paper's Table 1 prints it.
+        paper_test: size of the test split, likewise.
+    """
+
+    name: str
+    label: str
+    kind: str
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    official_rows: Mapping[str, int]
+    paper_train: str
+    paper_test: str
+    metrics: tuple[str, ...] = ("accuracy",)
+    eval_splits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"dev": "validation"}))
+    test_splits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"test": "test"}))
+    submission: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def num_classes(self) -> int:
+        """C, the number of classes."""
+        return len(self.classes)
+
+
+_ALL = (
+    Task(
+        name="rte",
+        label="RTE",
+        kind="NLI",
+        columns=("sentence1", "sentence2"),
+        classes=("entailment", "not_entailment"),
+        official_rows={"train": 2490, "validation": 277, "test": 3000},
+        paper_train="2.5k",
+        paper_test="3k",
+        submission={"test": "RTE.tsv"},
+    ),
+    Task(
+        name="mrpc",
+        label="MRPC",
+        kind="Paraphrase",
+        columns=("sentence1", "sentence2"),
+        classes=("not_equivalent", "equivalent"),
+        metrics=("accuracy", "f1"),
+        official_rows={"train": 3668, "validation": 408, "test": 1725},
+        paper_train="3.7k",
+        paper_test="1.7k",
+        submission={"test": "MRPC.tsv"},
+    ),
+    Task(
+        name="qqp",
+        label="QQP",
+        kind="Paraphrase",
+        columns=("question1", "question2"),
+        classes=("not_duplicate", "duplicate"),
+        metrics=("accuracy", "f1"),
+        official_rows={"train": 363846, "validation": 40430, "test": 390965},
+        paper_train="364k",
+        paper_test="391k",
+        submission={"test": "QQP.tsv"},
+    ),
+    Task(
+        name="sst2",
+        label="SST-2",
+        kind="Sentiment",
+        columns=("sentence",),
+        classes=("negative", "positive"),
+        official_rows={"train": 67349, "validation": 872, "test": 1821},
+        paper_train="67k",
+        paper_test="1.8k",
+        submission={"test": "SST-2.tsv"},
+    ),
+    Task(
+        name="qnli",
+        label="QNLI",
+        kind="QA/NLI",
+        columns=("question", "sentence"),
+        classes=("entailment", "not_entailment"),
+        official_rows={"train": 104743, "validation": 5463, "test": 5463},
+        paper_train="105k",
+        paper_test="5.4k",
+        submission={"test": "QNLI.tsv"},
+    ),
+    Task(
+        name="mnli",
+        label="MNLI",
+        kind="NLI",
+        columns=("premise", "hypothesis"),
+        classes=("entailment", "neutral", "contradiction"),
+        official_rows={
+            "train": 392702,
+            "validation_matched": 9815,
+            "validation_mismatched": 9832,
+            "test_matched": 9796,
+            "test_mismatched": 9847,
+        },
+        paper_train="393k",
+        paper_test="20k",
+        eval_splits={"dev": "validation_matched", "dev_mm": "validation_mismatched"},
+        test_splits={"test": "test_matched", "test_mm": "test_mismatched"},
+        submission={"test": "MNLI-m.tsv", "test_mm": "MNLI-mm.tsv"},
+    ),
+)
+
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
+"""The tasks by name, in the order of the paper's Table 2."""

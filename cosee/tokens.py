@@ -1,0 +1,112 @@
+"""Token ids of a task: encoded once, kept unpadded, one flat array per split.
+
+Only the `tokenizers` library is needed, not transformers, whose import costs seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cosee.errors import InputError
+from cosee.io import load_arrays, save_arrays
+
+MAX_UNKNOWN = 0.5
+"""Share of unknown tokens above which the tokenizer is taken to be broken or for another language."""
+
+
+@dataclass(frozen=True)
+class TokenSplit:
+    """The token ids of one split, row after row.
+
+    Attributes:
+        ids: token ids of all rows, special tokens included [total length], int32.
+        offsets: row n is ids[offsets[n]:offsets[n+1]] [N+1], int64.
+        second: position within the row where the second segment begins; the row's length for single sentences [N].
+        labels: label ids, -1 where they are not public [N].
+        idx: GLUE's row numbers [N].
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    second: np.ndarray
+    labels: np.ndarray
+    idx: np.ndarray
+
+    def __len__(self) -> int:
+        """N, the number of rows."""
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens per row [N]."""
+        return np.diff(self.offsets)
+
+
+def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> dict[str, TokenSplit]:
+    """Encode the rows of `cosee.data.cut_splits`, split by split.
+
+    Pairs longer than `max_length` lose tokens from the longer segment first.
+
+    Raises:
+        InputError: the tokenizer cannot be read, or turns most of the text into unknown tokens.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    except Exception as error:  # the Rust side raises a bare Exception
+        raise InputError(f"{tokenizer_file}: not a tokenizer file ({error}).") from error
+    tokenizer.enable_truncation(max_length, strategy="longest_first")
+    tokenizer.no_padding()
+    unknown = next((i for token in ("[UNK]", "<unk>") if (i := tokenizer.token_to_id(token)) is not None), -1)
+
+    splits = {}
+    for split, frame in rows.groupby("split", sort=False):
+        texts = list(frame["text_a"]) if (frame["text_b"] == "").all() else list(zip(frame["text_a"], frame["text_b"], strict=True))
+        encodings = tokenizer.encode_batch(texts)
+        lengths = np.array([len(e.ids) for e in encodings])
+        splits[str(split)] = TokenSplit(
+            ids=np.concatenate([np.array(e.ids, dtype=np.int32) for e in encodings]),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]),
+            second=lengths - np.array([sum(e.type_ids) for e in encodings]),
+            labels=frame["label"].to_numpy(),
+            idx=frame["idx"].to_numpy(),
+        )
+    share = np.mean(np.concatenate([s.ids for s in splits.values()]) == unknown)
+    if share > MAX_UNKNOWN:
+        raise InputError(
+            f"{tokenizer_file}: {share:.0%} of all tokens are unknown; expected the tokenizer that belongs to the backbone."
+        )
+    return splits
+
+
+def padding_id(tokenizer_file: str | Path) -> int:
+    """Id of the padding token; 0 where the tokenizer names none, as the attention mask hides it anyway."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    return next((i for token in ("[PAD]", "<pad>") if (i := tokenizer.token_to_id(token)) is not None), 0)
+
+
+def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:
+    """Write all splits of a task to one .npz file."""
+    save_arrays(path, {f"{name}.{field}": array for name, split in splits.items() for field, array in vars(split).items()})
+
+
+def load_tokens(path: str | Path) -> dict[str, TokenSplit]:
+    """Read what `save_tokens` wrote.
+
+    Raises:
+        InputError: the file is missing, truncated or holds something else.
+    """
+    fields: dict[str, dict[str, np.ndarray]] = {}
+    for key, array in load_arrays(path).items():
+        split, _, field = key.partition(".")
+        fields.setdefault(split, {})[field] = array
+    try:
+        return {split: TokenSplit(**arrays) for split, arrays in fields.items()}
+    except TypeError as error:
+        raise InputError(f"{path}: not a file of token ids; delete it and build it again.") from error

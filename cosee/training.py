@@ -1,0 +1,226 @@
+"""The one training loop: AdamW, linear decay, clipping, accumulation, fp32 or bf16; resumable at any moment.
+
+The loop knows no method by name: a method builds the model and gives the objective. Randomness comes from the run's
+seed alone, by named streams, so that two methods with one seed see the same rows in the same order and start from the
+same head weights.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from cosee.batches import DeviceSplit, training_order
+from cosee.errors import InputError
+from cosee.methods import Objective
+from cosee.model import MultiExitModel
+from cosee.prediction import predict_logits
+from cosee.seeds import derive, numpy_generator
+from cosee.state import load_state, save_state
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a run is trained, whatever the method.
+
+    Attributes:
+        learning_rate: peak rate of AdamW.
+        batch_size: rows per optimizer step.
+        epochs: passes over the fit split.
+        warmup: share of the steps with a linearly rising rate; the rate then falls linearly to 0.
+        weight_decay: on all weights but biases and layer norms.
+        clip: largest gradient norm.
+        accumulation: forward passes per optimizer step.
+        precision: "fp32", or "bf16" for autocast.
+        checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
+        eval_batch_size: rows per batch where nothing is learnt.
+        save_minutes: time between two saves of the state from which a killed run goes on.
+    """
+
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    accumulation: int = 1
+    precision: Literal["fp32", "bf16"] = "fp32"
+    checkpoint: Literal["best", "last"] = "best"
+    eval_batch_size: int = 64
+    save_minutes: float = 5.0
+
+
+@dataclass
+class Position:
+    """Where a run stands: everything besides weights and optimizer that is needed to go on."""
+
+    epoch: int = 0
+    batch: int = 0  # batches of this epoch that are done
+    best_score: float = -math.inf
+    best_epoch: int = -1
+    seconds: float = 0.0  # spent in this run before the last save
+
+
+def train(
+    model: MultiExitModel,
+    objective: Callable[[int], Objective],
+    fit: DeviceSplit,
+    sel: DeviceSplit,
+    settings: TrainingSettings,
+    seed: int,
+    select: Callable[[np.ndarray], float],
+    state_file: Path,
+    fingerprint: str,
+    keep_state: bool = False,
+    progress: Callable[[int, int, float], None] = lambda step, total, loss: None,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Train a model in place; it ends with the weights of the chosen checkpoint.
+
+    Args:
+        model: a fresh model on its device.
+        objective: number of steps per epoch -> the objective of this run.
+        fit: rows to learn from.
+        sel: rows on which checkpoints are compared, once per epoch.
+        settings: how to train.
+        seed: seed of the run, from which data order and dropout are derived.
+        select: logits of `sel` [N, M, C] -> score of a checkpoint, higher is better.
+        state_file: where to go on from, if it exists, and what is saved to every few minutes.
+        fingerprint: identity of the run; a state of another one is left aside.
+        keep_state: save the state at the end too, so that a finished run need not be trained again.
+        progress: called with step, total steps and the last known loss whenever an epoch's share is done.
+
+    Returns:
+        The history (one row per optimizer step) and facts for `run.json`.
+
+    Raises:
+        InputError: the loss is not a finite number; names the step and the rows of its batch.
+    """
+    micro_batch = -(-settings.batch_size // settings.accumulation)
+    batches_per_epoch = -(-len(fit) // micro_batch)
+    steps_per_epoch = -(-batches_per_epoch // settings.accumulation)
+    total_steps = steps_per_epoch * settings.epochs
+    goal = objective(batches_per_epoch)
+    optimizer = make_optimizer(model, settings)
+    torch.manual_seed(derive(seed, "dropout"))  # dropout has no generator of its own in torch
+    position, rows, best = Position(), [], {}
+    saved = load_state(state_file, fingerprint, model, optimizer, goal)
+    if saved is not None:
+        position, rows, best = Position(**saved[0]), *saved[1:]
+        log.info("going on from %s: epoch %d, batch %d", state_file, position.epoch + 1, position.batch)
+    saved_at = monotonic()
+    began_at = saved_at - position.seconds
+
+    def save() -> None:
+        position.seconds = monotonic() - began_at
+        save_state(state_file, fingerprint, model, optimizer, goal, asdict(position), rows, best)
+
+    model.train()
+    while position.epoch < settings.epochs:
+        order = training_order(fit.lengths, micro_batch, numpy_generator(seed, "order", position.epoch))
+        done: list[dict[str, Tensor]] = []
+        for index in range(position.batch, len(order)):
+            with torch.autocast(fit.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+                loss, parts = goal(model, fit.batch(order[index]), position.epoch * batches_per_epoch + index)
+            group = min(settings.accumulation, len(order) - index // settings.accumulation * settings.accumulation)
+            (loss / group).backward()
+            done.append({"loss": loss.detach(), **parts})
+            position.batch = index + 1
+            if position.batch % settings.accumulation and position.batch < len(order):
+                continue
+            step = position.epoch * steps_per_epoch + index // settings.accumulation
+            rate = settings.learning_rate * schedule(step, total_steps, settings.warmup)
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = rate
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if monotonic() - saved_at > 60 * settings.save_minutes and position.batch < len(order):
+                rows += history_rows(done, order, position, steps_per_epoch, total_steps, settings)
+                done = []
+                save()
+                progress(step + 1, total_steps, rows[-1]["loss"])
+                saved_at = monotonic()
+
+        goal.end_epoch()
+        rows += history_rows(done, order, position, steps_per_epoch, total_steps, settings)
+        logits = predict_logits(model, sel, settings.eval_batch_size)
+        labels = sel.labels.cpu().numpy()
+        accuracy = (logits.argmax(axis=-1) == labels[:, None]).mean(axis=0)
+        rows[-1] |= {f"sel_accuracy_{d}": float(a) for d, a in zip(model.exit_depths, accuracy, strict=True)}
+        rows[-1]["sel_score"] = score = select(logits)
+        if settings.checkpoint == "last" or score > position.best_score:
+            position.best_score, position.best_epoch = score, position.epoch
+            best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        position.epoch, position.batch = position.epoch + 1, 0
+        finished = position.epoch == settings.epochs
+        if (keep_state and finished) or (not finished and monotonic() - saved_at > 60 * settings.save_minutes):
+            save()
+            saved_at = monotonic()
+        progress(position.epoch * steps_per_epoch, total_steps, rows[-1]["loss"])
+
+    model.load_state_dict(best)
+    position.seconds = monotonic() - began_at
+    facts = {"seconds": position.seconds, "steps": total_steps, "best_epoch": position.best_epoch + 1, "sel_score": position.best_score}
+    return pd.DataFrame(rows), facts
+
+
+def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW with BERT's two parameter groups: no decay on biases and layer norms."""
+    named = list(model.named_parameters())
+    is_plain = [name.endswith("bias") or "layernorm" in name.lower().replace("_", "") for name, _ in named]
+    decayed = [p for (_, p), plain in zip(named, is_plain, strict=True) if not plain]
+    plain = [p for (_, p), plain in zip(named, is_plain, strict=True) if plain]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def schedule(step: int, total_steps: int, warmup: float) -> float:
+    """Factor on the learning rate at a step (0-based): linear rise over `warmup` of the steps, then linear fall to 0."""
+    rising = round(warmup * total_steps)
+    if step < rising:
+        return (step + 1) / rising
+    return (total_steps - step) / max(1, total_steps - rising)
+
+
+def history_rows(
+    done: list[dict[str, Tensor]],
+    order: list[np.ndarray],
+    position: Position,
+    steps_per_epoch: int,
+    total_steps: int,
+    settings: TrainingSettings,
+) -> list[dict[str, Any]]:
+    """Bring the scalars of the last batches to the host, all at once, as one history row per optimizer step.
+
+    Raises:
+        InputError: a loss among them is not a finite number.
+    """
+    names = list(done[0])
+    values = torch.stack([torch.stack([batch[name].float() for name in names]) for batch in done]).cpu().numpy()
+    first = position.batch - len(done)
+    bad = np.flatnonzero(~np.isfinite(values[:, names.index("loss")]))
+    if len(bad):
+        index = first + int(bad[0])
+        step = position.epoch * steps_per_epoch + index // settings.accumulation + 1
+        raise InputError(
+            f"training: the loss of step {step} (epoch {position.epoch + 1}, batch {index + 1} of {len(order)}, "
+            f"rows {', '.join(map(str, order[index][:8]))}, …) is not a finite number; "
+            "lower the learning rate, or look at these rows of the fit split."
+        )
+    rows = []
+    for begin in range(0, len(values), settings.accumulation):
+        step = position.epoch * steps_per_epoch + (first + begin) // settings.accumulation
+        rate = settings.learning_rate * schedule(step, total_steps, settings.warmup)
+        means = values[begin : begin + settings.accumulation].mean(axis=0).astype(float)
+        rows.append({"step": step + 1, "epoch": position.epoch, "lr": rate, **dict(zip(names, means.tolist(), strict=True))})
+    return rows

@@ -1,0 +1,56 @@
+"""Sample weighting mechanism: where would each sample exit, and which exits should care about it (Eq. 2-5).
+
+All functions are vectorised over samples, exits and thresholds and run on the device of their inputs without a host
+round trip. Exit layers are 0-based: M-1 is the last exit.
+"""
+
+import torch
+from torch import Tensor
+
+from cosee.signals import Orientation
+
+
+@torch.no_grad()
+def simulate_exits(signal: Tensor, thresholds: Tensor, harder_is: Orientation) -> Tensor:
+    """First exit whose signal passes each threshold, M-1 where none does.
+
+    Thresholding has no gradient, so the exit layers, and the loss weights made of them, are constants of the step.
+
+    Args:
+        signal: exit signals of the internal exits [N, M-1].
+        thresholds: K thresholds [K].
+        harder_is: "larger": a sample exits where its signal falls below the threshold; "smaller": where it surpasses it.
+
+    Returns:
+        Exit layers [K, N], int64, 0-based.
+    """
+    easy = signal[None] < thresholds[:, None, None] if harder_is == "larger" else signal[None] > thresholds[:, None, None]
+    # A column of True stands for the last exit; argmax gives the first True of each row.
+    last = torch.ones_like(easy[..., :1])
+    return torch.cat([easy, last], dim=-1).to(torch.uint8).argmax(dim=-1)
+
+
+@torch.no_grad()
+def sample_weights(exit_layers: Tensor, num_layers: int, beta: float | Tensor) -> Tensor:
+    """Loss weights of every sample at every exit, averaged over the thresholds (Eq. 3, 5).
+
+    For one threshold the weight of exit m is softmax_m(-beta * |m - m*|), where m* is the exit layer. The mean over
+    thresholds may be taken here rather than over the K losses (Eq. 5): cross-entropy does not depend on the threshold.
+
+    Args:
+        exit_layers: exit layers m* [K, N], 0-based.
+        num_layers: M.
+        beta: decay factor beta_t of the step; 0 gives 1/M everywhere, large values approach one-hot weights.
+
+    Returns:
+        Weights [N, M]; each row sums to 1.
+    """
+    layers = torch.arange(num_layers, device=exit_layers.device)
+    distance = (layers[:, None] - layers[None, :]).abs().to(torch.float32)
+    table = torch.softmax(-beta * distance, dim=-1)  # [M, M]: one row of weights per possible exit layer
+    return table[exit_layers].mean(dim=0)
+
+
+def weighted_cross_entropy(cross_entropy: Tensor, weights: Tensor) -> Tensor:
+    """Classification loss of Eq. 2 and 5: mean over samples of the weighted sum over exits; [N, M], [N, M] -> scalar."""
+    return (weights * cross_entropy).sum(dim=1).mean()

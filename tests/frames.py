@@ -1,0 +1,162 @@
+"""Small result frames for tests of tables and figures, in the columns that the workflow writes."""
+
+import numpy as np
+import pandas as pd
+
+from cosee.tasks import TASKS
+
+LABELS = {
+    "backbone": "BERT-base",
+    "half": "BERT-6L",
+    "vanilla": "w/o OSC & SWM",
+    "wo_osc": "w/o OSC",
+    "cosee": "COSEE",
+}
+
+_LEVEL = {"rte": 0.67, "mrpc": 0.86, "qqp": 0.90, "sst2": 0.925, "qnli": 0.90, "mnli": 0.84}
+_GAIN = {"vanilla": 0.0, "wo_osc": 0.35, "wo_swm": 0.2, "cosee": 0.6}
+
+
+def _identity(task, method, seed, split="dev", backbone="bert", signal="energy"):
+    return {"task": task, "backbone": backbone, "method": method, "signal": signal, "seed": seed, "split": split}
+
+
+def _score(task, method, speedup, rng):
+    """A score that falls with the speed-up, less so for the better methods, with some noise of the seed."""
+    chance = 1 / TASKS[task].num_classes
+    drop = (1 - _GAIN.get(method, 0.1)) * 0.5 * ((np.asarray(speedup) - 1) / 5) ** 1.8
+    return chance + (_LEVEL[task] - chance) * (1 - drop) + rng.normal(0, 0.003)
+
+
+def _metrics(task, score):
+    f1 = score + 0.02 if "f1" in TASKS[task].metrics else np.nan
+    accuracy = score - 0.02 if "f1" in TASKS[task].metrics else score
+    return {"score": score, "accuracy": accuracy, "f1": f1}
+
+
+def tradeoff(
+    tasks=("sst2",), methods=("vanilla", "cosee"), seeds=(1, 2, 3), num_layers=12, controls=True, signal="energy"
+):
+    rows = []
+    for task in tasks:
+        for seed in seeds:
+            rng = np.random.default_rng([seed, list(TASKS).index(task)])
+            for method in (*methods, *(("random", "oracle", "static") if controls else ())):
+                layers = np.sort(rng.uniform(1, num_layers, 60))
+                layers[[0, -1]] = 1, num_layers
+                if method == "static":
+                    layers = np.arange(1.0, num_layers + 1)
+                if method == "oracle":
+                    layers = np.linspace(1.6, num_layers, num_layers)
+                for layer in layers:
+                    speedup = num_layers / layer
+                    score = float(
+                        _score(task, method, min(speedup, 6), rng if method in methods else np.random.default_rng(seed))
+                    )
+                    if method == "oracle":
+                        score = _LEVEL[task] + 0.06 * (1 - layer / num_layers)
+                    if method == "random":
+                        score -= 0.02 * (speedup > 1.05)
+                    point = {"threshold": np.nan if method == "static" else layer / 50, "mean_exit_layer": layer}
+                    kind = signal if method in methods else "none"
+                    rows.append(
+                        _identity(task, method, seed, signal=kind)
+                        | point
+                        | {"speedup": speedup}
+                        | _metrics(task, score)
+                    )
+    return pd.DataFrame(rows)
+
+
+def targets(
+    tasks=tuple(TASKS), methods=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), backbone="bert", aims=(1.5, 2.0)
+):
+    rows = []
+    for task in tasks:
+        for seed in seeds:
+            rng = np.random.default_rng([seed, list(TASKS).index(task)])
+            for split in TASKS[task].eval_splits:
+                for method, speedup in (("backbone", 1.0), ("half", 2.0)):
+                    point = {"target_speedup": np.nan, "threshold": np.nan, "speedup": speedup}
+                    scores = _metrics(task, float(_score(task, method, speedup, rng)))
+                    rows.append(_identity(task, method, seed, split, backbone, "none") | point | scores)
+                for method in methods:
+                    for aim in aims:
+                        speedup = aim + rng.normal(0, 0.05)
+                        point = {"target_speedup": aim, "threshold": 0.01 * aim, "speedup": speedup}
+                        scores = _metrics(task, float(_score(task, method, speedup, rng)))
+                        rows.append(_identity(task, method, seed, split, backbone) | point | scores)
+    return pd.DataFrame(rows)
+
+
+def dis(tasks=("sst2", "qnli"), methods=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), num_layers=12):
+    rows = []
+    for task in tasks:
+        for seed in seeds:
+            rng = np.random.default_rng([seed, list(TASKS).index(task)])
+            for method in methods:
+                for layer in range(1, num_layers):
+                    value = 60 + 25 * (layer / num_layers) ** 0.5 + 5 * _GAIN[method] + rng.normal(0, 0.7)
+                    point = {"layer": layer, "dis": value, "dis_strict": value - 1, "num_easy": 800, "num_hard": 72}
+                    rows.append(_identity(task, method, seed) | point)
+    return pd.DataFrame(rows)
+
+
+def histogram(
+    task="sst2", seeds=(1, 2, 3), num_layers=12, splits=("fit", "dev"), points=((1.5, 0.01), (2.0, 0.02), (4.0, 0.08))
+):
+    rows = []
+    layers = np.arange(1, num_layers + 1)
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        for split in splits:
+            size = 20000 if split == "fit" else 800
+            for aim, threshold in points:
+                centre = num_layers / (2.0 if np.isnan(aim) else aim)
+                share = np.exp(-0.5 * ((layers - centre) / (0.2 * num_layers)) ** 2) + 0.02
+                share[-1] += 0.5 / (1 if np.isnan(aim) else aim)
+                counts = [rng.multinomial(size, share / share.sum()) for _ in TASKS[task].classes]
+                speedup = num_layers * np.sum(counts) / (np.array(counts) @ layers).sum()
+                for label, of_class in zip(TASKS[task].classes, counts, strict=True):
+                    for layer, count in zip(layers, of_class, strict=True):
+                        point = {
+                            "threshold": threshold + (0 if np.isnan(aim) else 0.0005 * seed),
+                            "target_speedup": aim,
+                            "layer": layer,
+                        }
+                        point |= {"label": label, "count": count, "speedup": speedup}
+                        rows.append(_identity(task, "cosee", seed, split) | point)
+    return pd.DataFrame(rows)
+
+
+def density(seeds=(1, 2, 3), num_layers=12, bins=60):
+    frames = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        for layer in range(1, num_layers + 1):
+            raw = -1 - 5 * layer / num_layers + rng.normal(0, 0.3 + layer / num_layers, 800)
+            for kind, values, span in (("raw", raw, (-10, 1)), ("normalized", 1 / (1 + np.exp(-raw)), (0, 1))):
+                heights, edges = np.histogram(values, bins, span, density=True)
+                columns = {
+                    "layer": layer,
+                    "kind": kind,
+                    "bin_left": edges[:-1],
+                    "bin_right": edges[1:],
+                    "density": heights,
+                }
+                frames.append(pd.DataFrame(_identity("sst2", "cosee", seed) | columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def history(tasks=("sst2", "qnli"), methods=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), steps=600):
+    frames = []
+    step = np.arange(1, steps + 1)
+    for task in tasks:
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            for method in methods:
+                loss = 0.2 + 0.5 * np.exp(-step / (60 + 60 * (1 - _GAIN[method]))) + rng.normal(0, 0.06, steps)
+                frames.append(
+                    pd.DataFrame(_identity(task, method, seed) | {"step": step, "loss": loss + 0.1, "mean_ce": loss})
+                )
+    return pd.concat(frames, ignore_index=True)

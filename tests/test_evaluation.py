@@ -1,0 +1,241 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cosee import evaluation
+from cosee.errors import InputError
+from cosee.evaluation import RunId
+from cosee.exits import exit_layers, tradeoff_curve
+from cosee.metrics import difficulty_inversion_score, glue_scores, speedup_ratio
+from cosee.predictions import Predictions
+from cosee.selection import CRITERIA, criteria
+from cosee.signals import SIGNALS
+from cosee.tasks import TASKS
+
+ENERGY = SIGNALS["energy"]
+MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13), RunId("mnli", "albert", "vanilla", 7)
+RUNS = pytest.mark.parametrize("run", [MRPC, MNLI], ids=["C=2", "C=3"])
+TRADEOFF = "task backbone method signal seed split threshold mean_exit_layer speedup score accuracy f1".split()
+TARGETS = "task backbone method signal seed split target_speedup threshold speedup score accuracy f1".split()
+
+
+def multi_exit(run, num_samples=300, num_layers=6, seed=0):
+    """Logits that become more right and more certain with depth."""
+    rng, num_classes = np.random.default_rng(seed), TASKS[run.task].num_classes
+    labels = rng.integers(0, num_classes, num_samples)
+    evidence = rng.gamma(2, 0.4, (num_samples, 1, 1)) * np.arange(1, num_layers + 1)[:, None]
+    logits = rng.normal(0, 1, (num_samples, num_layers, num_classes)) + evidence * np.eye(num_classes)[labels][:, None]
+    depths = tuple(range(1, num_layers + 1))
+    return Predictions(logits.astype(np.float32), labels, np.arange(num_samples), num_layers, depths)
+
+
+def truncated(run, depth=3, num_layers=6):
+    full = multi_exit(run)
+    return Predictions(full.logits[:, depth - 1 : depth], full.labels, full.idx, num_layers, (depth,))
+
+
+def assert_identity(frame, run, split, signal=None, method=None):
+    expected = {"task": run.task, "backbone": run.backbone, "method": method or run.method}
+    expected |= ({"signal": signal} if signal else {}) | {"seed": run.seed, "split": split}
+    assert list(frame.columns[: len(expected)]) == list(expected)
+    assert len(frame) and (frame[list(expected)] == list(expected.values())).all(axis=None)
+
+
+@RUNS
+@pytest.mark.parametrize("name", SIGNALS)
+def test_tradeoff_frame_is_the_curve_of_the_float64_scores(run, name):
+    signal, predictions, task = SIGNALS[name], multi_exit(run), TASKS[run.task]
+    frame = evaluation.tradeoff_frame(run, predictions, "dev", signal, max_points=10_000)
+    assert list(frame.columns) == TRADEOFF
+    assert_identity(frame, run, "dev", name)
+    logits = predictions.logits.astype(np.float64)
+    curve = tradeoff_curve(signal.score(logits[:, :-1]), logits.argmax(-1), predictions.labels, signal.harder_is, task)
+    pd.testing.assert_frame_equal(frame[TRADEOFF[6:]], curve)
+
+
+def test_tradeoff_frame_is_thinned_but_keeps_both_ends():
+    frame = evaluation.tradeoff_frame(MRPC, multi_exit(MRPC), "dev", ENERGY, max_points=20)
+    assert 10 <= len(frame) <= 20
+    assert (frame["speedup"].iloc[0], frame["speedup"].iloc[-1]) == (1, 6)
+
+
+@RUNS
+def test_controls_bound_the_signal(run):
+    predictions = multi_exit(run)
+    rng = np.random.default_rng(0)
+    chance = evaluation.random_frame(run, predictions, "dev", rng)
+    oracle = evaluation.oracle_frame(run, predictions, "dev", "energy")
+    signal = evaluation.tradeoff_frame(run, predictions, "dev", ENERGY)
+    assert list(chance.columns) == list(oracle.columns) == TRADEOFF
+    assert_identity(chance, run, "dev", "none", method="random")
+    assert_identity(oracle, run, "dev", "energy", method="oracle")
+    assert len(oracle) == 6 and oracle["threshold"].isna().all()
+    at_two = [np.interp(2, frame["speedup"], frame["accuracy"]) for frame in (chance, signal, oracle)]
+    assert at_two[0] < at_two[1] < at_two[2]
+
+
+def test_static_frame_is_one_point_at_the_cost_of_its_depth():
+    predictions = truncated(MRPC, depth=3)
+    frame = evaluation.static_frame(MRPC, predictions, "dev")
+    assert list(frame.columns) == TRADEOFF
+    assert_identity(frame, MRPC, "dev", "none", method="static")
+    (row,) = frame.to_dict("records")
+    assert np.isnan(row["threshold"]) and (row["mean_exit_layer"], row["speedup"]) == (3, 2)
+    expected = glue_scores(predictions.logits[:, 0].argmax(-1), predictions.labels, TASKS["mrpc"])
+    assert {name: row[name] for name in expected} == expected
+
+
+@RUNS
+def test_targets_are_found_on_the_selection_split_and_realised_on_another(run):
+    sel, dev = multi_exit(run, seed=1), multi_exit(run, seed=2)
+    thresholds = evaluation.target_thresholds(sel, ENERGY, (1.5, 3.0))
+    frame = evaluation.targets_frame(run, dev, "dev", ENERGY, thresholds)
+    assert list(frame.columns) == TARGETS
+    assert_identity(frame, run, "dev", "energy")
+    assert frame["target_speedup"].tolist() == [1.5, 3.0]
+    for row in frame.itertuples():
+        on_sel = exit_layers(sel.scores(ENERGY), row.threshold, "larger")
+        assert speedup_ratio(on_sel, 6) == pytest.approx(row.target_speedup, rel=0.01)
+        on_dev = exit_layers(dev.scores(ENERGY), row.threshold, "larger")
+        assert row.speedup == speedup_ratio(on_dev, 6)
+        expected = glue_scores(dev.predicted[np.arange(300), on_dev], dev.labels, TASKS[run.task])
+        np.testing.assert_array_equal([row.score, row.accuracy, row.f1], list(expected.values()))
+
+
+def test_static_models_have_a_row_among_the_targets():
+    frame = evaluation.static_targets_frame(MRPC, truncated(MRPC, depth=2), "dev")
+    assert list(frame.columns) == TARGETS
+    assert_identity(frame, MRPC, "dev", "none")
+    assert frame[["target_speedup", "threshold"]].isna().all(axis=None)
+    assert frame["speedup"].tolist() == [3]
+
+
+@RUNS
+def test_dis_frame_has_a_row_for_every_internal_exit(run):
+    predictions = multi_exit(run)
+    logits = np.round(predictions.logits)  # ties
+    frame = evaluation.dis_frame(run, Predictions(**(vars(predictions) | {"logits": logits})), "dev", ENERGY)
+    assert_identity(frame, run, "dev", "energy")
+    assert list(frame.columns[6:]) == ["layer", "dis", "dis_strict", "num_easy", "num_hard"]
+    assert frame["layer"].tolist() == [1, 2, 3, 4, 5]
+    for row in frame.itertuples():
+        exit_logits = logits[:, row.layer - 1].astype(np.float64)
+        correct = exit_logits.argmax(-1) == predictions.labels
+        assert (row.num_easy, row.num_hard) == (correct.sum(), 300 - correct.sum())
+        assert row.dis == difficulty_inversion_score(ENERGY.score(exit_logits), correct, "larger")
+        assert row.dis_strict < row.dis
+
+
+@RUNS
+def test_layers_frame_scores_every_exit_for_all_samples(run):
+    predictions = multi_exit(run)
+    frame = evaluation.layers_frame(run, predictions, "dev")
+    assert_identity(frame, run, "dev")
+    assert list(frame.columns[5:]) == ["layer", "score", "accuracy", "f1", "loss"]
+    assert frame["layer"].tolist() == [1, 2, 3, 4, 5, 6]
+    for m, row in enumerate(frame.itertuples()):
+        expected = glue_scores(predictions.predicted[:, m], predictions.labels, TASKS[run.task])
+        np.testing.assert_array_equal([row.score, row.accuracy, row.f1], list(expected.values()))
+        p = np.exp(predictions.logits[:, m].astype(np.float64))
+        p = p[np.arange(300), predictions.labels] / p.sum(axis=1)
+        assert row.loss == pytest.approx(-np.log(p).mean())
+
+
+def test_layers_frame_of_a_truncated_model_names_its_depth():
+    assert evaluation.layers_frame(MRPC, truncated(MRPC, depth=4), "dev")["layer"].tolist() == [4]
+
+
+@RUNS
+def test_histogram_frame_counts_every_sample_once_where_it_exits(run):
+    predictions, classes = multi_exit(run), TASKS[run.task].classes
+    frame = evaluation.histogram_frame(run, predictions, "fit", ENERGY, [(2.0, 0.2), (np.nan, 0.05)])
+    assert_identity(frame, run, "fit", "energy")
+    assert list(frame.columns[6:]) == ["threshold", "target_speedup", "layer", "label", "count", "speedup"]
+    assert len(frame) == 2 * 6 * len(classes)
+    for threshold, rows in frame.groupby("threshold"):
+        layers = exit_layers(predictions.scores(ENERGY), threshold, "larger")
+        assert rows["count"].sum() == 300
+        assert rows["speedup"].unique().tolist() == [speedup_ratio(layers, 6)]
+        for row in rows.itertuples():
+            here = (layers == row.layer - 1) & (predictions.labels == classes.index(row.label))
+            assert row.count == here.sum()
+
+
+def test_density_frame_has_common_bins_and_unit_mass():
+    predictions = multi_exit(MRPC)
+    frame = evaluation.density_frame(MRPC, predictions, "dev", layers=[2, 5], bins=20)
+    assert_identity(frame, MRPC, "dev")
+    assert list(frame.columns[5:]) == ["layer", "kind", "bin_left", "bin_right", "density"]
+    assert len(frame) == 2 * 2 * 20
+    for (kind, layer), rows in frame.groupby(["kind", "layer"]):
+        width = rows["bin_right"] - rows["bin_left"]
+        assert (rows["density"] * width).sum() == pytest.approx(1)
+        logits = predictions.logits[:, layer - 1].astype(np.float64)
+        total = np.exp(logits).sum(axis=1)
+        values = -np.log(total) if kind == "raw" else 1 / (1 + total)
+        mean = ((rows["bin_left"] + rows["bin_right"]) / 2 * rows["density"] * width).sum()
+        assert mean == pytest.approx(values.mean(), abs=width.max() / 2)
+    edges = frame.groupby(["kind", "layer"])["bin_left"].apply(tuple)
+    assert edges["raw"].nunique() == edges["normalized"].nunique() == 1
+    normalized = frame[frame["kind"] == "normalized"]
+    assert (normalized["bin_left"].min(), normalized["bin_right"].max()) == (0, 1)
+
+
+def test_densities_of_all_exits_need_no_labels():
+    predictions = multi_exit(MRPC)
+    unlabelled = Predictions(**(vars(predictions) | {"labels": np.full(300, -1)}))
+    assert evaluation.density_frame(MRPC, unlabelled, "test")["layer"].unique().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        lambda p: evaluation.tradeoff_frame(MRPC, p, "test", ENERGY),
+        lambda p: evaluation.oracle_frame(MRPC, p, "test"),
+        lambda p: evaluation.targets_frame(MRPC, p, "test", ENERGY, [(2.0, 0.1)]),
+        lambda p: evaluation.dis_frame(MRPC, p, "test", ENERGY),
+        lambda p: evaluation.layers_frame(MRPC, p, "test"),
+        lambda p: evaluation.histogram_frame(MRPC, p, "test", ENERGY, [(2.0, 0.1)]),
+    ],
+)
+def test_nothing_is_evaluated_without_labels(frame):
+    predictions = multi_exit(MRPC)
+    unlabelled = Predictions(**(vars(predictions) | {"labels": np.full(300, -1)}))
+    with pytest.raises(InputError, match="'test' has rows without a label"):
+        frame(unlabelled)
+
+
+@RUNS
+def test_selection_criteria_are_those_of_the_whole_curve(run):
+    predictions = multi_exit(run)
+    curve = evaluation.tradeoff_frame(run, predictions, "sel", ENERGY, max_points=10_000)
+    assert evaluation.criteria_of(predictions, run.task, ENERGY) == criteria(curve)
+
+
+def test_a_truncated_model_has_its_score_as_every_selection_criterion():
+    (score,) = evaluation.static_frame(MRPC, truncated(MRPC), "sel")["score"]
+    assert evaluation.criteria_of(truncated(MRPC), "mrpc", ENERGY) == pytest.approx(dict.fromkeys(CRITERIA, score))
+
+
+def test_a_truncated_model_has_no_tradeoff_curve():
+    with pytest.raises(InputError, match=r"layers \(3,\) of 6"):
+        evaluation.tradeoff_frame(MRPC, truncated(MRPC), "dev", ENERGY)
+
+
+def test_a_curve_survives_csv_so_well_that_its_thresholds_still_give_the_same_points(tmp_path):
+    predictions = multi_exit(MRPC)
+    frame = evaluation.tradeoff_frame(MRPC, predictions, "dev", ENERGY)
+    frame.to_csv(tmp_path / "curve.csv", index=False)
+    read = pd.read_csv(tmp_path / "curve.csv")
+    layers = exit_layers(predictions.scores(ENERGY), read["threshold"].to_numpy(), "larger")
+    np.testing.assert_array_equal(speedup_ratio(layers, 6), frame["speedup"])
+
+
+def test_evaluation_never_imports_torch():
+    code = (
+        "import sys, cosee.evaluation, cosee.selection; print({'torch', 'transformers', 'sklearn'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

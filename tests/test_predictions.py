@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from cosee.errors import InputError
+from cosee.predictions import Predictions, load_predictions, save_predictions
+from cosee.signals import SIGNALS
+
+
+def make_predictions(num_samples=7, num_layers=4, num_classes=2):
+    rng = np.random.default_rng(0)
+    return Predictions(
+        logits=rng.normal(size=(num_samples, num_layers, num_classes)).astype(np.float32),
+        labels=rng.integers(0, num_classes, num_samples),
+        idx=np.arange(num_samples)[::-1].copy(),
+        num_layers=num_layers,
+        exit_depths=tuple(range(1, num_layers + 1)),
+    )
+
+
+def test_what_is_saved_is_loaded_bit_by_bit(tmp_path):
+    path, predictions = tmp_path / "logits-dev.npz", make_predictions()
+    save_predictions(path, predictions)
+    loaded = load_predictions(path)
+    for name in ("logits", "labels", "idx"):
+        assert getattr(loaded, name).dtype == getattr(predictions, name).dtype
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(predictions, name))
+    assert (loaded.num_layers, loaded.exit_depths) == (4, (1, 2, 3, 4))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["logits-dev.npz"]
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "logits-dev.npz"
+    save_predictions(path, make_predictions())
+    before = path.read_bytes()
+
+    def interrupted(file, **arrays):
+        file.write_bytes(b"half a fi")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez_compressed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_predictions(path, make_predictions(num_samples=9))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.999])
+def test_a_truncated_file_is_an_error_that_names_it(tmp_path, share):
+    path = tmp_path / "logits-dev.npz"
+    save_predictions(path, make_predictions())
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=r"logits-dev\.npz"):
+        load_predictions(path)
+
+
+@pytest.mark.parametrize("foreign", [{"weights": np.ones(3)}, {"logits": np.ones(3)}])
+def test_a_file_of_another_kind_is_an_error_that_names_it(tmp_path, foreign):
+    path = tmp_path / "logits-dev.npz"
+    np.savez(path, **foreign)
+    with pytest.raises(InputError, match=r"logits-dev\.npz: holds no predictions"):
+        load_predictions(path)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(InputError, match=r"absent\.npz"):
+        load_predictions(tmp_path / "absent.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": np.zeros(6, int)},
+        {"idx": np.zeros(8, int)},
+        {"exit_depths": (1, 2, 3)},
+        {"logits": np.zeros((7, 4))},
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(change):
+    with pytest.raises(InputError, match="do not fit"):
+        Predictions(**(vars(make_predictions()) | change))
+
+
+def test_scores_are_float64_of_the_internal_exits():
+    predictions = make_predictions()
+    scores = predictions.scores(SIGNALS["energy"])
+    assert scores.dtype == np.float64 and scores.shape == (7, 3)
+    f = predictions.logits[2, 1].astype(float)
+    assert scores[2, 1] == pytest.approx(1 / (1 + np.exp(f).sum()))
+    assert predictions.predicted[2, 1] == f.argmax()

@@ -1,0 +1,44 @@
+# Reads and checks the configuration, and says what will be done before anything starts.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+from cosee import NUMERICS_VERSION, plan
+from cosee.errors import InputError
+
+PROJECT = Path(workflow.basedir).parent
+
+
+validate(config, "../schemas/config.schema.yaml")
+for key in ("data_dir", "backbone_dir"):
+    if config[key]:
+        config[key] = str((PROJECT / config[key]).resolve())
+try:
+    plan.check(config)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+# Each preset but the default works in a folder of its own, with the same target names below it.
+if config["preset"] != "mini":
+
+    workdir: str(PROJECT / "runs" / config["preset"])
+
+
+RUNS = plan.final_runs(config)
+GRID_JOBS = plan.cut(plan.grid_runs(config), "grid", config["jobs"]["runs_per_job"])
+FINAL_JOBS = plan.cut(RUNS, "final", config["jobs"]["runs_per_job"])
+TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
+GPUS = int(Path("/proc/driver/nvidia/version").exists())  # torch would know better, but takes seconds to ask
+
+
+wildcard_constraints:
+    task="|".join(TASK_NAMES),
+    backbone="|".join(config["backbones"]),
+    signal="|".join(config["signals"]),
+
+
+onstart:
+    parallel = 1 if GPUS else workflow.cores
+    print(plan.announcement(config, GRID_JOBS + FINAL_JOBS, Path.cwd(), parallel), file=sys.stderr)

@@ -1,0 +1,86 @@
+# Grid search, selection, final runs. A job is one process that trains `jobs: runs_per_job` runs, one after the other;
+# the rules are made in a loop because the files of a job cannot be told from a wildcard.
+
+
+def backbone_files(name):
+    return [f"resources/backbones/{name}/{file}" for file in ("config.json", "model.safetensors", "tokenizer.json")]
+
+
+for job in GRID_JOBS:
+
+    rule:
+        name:
+            f"train_{job.name}"
+        input:
+            backbone=backbone_files(job.backbone),
+            tokens=f"resources/tokens/{job.backbone}/{job.task}.npz",
+        output:
+            [file for run in job.runs for file in plan.run_files(run, config)],
+        log:
+            f"logs/train/{job.name}.log",
+        benchmark:
+            f"benchmarks/train/{job.name}.tsv"
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            gpu=GPUS,
+        params:
+            stage=job.stage,
+            number=job.number,
+            fingerprints=[run.fingerprint() for run in job.runs],
+            numerics=NUMERICS_VERSION,
+        message:
+            f"grid search on {job.task} ({job.backbone}): {len(job.runs)} trainings"
+        script:
+            "../scripts/train.py"
+
+
+rule select:
+    input:
+        lambda wildcards: plan.grid_files(config, wildcards.backbone, wildcards.task),
+    output:
+        "results/runs/{backbone}/{task}/best.yaml",
+    log:
+        "logs/select/{backbone}-{task}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        grid=config["grid"],
+        protocol=config["protocol"],
+    message:
+        "hyper-parameters of {wildcards.task} ({wildcards.backbone})"
+    script:
+        "../scripts/select.py"
+
+
+for job in FINAL_JOBS:
+
+    rule:
+        name:
+            f"train_{job.name}"
+        input:
+            backbone=backbone_files(job.backbone),
+            tokens=f"resources/tokens/{job.backbone}/{job.task}.npz",
+            best=f"results/runs/{job.backbone}/{job.task}/best.yaml",
+        output:
+            [file for run in job.runs for file in plan.run_files(run, config)],
+            weights=[plan.weights_file(run) for run in job.runs],
+        log:
+            f"logs/train/{job.name}.log",
+        benchmark:
+            f"benchmarks/train/{job.name}.tsv"
+        conda:
+            "../../environment.yml"
+        threads: 1
+        resources:
+            gpu=GPUS,
+        params:
+            stage=job.stage,
+            number=job.number,
+            fingerprints=[run.fingerprint() for run in job.runs],
+            numerics=NUMERICS_VERSION,
+        message:
+            f"training on {job.task} ({job.backbone}): {len(job.runs)} runs"
+        script:
+            "../scripts/train.py"

@@ -1,0 +1,32 @@
+"""The best grid point of every variant of a task, by the protocol; where there is one point only, that one."""
+
+from typing import TYPE_CHECKING
+
+from cosee import plan
+from cosee.evaluation import criteria_of
+from cosee.io import write_yaml
+from cosee.predictions import load_predictions
+from cosee.scripting import logged
+from cosee.selection import choose, selection_record
+from cosee.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with logged(snakemake.log[0]):
+    import pandas as pd
+
+    config, protocol = snakemake.config, snakemake.params.protocol
+    split, chosen = plan.selection_split(config), {}
+    for name, (run, points) in plan.tuned(config, snakemake.wildcards.backbone, snakemake.wildcards.task).items():
+        if len(points) == 1:
+            chosen[name] = {"point": points[0]}
+            continue
+        rows = []
+        for point in points:
+            folder = plan.with_point(run, point, plan.point_name(point)).folder
+            predictions = load_predictions(f"{folder}/logits-{split}.npz")
+            rows.append({**point, **criteria_of(predictions, run.task, SIGNALS[run.signal or config["signals"][0]])})
+        best, others = choose(pd.DataFrame(rows), protocol["criterion"])
+        chosen[name] = selection_record(best, others, protocol["criterion"], protocol["name"], split)
+    write_yaml(snakemake.output[0], {"chosen": chosen})

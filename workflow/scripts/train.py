@@ -1,0 +1,38 @@
+"""The runs of one job, one after the other: train, predict, write."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cosee import plan
+from cosee.io import read_yaml
+from cosee.runs import STATE, default_device, execute, use_threads
+from cosee.scripting import logged
+from cosee.tokens import load_tokens, padding_id
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with logged(snakemake.log[0]):
+    config, stage = snakemake.config, snakemake.params.stage
+    use_threads(snakemake.threads)
+    runs = plan.grid_runs(config) if stage == "grid" else plan.final_runs(config)
+    jobs = plan.cut(runs, stage, config["jobs"]["runs_per_job"])
+    (job,) = [job for job in jobs if f"train_{job.name}" == snakemake.rule]
+    best = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
+    tokens, backbone = load_tokens(snakemake.input.tokens), Path(snakemake.input.backbone[0]).parent
+    for run in job.runs:
+        execute(
+            run if stage == "grid" else plan.with_point(run, best[plan.tuned_name(config, run)]["point"]),
+            tokens,
+            backbone,
+            num_layers=plan.num_layers(config, run.backbone),
+            protocol=config["protocol"],
+            default_signal=config["signals"][0],
+            pad_id=padding_id(backbone / "tokenizer.json"),
+            splits=plan.predicted_splits(run, config),
+            keep_weights=stage == "final",
+            keep_state=len(job.runs) > 1,
+            device=default_device(),
+        )
+    for run in job.runs:  # only now is nothing left that a killed job would have to do again
+        (Path(run.folder) / STATE).unlink(missing_ok=True)
