@@ -15,7 +15,7 @@ from cosee.evaluation import criteria_of
 from cosee.io import whole_file, write_frame, write_json
 from cosee.plan import Run
 from cosee.predictions import Predictions, save_predictions
-from cosee.provenance import hardware, package_versions
+from cosee.provenance import git_commit, hardware, package_versions
 from cosee.signals import SIGNALS
 from cosee.tasks import TASKS
 from cosee.tokens import TokenSplit
@@ -120,6 +120,7 @@ def execute(
             **facts,
             "hardware": hardware(),
             "versions": package_versions(),
+            "commit": git_commit("."),
         },
     )
 
