@@ -85,3 +85,7 @@ class Context:
     def caption(self, name: str, backbone: str | None = None, split: str = "dev") -> str:
         """Full caption of a table or figure: what it shows (`CAPTIONS`), then `sentence`."""
         return f"{CAPTIONS[name]} {self.sentence(backbone, split)}"
+
+    def caption_of_counts(self, model: str) -> str:
+        """Caption of Table 4, which needs neither data nor training."""
+        return f"{CAPTIONS['table4']} Model: {model}, counted from its configuration. Preset: {self.preset}."

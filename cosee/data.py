@@ -126,22 +126,10 @@ def cut_splits(
     return pd.concat([train, *others], ignore_index=True)
 
 
-def split_counts(rows: Mapping[str, pd.DataFrame], cut: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """How many rows each split has, in the source (hub names) and after cutting (ours), with the label shares.
-
-    Columns: task, split, rows, and share_<class> in 0..1 (NaN where labels are not public).
-    """
-    labels = {name: frame["label"] for name, frame in rows.items()}
-    labels |= {str(name): frame["label"] for name, frame in cut.groupby("split", sort=False)}
-    return pd.DataFrame(
-        {
-            "task": task.name,
-            "split": split,
-            "rows": len(values),
-            **{f"share_{c}": (values == i).mean() if values.min() >= 0 else np.nan for i, c in enumerate(task.classes)},
-        }
-        for split, values in labels.items()
-    )
+def split_counts(cut: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """How many rows of each class each split has: columns task, split, label, rows."""
+    counts = cut.groupby(["split", "label"], sort=False).size().rename("rows").reset_index()
+    return counts.assign(task=task.name)[["task", "split", "label", "rows"]]
 
 
 def _unified(frame: pd.DataFrame, task: Task, split: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -130,3 +130,8 @@ def read_frame(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: no such file.") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
         raise InputError(f"{path}: truncated or corrupt {path.suffix[1:]} file; fetch or build it again.") from error
+
+
+def read_frames(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read several files of one kind into one frame."""
+    return pd.concat([read_frame(path) for path in paths], ignore_index=True)

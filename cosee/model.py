@@ -1,11 +1,12 @@
 """The multi-exit model: a backbone and one head per exit."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cosee.backbone import Backbone
+from cosee.backbone import Backbone, empty_backbone
 from cosee.batches import Batch
 
 HEAD_STD = 0.02
@@ -69,3 +70,25 @@ class MultiExitModel(nn.Module):
 def count_parameters(module: nn.Module) -> int:
     """Number of parameters, shared ones counted once."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def parameter_counts_of(encoder: dict[str, Any], num_classes: int, plain: str, multi_exit: str) -> list[dict[str, Any]]:
+    """Parameters of a fine-tuned encoder with one classifier, and what an exit after every layer adds (Table 4).
+
+    Counted on the meta device, without weights.
+
+    Args:
+        encoder: transformers configuration; `{"model_type": "bert"}` is BERT-base.
+        num_classes: C.
+        plain: name for the model with one exit.
+        multi_exit: name for the model with all exits.
+
+    Returns:
+        A row per model: model, num_classes, params, extra_params (beyond the plain model, None for itself).
+    """
+    with torch.device("meta"):
+        backbone = empty_backbone(encoder)
+        heads = [LinearExits(m, backbone.hidden_size, num_classes, 0.0, None) for m in (1, backbone.num_layers)]
+    one, all_exits = (count_parameters(backbone) + count_parameters(exits) for exits in heads)
+    rows = [(plain, one, None), (multi_exit, all_exits, all_exits - one)]
+    return [{"model": m, "num_classes": num_classes, "params": n, "extra_params": extra} for m, n, extra in rows]

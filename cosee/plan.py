@@ -98,6 +98,13 @@ def num_layers(config: Mapping[str, Any], backbone: str) -> int:
     return config["backbones"][backbone]["layers"]
 
 
+def backbone_label(config: Mapping[str, Any], backbone: str) -> str:
+    """A backbone in the words of captions: its name, depth and what must be said of it."""
+    entry = config["backbones"][backbone]
+    note = f"; {entry['note']}" if "note" in entry else ""
+    return f"{entry['label']} ({entry['layers']} layers{note})"
+
+
 def final_runs(config: Mapping[str, Any]) -> list[Run]:
     """Every final run of the configuration, without its grid point; each once, in the order of the experiments."""
     runs: dict[tuple[str, str, str, int], Run] = {}
@@ -230,6 +237,27 @@ def evaluated_files(config: Mapping[str, Any], task: str, signal: str) -> list[s
     """Stored logits that the results of a task and signal are made from."""
     runs = evaluated_runs(config, task, signal)
     return [f"{run.folder}/logits-{split}.npz" for run in runs for split in evaluated_splits(run, config)]
+
+
+def shown_tasks(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
+    """Tasks of a table or figure that are trained with its backbone and signal; the others leave their place out."""
+    trained = {(e["backbone"], s, t) for e in config["experiments"] for s in e["signals"] for t in e["tasks"]}
+    return [task for task in spec["tasks"] if (spec["backbone"], spec["signal"], task) in trained]
+
+
+def shown_runs(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Run]:
+    """Final runs that a figure shows."""
+    return [
+        run
+        for task in shown_tasks(config, spec)
+        for run in evaluated_runs(config, task, spec["signal"])
+        if run.backbone == spec["backbone"] and run.variant in spec["variants"]
+    ]
+
+
+def labels(config: Mapping[str, Any], variants: list[str]) -> dict[str, str]:
+    """Variant -> name in tables and figures, in the order given."""
+    return {variant: config["variants"][variant]["label"] for variant in variants}
 
 
 def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, parallel: int) -> str:

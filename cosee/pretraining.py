@@ -21,7 +21,7 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, _, CLS, SEP, MASK = range(len(SPECIALS))
 NUM_LAYERS = 12
 MAX_LENGTH = 64
-MASK_RATE = 0.15
+MASK_RATE = 0.12
 INIT, MIMIC, POS = 0.1, True, 0.3
 IGNORE = -100  # label of a position that is not predicted
 

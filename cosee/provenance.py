@@ -1,5 +1,7 @@
 """Where a number comes from: versions, hardware and commit, recorded beside every run and in the manifest."""
 
+import csv
+import hashlib
 import os
 import platform
 import subprocess
@@ -32,6 +34,12 @@ def git_commit(folder: str | Path) -> str:
         return "unknown"
 
 
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def processor_name() -> str:
     """The processor's model name, as the system tells it."""
     try:
@@ -41,6 +49,21 @@ def processor_name() -> str:
     except OSError:
         pass  # not Linux
     return platform.processor() or platform.machine()
+
+
+def time_summary(folder: str | Path) -> str:
+    """Where the time went: jobs, seconds and share of every rule, from Snakemake's benchmark files."""
+    seconds: dict[str, list[float]] = {}
+    for file in sorted(Path(folder).rglob("*.tsv")):
+        with file.open() as rows:
+            times = [float(row["s"]) for row in csv.DictReader(rows, delimiter="\t")]
+        seconds.setdefault(file.relative_to(folder).parts[0], []).extend(times)
+    total = sum(map(sum, seconds.values())) or 1.0
+    lines = [
+        f"  {name:<12}{len(times):>5} jobs {sum(times):>9.1f} s {100 * sum(times) / total:>5.1f} %"
+        for name, times in sorted(seconds.items(), key=lambda item: -sum(item[1]))
+    ]
+    return "\n".join([f"time of all jobs since the results were begun ({total:.0f} s, side by side):", *lines])
 
 
 def hardware() -> dict[str, Any]:

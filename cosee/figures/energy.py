@@ -57,5 +57,6 @@ def energy_figure(
                 ax.stairs(rows["density"], edges, fill=True, color=look["color"], alpha=0.15)
             filled = frame[(frame["kind"] == kind) & frame["layer"].isin(layers) & (frame["density"] > 0)]
             ax.set(xlabel=_KINDS[kind], ylabel="density", ylim=(0, None))
-            ax.set_xlim(filled["bin_left"].min(), filled["bin_right"].max())
+            left, right = filled["bin_left"].min(), filled["bin_right"].max()
+            ax.set_xlim(left - 0.02 * (right - left), right + 0.02 * (right - left))
         return finish(figure, note, title=f"{task_label(frame['task'].iloc[0])}, seed {seed}")

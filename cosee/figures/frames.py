@@ -1,6 +1,6 @@
 """The data side of the figures: which rows are shown, and how seeds become a mean and a band."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -35,9 +35,16 @@ def select(frame: pd.DataFrame, what: str, **conditions: object) -> pd.DataFrame
     return frame
 
 
-def panels(frame: pd.DataFrame, preferred: Iterable[str]) -> list[str]:
-    """The preferred tasks that are in the frame, or all that are in it if there is none of them."""
-    at_hand = set(frame["task"])
+def panels(frame: pd.DataFrame, variants: Iterable[str], preferred: Iterable[str], what: str) -> list[str]:
+    """The preferred tasks for which a variant has rows, or all such tasks if there is none of them.
+
+    Raises:
+        InputError: no variant has any row.
+    """
+    at_hand = set(frame["task"][frame["method"].isin(variants)])
+    if not at_hand:
+        there = ", ".join(frame["method"].unique())
+        raise InputError(f"{what}: there are no results of {', '.join(variants)}, only of {there}")
     return [task for task in preferred if task in at_hand] or [task for task in TASKS if task in at_hand]
 
 
@@ -64,6 +71,7 @@ def seed_band(curves: pd.DataFrame, x: str, y: str, grid: ArrayLike) -> pd.DataF
     return pd.DataFrame({"x": grid, "mean": values.mean(axis=0), "low": values.min(axis=0), "high": values.max(axis=0)})
 
 
-def ordered(present: Sequence[object], labels: Iterable[str]) -> list[str]:
+def ordered(present: Iterable[str], labels: Iterable[str]) -> list[str]:
     """The variants of `labels` that are present, in display order."""
-    return [variant for variant in labels if variant in set(present)]
+    present = set(present)
+    return [variant for variant in labels if variant in present]

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cosee.errors import InputError
 from cosee.figures.frames import ordered, panels, paper_layers, select
 from cosee.figures.style import STYLE, TEXT_WIDTH, finish, new_figure, task_label
 
@@ -40,11 +39,9 @@ def dis_figure(
     """
     frame = select(dis, "DIS", backbone=backbone, signal=signal, split=split)
     layers = list(layers or paper_layers(int(frame["layer"].max()) + 1))
-    frame = frame[frame["method"].isin(labels) & frame["layer"].isin(layers)]
-    if frame.empty:
-        raise InputError(f"DIS: there are no results of {', '.join(labels)} at layers {', '.join(map(str, layers))}")
-    shown, methods = panels(frame, tasks), ordered(list(frame["method"]), labels)
-    frame = frame[frame["task"].isin(shown)]
+    shown = panels(frame, labels, tasks, "DIS")
+    frame = frame[frame["task"].isin(shown) & frame["method"].isin(labels) & frame["layer"].isin(layers)]
+    methods = ordered(frame["method"], labels)
     cells = frame.groupby(["task", "method", "layer"])["dis"].agg(["mean", "std"])
     colours = mpl.colormaps["cividis"].with_extremes(bad="0.9")
     scale = mpl.colors.Normalize(cells["mean"].min(), cells["mean"].max())

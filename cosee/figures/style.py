@@ -103,6 +103,10 @@ def finish(figure: Figure, note: str, title: str | None = None) -> Figure:
 
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure as .svg, .png (300 dots per inch) or .pdf: the same figure always gives the same bytes."""
-    undated = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}, ".pdf": {"CreationDate": None}}
+    undated = {
+        ".svg": {"Date": None, "Creator": None},
+        ".png": {"Software": None},
+        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
     with whole_file(path) as temporary, mpl.rc_context({"svg.hashsalt": "cosee"}):
         figure.savefig(temporary, dpi=300, metadata=undated[temporary.suffix])

@@ -51,15 +51,14 @@ def tradeoff_figure(
         InputError: there is nothing to show, or several backbones to choose from.
     """
     curves = select(curves, "trade-off", backbone=backbone, split=split)
-    shown = panels(curves[curves["method"].isin(labels)], tasks)
-    select(pd.DataFrame({"task": shown}), f"trade-off of {', '.join(labels)}")
+    shown = panels(curves, labels, tasks, "trade-off")
     looks = line_styles(labels)
     with mpl.rc_context(STYLE):
         figure, axes = grid_figure(len(shown))
         for ax, task in zip(axes, shown, strict=True):
             of_task = curves[curves["task"] == task]
             methods = dict(list(of_task.groupby("method")))
-            for place, variant in enumerate(ordered(list(methods), labels)):
+            for place, variant in enumerate(ordered(methods, labels)):
                 _line(ax, methods[variant], labels[variant], markevery=(12 + 9 * place % 40, 40), **looks[variant])
             for variant, name in (reference_labels or {}).items():
                 other = reference[(reference["task"] == task) & (reference["method"] == variant)]

@@ -38,9 +38,7 @@ def training_figure(
         InputError: there is nothing to show, or several backbones to choose from.
     """
     history = select(history, "training curves", backbone=backbone)
-    history = history[history["method"].isin(labels)]
-    shown = panels(history, tasks)
-    select(pd.DataFrame({"task": shown}), f"training curves of {', '.join(labels)}")
+    shown = panels(history, labels, tasks, "training curves")
     looks = line_styles(labels)
     with mpl.rc_context(STYLE):
         figure, axes = grid_figure(len(shown))
@@ -48,7 +46,7 @@ def training_figure(
             of_task = history[history["task"] == task]
             steps = np.sort(of_task["step"].unique())
             span = window or max(1, len(steps) // 20)
-            for place, variant in enumerate(ordered(list(of_task["method"]), labels)):
+            for place, variant in enumerate(ordered(of_task["method"], labels)):
                 runs = of_task[of_task["method"] == variant].sort_values(["seed", "step"])
                 band = seed_band(runs.assign(loss=smooth(runs, column, span)), "step", "loss", steps)
                 every = max(1, len(steps) // 6)

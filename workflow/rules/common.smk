@@ -5,7 +5,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from cosee import NUMERICS_VERSION, plan
+from cosee import NUMERICS_VERSION, plan, provenance
+from cosee.captions import Context
 from cosee.errors import InputError
 
 PROJECT = Path(workflow.basedir).parent
@@ -30,6 +31,13 @@ RUNS = plan.final_runs(config)
 GRID_JOBS = plan.cut(plan.grid_runs(config), "grid", config["jobs"]["runs_per_job"])
 FINAL_JOBS = plan.cut(RUNS, "final", config["jobs"]["runs_per_job"])
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
+CONTEXT = Context(
+    preset=config["preset"],
+    data=config["data"]["label"],
+    backbones={name: plan.backbone_label(config, name) for name in config["backbones"]},
+    protocol=config["protocol"]["name"],
+    seeds=tuple(config["seeds"]),
+)
 GPUS = int(Path("/proc/driver/nvidia/version").exists())  # torch would know better, but takes seconds to ask
 
 
@@ -37,6 +45,10 @@ wildcard_constraints:
     task="|".join(TASK_NAMES),
     backbone="|".join(config["backbones"]),
     signal="|".join(config["signals"]),
+
+
+onsuccess:
+    print(provenance.time_summary("benchmarks"), file=sys.stderr)
 
 
 onstart:

@@ -7,13 +7,15 @@ rule download:
         counts="resources/rows/{task}.csv",
     log:
         "logs/download/{task}.log",
+    benchmark:
+        "benchmarks/download/{task}.tsv"
+    retries: 0 if config["data_dir"] or config["data"]["source"] == "generated" else 2
     conda:
         "../../environment.yml"
     params:
         data=config["data"],
         data_dir=config["data_dir"],
         split=config["protocol"],
-    retries: 0 if config["data_dir"] or config["data"]["source"] == "generated" else 2
     message:
         "rows of {wildcards.task}"
     script:
@@ -49,6 +51,8 @@ rule tokenize:
         "resources/tokens/{backbone}/{task}.npz",
     log:
         "logs/tokenize/{backbone}-{task}.log",
+    benchmark:
+        "benchmarks/tokenize/{backbone}-{task}.tsv"
     conda:
         "../../environment.yml"
     params:

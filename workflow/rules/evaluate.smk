@@ -11,11 +11,13 @@ rule sweep:
         exits="results/{task}/{signal}_exits.csv",
     log:
         "logs/sweep/{task}-{signal}.log",
+    benchmark:
+        "benchmarks/sweep/{task}-{signal}.tsv"
     conda:
         "../../environment.yml"
     params:
         protocol=config["protocol"],
-        thresholds=sorted({t for f in config["figures"].values() for t in f.get("thresholds", [])}),
+        thresholds=sorted({t for f in config["figures"].values() if f for t in f.get("thresholds", [])}),
         control=config["control"],
     message:
         "every threshold of {wildcards.signal} on {wildcards.task}"
@@ -31,6 +33,8 @@ rule layers:
         density="results/{task}/energy_distribution.csv",
     log:
         "logs/layers/{task}.log",
+    benchmark:
+        "benchmarks/layers/{task}.tsv"
     conda:
         "../../environment.yml"
     message:

@@ -1,0 +1,22 @@
+# What the results were made from.
+
+
+rule manifest:
+    input:
+        runs=[f"{run.folder}/run.json" for run in RUNS],
+        rows=expand("resources/rows/{task}.parquet", task=TASK_NAMES),
+        weights=expand("resources/backbones/{backbone}/model.safetensors", backbone=config["backbones"]),
+    output:
+        "results/manifest.json",
+    log:
+        "logs/manifest.log",
+    benchmark:
+        "benchmarks/manifest.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        project=str(PROJECT),
+    message:
+        "manifest"
+    script:
+        "../scripts/manifest.py"

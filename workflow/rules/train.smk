@@ -43,6 +43,8 @@ rule select:
         "results/runs/{backbone}/{task}/best.yaml",
     log:
         "logs/select/{backbone}-{task}.log",
+    benchmark:
+        "benchmarks/select/{backbone}-{task}.tsv"
     conda:
         "../../environment.yml"
     params:

@@ -28,4 +28,4 @@ with logged(snakemake.log[0]):
         rows, task, cut["name"], cut["sel_fraction"], cut["sel_max"], data["train_rows"].get(task.name), cut["split_seed"]
     )
     write_frame(snakemake.output.rows, frame)
-    write_frame(snakemake.output.counts, split_counts(rows, frame, task))
+    write_frame(snakemake.output.counts, split_counts(frame, task))

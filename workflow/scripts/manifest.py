@@ -1,0 +1,33 @@
+"""What the results were made from: configuration, commit, data, encoders, versions, hardware, every run."""
+
+from typing import TYPE_CHECKING
+
+from cosee.io import read_json, write_json
+from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.scripting import logged
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with logged(snakemake.log[0]):
+    runs = [read_json(path) for path in snakemake.input.runs]
+    write_json(
+        snakemake.output[0],
+        {
+            "commit": git_commit(snakemake.params.project),
+            "trained_at_commits": sorted({run["commit"] for run in runs}),
+            "config": snakemake.config,
+            "sha256": {path: file_digest(path) for path in [*snakemake.input.rows, *snakemake.input.weights]},
+            "versions": package_versions(),
+            "hardware": hardware(),
+            "trained_on": sorted({run["hardware"]["gpu"] or run["hardware"]["processor"] for run in runs}),
+            "training_seconds": sum(run["seconds"]["training"] for run in runs),
+            "runs": [
+                {
+                    **{key: run["run"][key] for key in ("task", "backbone", "name", "seed", "settings", "training")},
+                    **{key: run[key] for key in ("fingerprint", "steps", "best_epoch", "sel_score", "seconds")},
+                }
+                for run in runs
+            ],
+        },
+    )

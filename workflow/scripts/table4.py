@@ -1,0 +1,25 @@
+"""Table 4: parameters of the encoder and of the exits that are added, counted without any weights."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cosee.io import read_frame, write_frame, write_text
+from cosee.model import parameter_counts_of
+from cosee.scripting import logged
+from cosee.tables import parameter_counts, parameter_counts_wide, to_latex, to_markdown
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with logged(snakemake.log[0]):
+    reported = read_frame(snakemake.input.reported)
+    names = dict(zip(reported["variant"], reported["name"], strict=True))
+    measured = pd.DataFrame(
+        row for num_classes in (2, 3) for row in parameter_counts_of(snakemake.params.encoder, num_classes, *names)
+    )
+    table = parameter_counts(reported, measured)
+    wide, caption = parameter_counts_wide(table, names), snakemake.params.caption
+    write_frame(snakemake.output.csv, table)
+    write_text(snakemake.output.md, to_markdown(wide, caption))
+    write_text(snakemake.output.tex, to_latex(wide, caption, "tab:parameters"))

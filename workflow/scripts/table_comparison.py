@@ -1,0 +1,25 @@
+"""Tables 2 and 3: reported numbers beside those measured here."""
+
+from typing import TYPE_CHECKING
+
+from cosee.io import read_frame, read_frames, write_frame, write_text
+from cosee.scripting import logged
+from cosee.tables import comparison, comparison_wide, to_latex, to_markdown
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with logged(snakemake.log[0]):
+    params = snakemake.params
+    table = comparison(
+        read_frame(snakemake.input.reported),
+        read_frames(snakemake.input.targets),
+        params.labels,
+        backbone=params.backbone,
+        protocol=params.protocol,
+        target_speedup=params.target,
+    )
+    wide = comparison_wide(table, params.labels)
+    write_frame(snakemake.output.csv, table)
+    write_text(snakemake.output.md, to_markdown(wide, params.caption))
+    write_text(snakemake.output.tex, to_latex(wide, params.caption, f"tab:{params.name}"))
