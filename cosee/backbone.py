@@ -125,34 +125,56 @@ def _adapter(config: object, where: str) -> type[Backbone]:
     return ADAPTERS[model_type]
 
 
-def load_backbone(folder: str | Path, depth: int | None = None) -> Backbone:
-    """Load a pretrained encoder from a local folder, in float32.
+def load_encoder(source: str | Path, revision: str | None = None) -> nn.Module:
+    """Load a whole pretrained encoder in float32, from a local folder or from the hub at a revision.
 
     Args:
-        folder: encoder folder as `save_pretrained` writes it.
-        depth: keep only the first layers.
+        source: encoder folder as `save_pretrained` writes it, or a repository on the hub.
+        revision: commit on the hub; None for a local folder.
 
     Raises:
-        InputError: a file is missing or corrupt, the type is unknown, or weights (the pooler's, say) are not in the file.
+        InputError: it cannot be read, its type has no adapter, or weights (the pooler's, say) are not in the file:
+            transformers would draw them at random and go on.
     """
     from transformers import AutoConfig, AutoModel
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    check_folder(folder)
-    adapter = _adapter(AutoConfig.from_pretrained(folder, local_files_only=True), str(folder))
+    where = f"backbone: {source}" if revision is None else f"backbone: {source} at {revision[:12]}"
+    place = {"revision": revision, "local_files_only": revision is None}
+    try:
+        config = AutoConfig.from_pretrained(source, **place)
+    except Exception as error:  # transformers, safetensors and the hub client each raise kinds of their own
+        raise InputError(f"{where}: no configuration of a known encoder ({_reason(error)}).") from error
+    _adapter(config, where)
     try:
         encoder, info = AutoModel.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="sdpa", local_files_only=True, output_loading_info=True
+            source, dtype=torch.float32, attn_implementation="sdpa", output_loading_info=True, **place
         )
-    except Exception as error:  # safetensors and transformers raise kinds of their own for a damaged file
-        raise InputError(f"{folder}/model.safetensors: cannot be loaded ({error}); fetch it again.") from error
+    except Exception as error:
+        raise InputError(f"{where}: the weights cannot be loaded ({_reason(error)}); fetch them again.") from error
     if info["missing_keys"]:
         raise InputError(
-            f"{folder}/model.safetensors: lacks {sorted(info['missing_keys'])[0]}; "
-            "expected the weights of a whole pretrained encoder, its pooler included."
+            f"{where}: the weights lack {min(info['missing_keys'])}; "
+            "expected those of a whole pretrained encoder, its pooler included."
         )
-    return adapter(encoder, depth)
+    return encoder
+
+
+def _reason(error: Exception) -> str:
+    """First line of an error's message, or its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def load_backbone(folder: str | Path, depth: int | None = None) -> Backbone:
+    """Load a backbone from a local encoder folder, in float32; `depth` keeps only its first layers.
+
+    Raises:
+        InputError: a file is missing or corrupt, the type is unknown, weights are missing, or there are fewer layers.
+    """
+    check_folder(folder)
+    encoder = load_encoder(folder)
+    return _adapter(encoder.config, str(folder))(encoder, depth)
 
 
 def empty_backbone(config: dict[str, object], depth: int | None = None) -> Backbone:

@@ -51,7 +51,7 @@ class DeviceSplit:
         """Gather the given rows [B], padded to the longest of them."""
         lengths = self.lengths[rows]
         longest = int(lengths.max())
-        index = torch.as_tensor(rows, device=self.device)
+        index = torch.as_tensor(rows).to(self.device, non_blocking=True)  # the host goes on at once
         position = torch.arange(longest, device=self.device)
         start, stop = self.offsets[index], self.offsets[index + 1]
         inside = position < (stop - start)[:, None]

@@ -62,11 +62,15 @@ def local_rows(task: Task, folder: str | Path) -> dict[str, pd.DataFrame]:
 
 
 def check_rows(rows: Mapping[str, pd.DataFrame], task: Task, where: str) -> None:
-    """Check columns, texts and labels of every split.
+    """Check splits, columns, texts and labels.
 
     Raises:
-        InputError: a column is missing, a split is empty, or a label is not one of the task's ids.
+        InputError: a split or column is missing, a split is empty, a text is missing, or a label is not one of the
+            task's ids.
     """
+    absent = [split for split in ("train", *task.eval_splits.values()) if split not in rows]
+    if absent:
+        raise InputError(f"{where}: {task.name} has no split {absent[0]}; it has {', '.join(rows) or 'none'}.")
     for split, frame in rows.items():
         missing = [column for column in (*task.columns, "label", "idx") if column not in frame.columns]
         if missing:
@@ -76,6 +80,10 @@ def check_rows(rows: Mapping[str, pd.DataFrame], task: Task, where: str) -> None
             )
         if frame.empty:
             raise InputError(f"{where}: split {split} of {task.name} has no rows.")
+        for column in task.columns:
+            if frame[column].isna().any():
+                row = int(frame[column].isna().to_numpy().argmax())
+                raise InputError(f"{where}: row {row} of split {split} of {task.name} has no text in the column {column!r}.")
         allowed = {-1} if split in task.test_splits.values() else set(range(task.num_classes))
         foreign = sorted(set(frame["label"].tolist()) - allowed, key=str)
         if foreign:

@@ -2,11 +2,11 @@
 
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import torch
-
-from cosee.backbone import FILES, load_backbone
+from cosee.backbone import FILES, load_encoder
 from cosee.errors import InputError
+from cosee.io import whole_file
 
 PROBE = "the film was good and the people liked it"
 """Plain words that any English vocabulary knows."""
@@ -18,36 +18,29 @@ def fetch_backbone(source: str, revision: str | None, target: Path) -> None:
     Args:
         source: repository on the hub, or an encoder folder.
         revision: commit on the hub; None for a local folder.
-        target: folder to write; complete or not there at all.
+        target: folder to write; its files come last and whole, once everything is checked.
 
     Raises:
         InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language.
     """
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
 
     local = revision is None
     if local:
         _check_local(Path(source))
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        encoder = AutoModel.from_pretrained(source, revision=revision, dtype=torch.float32, local_files_only=local)
-        encoder.save_pretrained(partial)
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, local_files_only=local, use_fast=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
+        partial = Path(name)
+        load_encoder(source, revision).save_pretrained(partial)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, local_files_only=local)
+        except Exception as error:  # transformers, tokenizers and the hub client each raise kinds of their own
+            raise InputError(f"backbone: the tokenizer of {source} cannot be loaded ({error}); check its files.") from error
         tokenizer.save_pretrained(partial)
-    except Exception as error:  # transformers, safetensors and the hub client each raise kinds of their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        where = f"{source}" if local else f"{source} at {revision}"
-        raise InputError(
-            f"backbone: cannot load {where} ({reason}); check its files, "
-            "or name a local encoder folder with --config backbone_dir=FOLDER."
-        ) from error
-    check_tokenizer(partial / "tokenizer.json", source)
-    load_backbone(partial)
-    target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (partial / name).replace(target / name)
-    shutil.rmtree(partial)
+        check_tokenizer(partial / "tokenizer.json", source)
+        for file in FILES:
+            with whole_file(target / file) as temporary:
+                shutil.copyfile(partial / file, temporary)
 
 
 def _check_local(folder: Path) -> None:

@@ -29,10 +29,14 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     # The suffix stays last: writers such as numpy.savez and matplotlib choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # as the umask has it: safetensors makes files that only their owner can read
         os.replace(temporary, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        # Recognised by its text, as safetensors raises a kind of its own that carries no errno.
+        if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
             raise InputError(f"{path}: the disk is full; free some space and give the same command again.") from error
         raise
     finally:
@@ -56,7 +60,7 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; build it first with `snakemake --cores 2 {path}`.") from error
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, AttributeError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: truncated or not an .npz file of plain arrays; delete it and build it again.") from error
 
 
@@ -100,7 +104,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a YAML mapping of keys to values.")

@@ -63,7 +63,7 @@ class MultiExitModel(nn.Module):
         """Logits of every exit [B, M, C]."""
         states = self.backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
         if self.num_exits < self.backbone.num_layers:
-            states = states[:, [depth - 1 for depth in self.exit_depths]]
+            states = torch.stack([states[:, depth - 1] for depth in self.exit_depths], dim=1)
         return self.exits(states, self.backbone)
 
 

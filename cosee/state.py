@@ -1,16 +1,19 @@
 """The state from which a killed run goes on: tensors as safetensors, the rest as JSON in the file's header."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cosee.io import whole_file
 from cosee.methods import Objective
+
+log = logging.getLogger(__name__)
 
 
 def save_state(
@@ -44,18 +47,22 @@ def load_state(
 ) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Tensor]] | None:
     """Put everything that `save_state` wrote back in place; gives position, history rows and best weights.
 
-    None if there is no state, or only one of a run with other settings.
+    None if there is no state, a damaged one, or only one of a run with other settings.
     """
     if not path.exists():
         return None
     groups: dict[str, dict[str, Tensor]] = {}
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata()
-        if header["fingerprint"] != fingerprint:
-            return None
-        for key in file.keys():  # noqa: SIM118 (not a mapping)
-            group, _, name = key.partition("/")
-            groups.setdefault(group, {})[name] = file.get_tensor(key)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata()
+            if header.get("fingerprint") != fingerprint:
+                return None
+            for key in file.keys():  # noqa: SIM118 (not a mapping)
+                group, _, name = key.partition("/")
+                groups.setdefault(group, {})[name] = file.get_tensor(key)
+    except SafetensorError as error:
+        log.warning("%s is damaged (%s); the run starts anew", path, error)
+        return None
     model.load_state_dict(groups["model"])
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in groups.get("optimizer", {}).items():

@@ -88,7 +88,7 @@ def train(
 
     Args:
         model: a fresh model on its device.
-        objective: number of steps per epoch -> the objective of this run.
+        objective: number of batches (forward passes) per epoch -> the objective of this run.
         fit: rows to learn from.
         sel: rows on which checkpoints are compared, once per epoch.
         settings: how to train.
@@ -97,13 +97,13 @@ def train(
         state_file: where to go on from, if it exists, and what is saved to every few minutes.
         fingerprint: identity of the run; a state of another one is left aside.
         keep_state: save the state at the end too, so that a finished run need not be trained again.
-        progress: called with step, total steps and the last known loss whenever an epoch's share is done.
+        progress: called with step, total steps and the last known loss after every save and every epoch.
 
     Returns:
         The history (one row per optimizer step) and facts for `run.json`.
 
     Raises:
-        InputError: the loss is not a finite number; names the step and the rows of its batch.
+        InputError: the loss is not a finite number (names the step and the rows of its batch), or the logits are not.
     """
     micro_batch = -(-settings.batch_size // settings.accumulation)
     batches_per_epoch = -(-len(fit) // micro_batch)

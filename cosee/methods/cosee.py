@@ -96,9 +96,8 @@ class CoseeObjective:
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of Eq. 9 for a batch at a step (0-based)."""
         logits = model(batch).float()
-        cross_entropy = F.cross_entropy(
-            logits.flatten(0, 1), batch.labels.repeat_interleave(model.num_exits), reduction="none"
-        ).view(len(batch), -1)
+        labels = batch.labels[:, None].expand(-1, model.num_exits)
+        cross_entropy = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
         mean_ce = cross_entropy.mean()
         if not self._needs_signal:
             return mean_ce, {"loss_ce": mean_ce.detach(), "mean_ce": mean_ce.detach()}
@@ -114,6 +113,7 @@ class CoseeObjective:
         smallest, largest = signal.detach().aminmax()
         self.seen = torch.stack([torch.minimum(self.seen[0], smallest), torch.maximum(self.seen[1], largest)])
         parts = {
+            "beta": torch.full_like(loss_ce, beta),
             "loss_ce": loss_ce,
             "loss_osc": loss_osc,
             "mean_ce": mean_ce,
