@@ -28,7 +28,9 @@ class Backbone(nn.Module):
         self.num_layers = depth or full
         self.hidden_size: int = encoder.config.hidden_size
 
-    def embed(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> tuple[Tensor, Tensor | None]:
+    def embed(
+        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         """Hidden states [B, T, H] of layer 0 and the attention mask [B, 1, 1, T] (None: nothing is padded).
 
         The mask is made here because transformers' helper asks the device whether anything is padded, which would stall
@@ -75,7 +77,9 @@ class BertBackbone(Backbone):
 class AlbertBackbone(Backbone):
     """ALBERT: groups of layers that share their weights, after a projection of the small embeddings."""
 
-    def embed(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> tuple[Tensor, Tensor | None]:
+    def embed(
+        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         """Embeddings projected to the hidden size [B, T, H], and the mask."""
         hidden, mask = super().embed(input_ids, attention_mask, token_type_ids)
         return self.encoder.encoder.embedding_hidden_mapping_in(hidden), mask
@@ -115,7 +119,9 @@ def check_layers(folder: str | Path, layers: int) -> None:
     """
     found = json.loads((Path(folder) / "config.json").read_text())["num_hidden_layers"]
     if found != layers:
-        raise InputError(f"{folder}: the encoder has {found} layers, the configuration says `layers: {layers}`; make them agree.")
+        raise InputError(
+            f"{folder}: the encoder has {found} layers, the configuration has `layers: {layers}`; correct it."
+        )
 
 
 def _adapter(config: object, where: str) -> type[Backbone]:

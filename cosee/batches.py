@@ -64,8 +64,8 @@ class DeviceSplit:
 def training_order(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Rows of every batch of one epoch: each row once, rows of like length together, batches in random order.
 
-    The rows are shuffled, cut into pools of `POOL_BATCHES` batches, sorted by length within a pool and cut into batches,
-    so that padding is small while every epoch meets other neighbours. The last batch may be smaller.
+    The rows are shuffled, cut into pools of `POOL_BATCHES` batches, sorted by length within a pool and cut into
+    batches, so that padding is small while every epoch meets other neighbours. One batch may be smaller.
     """
     shuffled = rng.permutation(len(lengths))
     pool = batch_size * POOL_BATCHES

@@ -18,8 +18,8 @@ def signal_calibration_loss(
     """Hinge on the distance between the mean signal of easy and of hard samples, averaged over the internal exits.
 
     A sample is easy at an exit that predicts it correctly, hard at one that does not, so the partition differs between
-    exits. An exit that has only easy or only hard samples in the batch says nothing and adds nothing. The gradient flows
-    through the signal means into the heads and the backbone.
+    exits. An exit that has only easy or only hard samples in the batch says nothing and adds nothing. The gradient
+    flows through the signal means into the heads and the backbone.
 
     Args:
         signal: exit signals [N, M-1].

@@ -83,7 +83,7 @@ def check_rows(rows: Mapping[str, pd.DataFrame], task: Task, where: str) -> None
         for column in task.columns:
             if frame[column].isna().any():
                 row = int(frame[column].isna().to_numpy().argmax())
-                raise InputError(f"{where}: row {row} of split {split} of {task.name} has no text in the column {column!r}.")
+                raise InputError(f"{where}: row {row} of split {split} of {task.name} has no text in {column!r}.")
         allowed = {-1} if split in task.test_splits.values() else set(range(task.num_classes))
         foreign = sorted(set(frame["label"].tolist()) - allowed, key=str)
         if foreign:
@@ -115,8 +115,8 @@ def cut_splits(
     """One frame with the splits fit, sel, dev (dev_mm) and, where the source has it, test (test_mm).
 
     `heldout` cuts `sel` from the training rows (stratified, at most `sel_max` rows, never a text that occurs twice, so
-    that nothing chosen on `sel` was trained on); `field` trains on all of them and has no `sel`. `train_rows` then limits
-    `fit` to a stratified sample.
+    that nothing chosen on `sel` was trained on); `field` trains on all of them and has no `sel`. `train_rows` then
+    limits `fit` to a stratified sample.
     """
     rng = np.random.default_rng(seed)
     train = _unified(rows["train"], task, "fit")

@@ -35,7 +35,7 @@ def fetch_backbone(source: str, revision: str | None, target: Path) -> None:
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, local_files_only=local)
         except Exception as error:  # transformers, tokenizers and the hub client each raise kinds of their own
-            raise InputError(f"backbone: the tokenizer of {source} cannot be loaded ({error}); check its files.") from error
+            raise InputError(f"backbone: the tokenizer of {source} cannot be loaded; check its files.") from error
         tokenizer.save_pretrained(partial)
         check_tokenizer(partial / "tokenizer.json", source)
         for file in FILES:

@@ -61,7 +61,7 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; build it first with `snakemake --cores 2 {path}`.") from error
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path}: truncated or not an .npz file of plain arrays; delete it and build it again.") from error
+        raise InputError(f"{path}: truncated or no .npz file of plain arrays; delete it and build it again.") from error
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -128,8 +128,10 @@ def read_frame(path: str | Path) -> pd.DataFrame:
     """
     path = Path(path)
     try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
         # "none" is a value of the column `signal`, not a missing one; only an empty cell is missing.
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:

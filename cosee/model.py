@@ -20,10 +20,14 @@ class LinearExits(nn.Module):
     (M-1) * (H*C + C) parameters to the plain fine-tuned backbone.
     """
 
-    def __init__(self, num_exits: int, hidden_size: int, num_classes: int, dropout: float, generator: torch.Generator | None) -> None:
+    def __init__(
+        self, num_exits: int, hidden_size: int, num_classes: int, dropout: float, generator: torch.Generator | None
+    ) -> None:
         """Draw weights from N(0, 0.02) with `generator` (None only on the meta device); biases are zero."""
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(num_exits, num_classes, hidden_size).normal_(0, HEAD_STD, generator=generator))
+        self.weight = nn.Parameter(
+            torch.empty(num_exits, num_classes, hidden_size).normal_(0, HEAD_STD, generator=generator)
+        )
         self.bias = nn.Parameter(torch.zeros(num_exits, num_classes))
         self.dropout = nn.Dropout(dropout)
 

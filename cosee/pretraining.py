@@ -22,7 +22,7 @@ PAD, _, CLS, SEP, MASK = range(len(SPECIALS))
 NUM_LAYERS = 12
 MAX_LENGTH = 64
 MASK_RATE = 0.12
-INIT, MIMIC, POS = 0.1, True, 0.3
+INIT, MIMIC, POS, TYPE, GAIN = 0.1, True, 0.3, 0.3, 1.4
 IGNORE = -100  # label of a position that is not predicted
 
 
@@ -79,8 +79,9 @@ def new_model(kind: str, vocab_size: int, hidden_size: int, num_layers: int = NU
         m = BertForMaskedLM(BertConfig(**sizes))
         with torch.no_grad():
             m.bert.embeddings.position_embeddings.weight.mul_(POS)
+            m.bert.embeddings.token_type_embeddings.weight.mul_(TYPE)
             if MIMIC:
-                for l in m.bert.encoder.layer: l.attention.self.key.weight.copy_(l.attention.self.query.weight)
+                for l in m.bert.encoder.layer: l.attention.self.key.weight.copy_(l.attention.self.query.weight.mul_(GAIN))
         return m
     if kind == "albert":
         special = dict(embedding_size=hidden_size, bos_token_id=CLS, eos_token_id=SEP)

@@ -39,7 +39,8 @@ def save_state(
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     header = {"fingerprint": fingerprint, "position": json.dumps(position), "rows": json.dumps(rows)}
     with whole_file(path) as temporary:
-        save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary, header)
+        on_host = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+        save_file(on_host, temporary, header)
 
 
 def load_state(

@@ -65,7 +65,8 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
 
     splits = {}
     for split, frame in rows.groupby("split", sort=False):
-        texts = list(frame["text_a"]) if (frame["text_b"] == "").all() else list(zip(frame["text_a"], frame["text_b"], strict=True))
+        single = (frame["text_b"] == "").all()
+        texts = list(frame["text_a"]) if single else list(zip(frame["text_a"], frame["text_b"], strict=True))
         encodings = tokenizer.encode_batch(texts)
         lengths = np.array([len(e.ids) for e in encodings])
         splits[str(split)] = TokenSplit(
@@ -78,7 +79,8 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
     share = np.mean(np.concatenate([s.ids for s in splits.values()]) == unknown)
     if share > MAX_UNKNOWN:
         raise InputError(
-            f"{tokenizer_file}: {share:.0%} of all tokens are unknown; expected the tokenizer that belongs to the backbone."
+            f"{tokenizer_file}: {share:.0%} of all tokens are unknown; "
+            "expected the tokenizer that belongs to the backbone."
         )
     return splits
 
@@ -93,7 +95,8 @@ def padding_id(tokenizer_file: str | Path) -> int:
 
 def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:
     """Write all splits of a task to one .npz file."""
-    save_arrays(path, {f"{name}.{field}": array for name, split in splits.items() for field, array in vars(split).items()})
+    arrays = {f"{name}.{field}": array for name, split in splits.items() for field, array in vars(split).items()}
+    save_arrays(path, arrays)
 
 
 def load_tokens(path: str | Path) -> dict[str, TokenSplit]:

@@ -111,67 +111,78 @@ def train(
     total_steps = steps_per_epoch * settings.epochs
     goal = objective(batches_per_epoch)
     optimizer = make_optimizer(model, settings)
-    torch.manual_seed(derive(seed, "dropout"))  # dropout has no generator of its own in torch
-    position, rows, best = Position(), [], {}
-    saved = load_state(state_file, fingerprint, model, optimizer, goal)
-    if saved is not None:
-        position, rows, best = Position(**saved[0]), *saved[1:]
-        log.info("going on from %s: epoch %d, batch %d", state_file, position.epoch + 1, position.batch)
-    saved_at = monotonic()
-    began_at = saved_at - position.seconds
+    devices = [fit.device] if fit.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):  # dropout has no generator of its own in torch: the global one is lent
+        torch.manual_seed(derive(seed, "dropout"))
+        position, rows, best = Position(), [], {}
+        saved = load_state(state_file, fingerprint, model, optimizer, goal)
+        if saved is not None:
+            position, rows, best = Position(**saved[0]), *saved[1:]
+            log.info("going on from %s: epoch %d, batch %d", state_file, position.epoch + 1, position.batch)
+        saved_at = monotonic()
+        began_at = saved_at - position.seconds
 
-    def save() -> None:
-        position.seconds = monotonic() - began_at
-        save_state(state_file, fingerprint, model, optimizer, goal, asdict(position), rows, best)
+        def save() -> None:
+            position.seconds = monotonic() - began_at
+            save_state(state_file, fingerprint, model, optimizer, goal, asdict(position), rows, best)
 
-    model.train()
-    while position.epoch < settings.epochs:
-        order = training_order(fit.lengths, micro_batch, numpy_generator(seed, "order", position.epoch))
-        done: list[dict[str, Tensor]] = []
-        for index in range(position.batch, len(order)):
-            with torch.autocast(fit.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-                loss, parts = goal(model, fit.batch(order[index]), position.epoch * batches_per_epoch + index)
-            group = min(settings.accumulation, len(order) - index // settings.accumulation * settings.accumulation)
-            (loss / group).backward()
-            done.append({"loss": loss.detach(), **parts})
-            position.batch = index + 1
-            if position.batch % settings.accumulation and position.batch < len(order):
-                continue
-            step = position.epoch * steps_per_epoch + index // settings.accumulation
-            rate = settings.learning_rate * schedule(step, total_steps, settings.warmup)
-            for parameters in optimizer.param_groups:
-                parameters["lr"] = rate
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if monotonic() - saved_at > 60 * settings.save_minutes and position.batch < len(order):
-                rows += history_rows(done, order, position, steps_per_epoch, total_steps, settings)
-                done = []
+        model.train()
+        while position.epoch < settings.epochs:
+            order = training_order(fit.lengths, micro_batch, numpy_generator(seed, "order", position.epoch))
+            done: list[dict[str, Tensor]] = []
+            for index in range(position.batch, len(order)):
+                with torch.autocast(fit.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+                    loss, parts = goal(model, fit.batch(order[index]), position.epoch * batches_per_epoch + index)
+                group = min(settings.accumulation, len(order) - index // settings.accumulation * settings.accumulation)
+                (loss / group).backward()
+                done.append({"loss": loss.detach(), **parts})
+                position.batch = index + 1
+                if position.batch % settings.accumulation and position.batch < len(order):
+                    continue
+                step = position.epoch * steps_per_epoch + index // settings.accumulation
+                rate = settings.learning_rate * schedule(step, total_steps, settings.warmup)
+                for parameters in optimizer.param_groups:
+                    parameters["lr"] = rate
+                nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                if monotonic() - saved_at > 60 * settings.save_minutes and position.batch < len(order):
+                    rows += history_rows(done, order, position, steps_per_epoch, total_steps, settings)
+                    done = []
+                    save()
+                    progress(step + 1, total_steps, rows[-1]["loss"])
+                    saved_at = monotonic()
+
+            goal.end_epoch()
+            rows += history_rows(done, order, position, steps_per_epoch, total_steps, settings)
+            logits = predict_logits(model, sel, settings.eval_batch_size)
+            if not np.isfinite(logits).all():
+                raise InputError(
+                    f"training: after epoch {position.epoch + 1} the logits of the selection split are not finite "
+                    "numbers; lower the learning rate."
+                )
+            labels = sel.labels.cpu().numpy()
+            accuracy = (logits.argmax(axis=-1) == labels[:, None]).mean(axis=0)
+            rows[-1] |= {f"sel_accuracy_{d}": float(a) for d, a in zip(model.exit_depths, accuracy, strict=True)}
+            rows[-1]["sel_score"] = score = select(logits)
+            if settings.checkpoint == "last" or score > position.best_score:
+                position.best_score, position.best_epoch = score, position.epoch
+                best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            position.epoch, position.batch = position.epoch + 1, 0
+            finished = position.epoch == settings.epochs
+            if (keep_state and finished) or (not finished and monotonic() - saved_at > 60 * settings.save_minutes):
                 save()
-                progress(step + 1, total_steps, rows[-1]["loss"])
                 saved_at = monotonic()
-
-        goal.end_epoch()
-        rows += history_rows(done, order, position, steps_per_epoch, total_steps, settings)
-        logits = predict_logits(model, sel, settings.eval_batch_size)
-        labels = sel.labels.cpu().numpy()
-        accuracy = (logits.argmax(axis=-1) == labels[:, None]).mean(axis=0)
-        rows[-1] |= {f"sel_accuracy_{d}": float(a) for d, a in zip(model.exit_depths, accuracy, strict=True)}
-        rows[-1]["sel_score"] = score = select(logits)
-        if settings.checkpoint == "last" or score > position.best_score:
-            position.best_score, position.best_epoch = score, position.epoch
-            best = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        position.epoch, position.batch = position.epoch + 1, 0
-        finished = position.epoch == settings.epochs
-        if (keep_state and finished) or (not finished and monotonic() - saved_at > 60 * settings.save_minutes):
-            save()
-            saved_at = monotonic()
-        progress(position.epoch * steps_per_epoch, total_steps, rows[-1]["loss"])
+            progress(position.epoch * steps_per_epoch, total_steps, rows[-1]["loss"])
 
     model.load_state_dict(best)
     position.seconds = monotonic() - began_at
-    facts = {"seconds": position.seconds, "steps": total_steps, "best_epoch": position.best_epoch + 1, "sel_score": position.best_score}
-    return pd.DataFrame(rows), facts
+    return pd.DataFrame(rows), {
+        "seconds": position.seconds,
+        "steps": total_steps,
+        "best_epoch": position.best_epoch + 1,
+        "sel_score": position.best_score,
+    }
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -185,7 +196,7 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
 
 
 def schedule(step: int, total_steps: int, warmup: float) -> float:
-    """Factor on the learning rate at a step (0-based): linear rise over `warmup` of the steps, then linear fall to 0."""
+    """Factor on the rate at a step (0-based): a linear rise over a share `warmup` of the steps, then a linear fall."""
     rising = round(warmup * total_steps)
     if step < rising:
         return (step + 1) / rising
@@ -212,9 +223,10 @@ def history_rows(
     if len(bad):
         index = first + int(bad[0])
         step = position.epoch * steps_per_epoch + index // settings.accumulation + 1
+        shown = ", ".join(map(str, order[index][:8])) + (", …" if len(order[index]) > 8 else "")
         raise InputError(
             f"training: the loss of step {step} (epoch {position.epoch + 1}, batch {index + 1} of {len(order)}, "
-            f"rows {', '.join(map(str, order[index][:8]))}, …) is not a finite number; "
+            f"rows {shown}) is not a finite number; "
             "lower the learning rate, or look at these rows of the fit split."
         )
     rows = []
@@ -222,5 +234,6 @@ def history_rows(
         step = position.epoch * steps_per_epoch + (first + begin) // settings.accumulation
         rate = settings.learning_rate * schedule(step, total_steps, settings.warmup)
         means = values[begin : begin + settings.accumulation].mean(axis=0).astype(float)
-        rows.append({"step": step + 1, "epoch": position.epoch, "lr": rate, **dict(zip(names, means.tolist(), strict=True))})
+        scalars = dict(zip(names, means.tolist(), strict=True))
+        rows.append({"step": step + 1, "epoch": position.epoch, "lr": rate, **scalars})
     return rows

@@ -19,12 +19,15 @@ def simulate_exits(signal: Tensor, thresholds: Tensor, harder_is: Orientation) -
     Args:
         signal: exit signals of the internal exits [N, M-1].
         thresholds: K thresholds [K].
-        harder_is: "larger": a sample exits where its signal falls below the threshold; "smaller": where it surpasses it.
+        harder_is: "larger": a sample exits where its signal falls below the threshold; "smaller": where it surpasses
+            it.
 
     Returns:
         Exit layers [K, N], int64, 0-based.
     """
-    easy = signal[None] < thresholds[:, None, None] if harder_is == "larger" else signal[None] > thresholds[:, None, None]
+    easy = (
+        signal[None] < thresholds[:, None, None] if harder_is == "larger" else signal[None] > thresholds[:, None, None]
+    )
     # A column of True stands for the last exit; argmax gives the first True of each row.
     last = torch.ones_like(easy[..., :1])
     return torch.cat([easy, last], dim=-1).to(torch.uint8).argmax(dim=-1)
@@ -52,5 +55,5 @@ def sample_weights(exit_layers: Tensor, num_layers: int, beta: float | Tensor) -
 
 
 def weighted_cross_entropy(cross_entropy: Tensor, weights: Tensor) -> Tensor:
-    """Classification loss of Eq. 2 and 5: mean over samples of the weighted sum over exits; [N, M], [N, M] -> scalar."""
+    """Loss of Eq. 2 and 5: mean over samples of the weighted sum over exits; [N, M], [N, M] -> scalar."""
     return (weights * cross_entropy).sum(dim=1).mean()

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # Before numpy, torch, transformers or matplotlib are imported, and handed on to the processes that tests start.
@@ -13,3 +14,27 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # The verdict on a commit must not depend on luck or load; `--hypothesis-profile=default` searches for new examples.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory):
+    """Folder of a tiny BERT."""
+    from tiny import write_backbone  # torch is not imported for tests that do without it
+
+    return write_backbone(tmp_path_factory.mktemp("backbones") / "bert", "bert")
+
+
+@pytest.fixture(scope="session")
+def tiny_albert(tmp_path_factory):
+    """Folder of a tiny ALBERT."""
+    from tiny import write_backbone
+
+    return write_backbone(tmp_path_factory.mktemp("backbones") / "albert", "albert")
+
+
+@pytest.fixture(scope="session")
+def tiny_albert_groups(tmp_path_factory):
+    """Folder of a tiny ALBERT with two groups of layers."""
+    from tiny import write_backbone
+
+    return write_backbone(tmp_path_factory.mktemp("backbones") / "albert-groups", "albert", num_hidden_groups=2)

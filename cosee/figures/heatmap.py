@@ -37,31 +37,32 @@ def dis_figure(
     Raises:
         InputError: there is nothing to show, or several backbones or signals to choose from.
     """
+    from seaborn import heatmap  # takes a second to import, and no other figure needs it
+
     frame = select(dis, "DIS", backbone=backbone, signal=signal, split=split)
     layers = list(layers or paper_layers(int(frame["layer"].max()) + 1))
     shown = panels(frame, labels, tasks, "DIS")
     frame = frame[frame["task"].isin(shown) & frame["method"].isin(labels) & frame["layer"].isin(layers)]
     methods = ordered(frame["method"], labels)
     cells = frame.groupby(["task", "method", "layer"])["dis"].agg(["mean", "std"])
-    colours = mpl.colormaps["cividis"].with_extremes(bad="0.9")
-    scale = mpl.colors.Normalize(cells["mean"].min(), cells["mean"].max())
+    scale = {"vmin": cells["mean"].min(), "vmax": cells["mean"].max()}
     with mpl.rc_context(STYLE):
         figure, axes = new_figure(1, len(shown), TEXT_WIDTH, 0.5 + 0.36 * len(methods), sharey=True)
         for ax, task in zip(axes[0], shown, strict=True):
             of_task = cells.loc[task].reindex(pd.MultiIndex.from_product([methods, layers]))
-            mean = of_task["mean"].to_numpy().reshape(len(methods), -1)
-            std = of_task["std"].to_numpy().reshape(len(methods), -1)
-            image = ax.imshow(mean, cmap=colours, norm=scale, aspect="auto")
-            for (row, column), value in np.ndenumerate(mean):
-                deviation = "" if np.isnan(std[row, column]) else f"\n±{std[row, column]:.1f}"
-                text = "–" if np.isnan(value) else f"{value:.1f}{deviation}"
-                ink = "white" if scale(value) < 0.5 and not np.isnan(value) else "black"
-                ax.text(column, row, text, ha="center", va="center", fontsize=7, color=ink)
+            mean = of_task["mean"].unstack().loc[methods, layers]
+            text = of_task.apply(_cell, axis=1).unstack().loc[methods, layers]
+            heatmap(mean, annot=text, fmt="", annot_kws={"fontsize": 7}, cmap="cividis", cbar=False, ax=ax, **scale)
+            for row, column in np.argwhere(mean.isna().to_numpy()):  # seaborn leaves these cells without their text
+                ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center", fontsize=7)
             ax.set_title(task_label(task))
-            ax.set_xticks(range(len(layers)), layers)
-            ax.set_yticks(range(len(methods)), [labels[method] for method in methods])
-            ax.set_xlabel("layer")
+            ax.set(xlabel="layer", ylabel="", facecolor="0.9")
+            ax.set_yticklabels([labels[method] for method in methods], rotation=0)
             ax.tick_params(length=0)
-            ax.spines[:].set_visible(False)
+        image = axes[0, 0].collections[0]
         figure.colorbar(image, ax=list(axes[0]), label="DIS (%)", pad=0.02, aspect=12)
         return finish(figure, note)
+
+
+def _cell(row: pd.Series) -> str:
+    return f"{row['mean']:.1f}" + ("" if np.isnan(row["std"]) else f"\n±{row['std']:.1f}")

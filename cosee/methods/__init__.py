@@ -24,7 +24,10 @@ class Objective(Protocol):
     """What is minimised in one training run; it may carry state from step to step."""
 
     def __call__(self, model: "MultiExitModel", batch: "Batch", step: int) -> "tuple[Tensor, dict[str, Tensor]]":
-        """Loss (scalar) of a batch at a step (0-based), and scalars for the history; nothing waits for the device."""
+        """Loss (scalar) of a batch, and scalars for the history; nothing waits for the device.
+
+        `step` counts the batches of the run from 0; without accumulation, that is the optimizer steps.
+        """
         ...
 
     def end_epoch(self) -> None:
@@ -85,5 +88,7 @@ def make_method(name: str, settings: Mapping[str, Any]) -> Method:
     known = {field.name for field in fields(method)}
     foreign = sorted(set(settings) - known)
     if foreign:
-        raise InputError(f"method {name}: no hyper-parameter {foreign[0]!r}; expected one of {', '.join(sorted(known))}.")
+        raise InputError(
+            f"method {name}: no hyper-parameter {foreign[0]!r}; expected one of {', '.join(sorted(known))}."
+        )
     return method(**settings)

@@ -1,7 +1,7 @@
 """COSEE: cross-entropy weighted by simulated exits (SWM) plus online signal calibration (OSC), Eq. 1-9.
 
-With `alpha = 0` and `beta0 = 0` this *is* the vanilla multi-exit model: the mean cross-entropy of all exits. The paper's
-ablations are settings of this one method: w/o OSC is `alpha = 0`, w/o SWM is `beta0 = 0`.
+With `alpha = 0` and `beta0 = 0` this *is* the vanilla multi-exit model: the mean cross-entropy of all exits. The
+paper's ablations are settings of this one method: w/o OSC is `alpha = 0`, w/o SWM is `beta0 = 0`.
 """
 
 from collections.abc import Mapping
@@ -85,7 +85,8 @@ class CoseeObjective:
         epoch, position = divmod(step, self.steps_per_epoch)
         if epoch != self.drawn_epoch:
             shape = (self.steps_per_epoch, self.method.num_thresholds)
-            self.uniform = torch.rand(shape, generator=torch_generator(self.seed, "thresholds", epoch)).to(self.range.device)
+            generator = torch_generator(self.seed, "thresholds", epoch)
+            self.uniform = torch.rand(shape, generator=generator).to(self.range.device)
             self.drawn_epoch = epoch
         return self.range[0] + self.uniform[position] * (self.range[1] - self.range[0])
 

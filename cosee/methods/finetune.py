@@ -1,4 +1,4 @@
-"""Plain fine-tuning: one exit, at the end of the whole encoder or of its first k layers (the budget baseline BERT-kL)."""
+"""Plain fine-tuning: one exit, at the end of the whole encoder or of its first k layers (the baselines BERT-kL)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

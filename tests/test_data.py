@@ -1,0 +1,261 @@
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cosee import minidata
+from cosee.data import COLUMNS, check_rows, cut_splits, hub_rows, local_rows, split_counts
+from cosee.errors import InputError
+from cosee.io import write_frame
+from cosee.tasks import TASKS
+
+EACH = pytest.mark.parametrize("name", TASKS)
+SST2, MNLI = TASKS["sst2"], TASKS["mnli"]
+
+
+def generated(name, train=60, rest=20):
+    sizes = {"train": train} | dict.fromkeys(TASKS[name].eval_splits.values(), rest)
+    return minidata.generate(name, 0, sizes)
+
+
+def with_test(rows, task):
+    """The rows and a test split without labels for each that the hub has."""
+    unlabelled = next(iter(rows.values())).assign(label=-1)
+    return rows | dict.fromkeys(task.test_splits.values(), unlabelled)
+
+
+def write_local(rows, task, folder, shards=1):
+    for split, frame in rows.items():
+        for number, part in enumerate(np.array_split(np.arange(len(frame)), shards)):
+            path = folder / task.name / f"{split}-{number:05d}-of-{shards:05d}.parquet"
+            write_frame(path, frame.iloc[part])
+
+
+def cut(rows, task, protocol="heldout", fraction=0.1, most=2000, train_rows=None, seed=1):
+    return cut_splits(rows, task, protocol, fraction, most, train_rows, seed)
+
+
+def texts(frame):
+    return set(zip(frame["text_a"], frame["text_b"], strict=True))
+
+
+def message_of(call) -> str:
+    with pytest.raises(InputError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+@EACH
+def test_all_three_sources_give_the_same_frame(name, tmp_path, monkeypatch):
+    import datasets
+
+    task, asked = TASKS[name], []
+    rows = with_test(generated(name), task)
+
+    def load_dataset(repository, config, revision):
+        asked.append((repository, config, revision))
+        return {split: datasets.Dataset.from_pandas(frame) for split, frame in rows.items()}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    write_local(rows, task, tmp_path)
+    frames = [
+        cut(source, task) for source in (rows, local_rows(task, tmp_path), hub_rows(task, "nyu-mll/glue", "a" * 40))
+    ]
+    assert asked == [("nyu-mll/glue", name, "a" * 40)]
+    assert tuple(frames[0].columns) == COLUMNS
+    assert list(frames[0]["split"].unique()) == ["fit", "sel", *task.eval_splits, *task.test_splits]
+    pd.testing.assert_frame_equal(frames[0], frames[1])
+    pd.testing.assert_frame_equal(frames[0], frames[2])
+
+
+@EACH
+def test_texts_labels_and_row_numbers_arrive_unchanged(name):
+    task, rows = TASKS[name], generated(name)
+    dev, source = cut(rows, task).query("split == 'dev'"), rows[task.eval_splits["dev"]]
+    assert list(dev["text_a"]) == list(source[task.columns[0]])
+    assert list(dev["text_b"]) == (list(source[task.columns[1]]) if len(task.columns) == 2 else [""] * len(source))
+    for column in ("label", "idx", "difficulty"):
+        assert list(dev[column]) == list(source[column])
+
+
+def test_shards_of_a_split_are_put_together_in_order(tmp_path):
+    rows = generated("sst2")
+    write_local(rows, SST2, tmp_path, shards=3)
+    pd.testing.assert_frame_equal(local_rows(SST2, tmp_path)["train"], rows["train"], check_dtype=False)
+
+
+def test_a_local_copy_needs_no_test_split(tmp_path):
+    write_local(generated("mnli"), MNLI, tmp_path)
+    rows = local_rows(MNLI, tmp_path)
+    assert list(rows) == ["train", "validation_matched", "validation_mismatched"]
+    assert list(cut(rows, MNLI)["split"].unique()) == ["fit", "sel", "dev", "dev_mm"]
+
+
+def test_difficulty_is_zero_where_the_source_has_none():
+    rows = {split: frame.drop(columns="difficulty") for split, frame in generated("rte").items()}
+    assert set(cut(rows, TASKS["rte"])["difficulty"]) == {0}
+
+
+# --- errors: one sentence that names what is wrong --------------------------------------------------------------------
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch):
+    import datasets
+
+    def load_dataset(*args, **kwargs):
+        raise ConnectionError("Couldn't reach the Hub\nand a long story")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    message = message_of(lambda: hub_rows(SST2, "nyu-mll/glue", "a" * 40))
+    assert "sst2" in message and "Couldn't reach the Hub" in message and "data_dir=FOLDER" in message
+
+
+@pytest.mark.parametrize("split", ["train", "validation_mismatched"])
+def test_a_missing_file_of_a_local_copy_is_named(split, tmp_path):
+    rows = generated("mnli")
+    del rows[split]
+    write_local(rows, MNLI, tmp_path)
+    assert f"mnli/{split}-*.parquet" in message_of(lambda: local_rows(MNLI, tmp_path))
+
+
+def test_a_folder_without_the_task_is_named(tmp_path):
+    assert "sst2/train-*.parquet" in message_of(lambda: local_rows(SST2, tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.95])
+def test_a_corrupt_file_of_a_local_copy_is_named(share, tmp_path):
+    write_local(generated("sst2"), SST2, tmp_path)
+    path = tmp_path / "sst2" / "validation-00000-of-00001.parquet"
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert str(path) in message_of(lambda: local_rows(SST2, tmp_path))
+
+
+def check_changed(change, name="rte"):
+    rows = with_test(generated(name), TASKS[name])
+    check_rows(rows, TASKS[name], "data_dir")
+    return message_of(lambda: check_rows(rows | change(rows), TASKS[name], "data_dir"))
+
+
+@pytest.mark.parametrize("column", ["sentence1", "sentence2", "label", "idx"])
+def test_a_missing_column_is_named(column):
+    message = check_changed(lambda rows: {"validation": rows["validation"].drop(columns=column)})
+    assert message.startswith("data_dir: split validation of rte") and repr(column) in message
+
+
+@pytest.mark.parametrize("label", [2, -1, 0.5, "entailment"])
+def test_a_foreign_label_is_named(label):
+    def change(rows):
+        frame = rows["train"].astype({"label": object})
+        frame.loc[7, "label"] = label
+        return {"train": frame}
+
+    message = check_changed(change)
+    assert "train" in message and f"label {label!r}" in message and "[0, 1]" in message
+
+
+def test_a_test_split_with_labels_is_refused():
+    assert "[-1]" in check_changed(lambda rows: {"test": rows["train"]})
+
+
+def test_an_empty_split_is_named():
+    assert "validation of rte has no rows" in check_changed(lambda rows: {"validation": rows["validation"].iloc[:0]})
+
+
+def test_a_missing_text_is_named():
+    def change(rows):
+        frame = rows["train"].copy()
+        frame.loc[5, "sentence2"] = None
+        return {"train": frame}
+
+    assert "row 5 of split train of rte has no text in 'sentence2'" in check_changed(change)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_source_without_a_needed_split_is_refused(split):
+    rows = with_test(generated("sst2"), SST2)
+    del rows[split]
+    assert f"no split {split}" in message_of(lambda: check_rows(rows, SST2, "nyu-mll/glue"))
+
+
+# --- splits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fraction", "most", "expected"), [(0.1, 2000, 50), (0.1, 30, 30), (0.25, 2000, 125)])
+def test_sel_is_a_share_of_train_but_not_more_than_the_limit(fraction, most, expected):
+    frame = cut(generated("rte", 500), TASKS["rte"], fraction=fraction, most=most)
+    assert frame["split"].value_counts().to_dict() == {"fit": 500 - expected, "sel": expected, "dev": 20}
+
+
+@EACH
+def test_sel_has_the_label_shares_of_train(name):
+    rows = generated(name, 600)
+    sel = cut(rows, TASKS[name]).query("split == 'sel'")
+    expected = rows["train"]["label"].value_counts(normalize=True) * len(sel)
+    assert ((sel["label"].value_counts() - expected).abs() < 1).all()
+
+
+def test_nothing_that_is_selected_on_is_trained_on():
+    train = generated("sst2", 300)["train"]
+    doubled = pd.concat([train, train.iloc[:200].assign(idx=lambda frame: frame["idx"] + 1000)], ignore_index=True)
+    frame = cut({"train": doubled, "validation": train.iloc[:20]}, SST2)
+    fit, sel = frame.query("split == 'fit'"), frame.query("split == 'sel'")
+    assert len(sel) == 50 and len(fit) == 450
+    assert not texts(fit) & texts(sel)
+    assert not set(fit["idx"]) & set(sel["idx"])
+
+
+def test_the_cut_is_the_same_for_a_seed_and_another_for_another():
+    rows = generated("sst2", 300)
+    first, again, other = cut(rows, SST2), cut(rows, SST2), cut(rows, SST2, seed=2)
+    pd.testing.assert_frame_equal(first, again)
+    assert set(first.query("split == 'sel'")["idx"]) != set(other.query("split == 'sel'")["idx"])
+
+
+def test_the_field_protocol_trains_on_everything_and_has_no_sel():
+    rows = generated("sst2", 300)
+    frame = cut(rows, SST2, "field")
+    assert frame["split"].value_counts().to_dict() == {"fit": 300, "dev": 20}
+    assert list(frame.query("split == 'fit'")["idx"]) == list(rows["train"]["idx"])
+
+
+@pytest.mark.parametrize("protocol", ["heldout", "field"])
+def test_train_rows_limits_fit_alone_and_keeps_the_label_shares(protocol):
+    rows = generated("mnli", 600)
+    full, limited = cut(rows, MNLI, protocol), cut(rows, MNLI, protocol, train_rows=90)
+    fit = limited.query("split == 'fit'")
+    assert len(fit) == 90
+    expected = full.query("split == 'fit'")["label"].value_counts(normalize=True) * 90
+    assert ((fit["label"].value_counts() - expected).abs() < 1).all()
+    assert texts(fit) < texts(full.query("split == 'fit'"))
+    pd.testing.assert_frame_equal(
+        limited.query("split != 'fit'").reset_index(drop=True), full.query("split != 'fit'").reset_index(drop=True)
+    )
+    pd.testing.assert_frame_equal(cut(rows, MNLI, protocol, train_rows=10**6), full)
+
+
+def test_counts_say_how_many_rows_there_were_and_are():
+    rows = with_test(generated("mnli", 100), MNLI)
+    counts = split_counts(rows, cut(rows, MNLI), MNLI).set_index("split")
+    expected = {"train": 100, "fit": 90, "sel": 10, "dev": 20, "dev_mm": 20, "test": 100, "test_matched": 100}
+    assert {split: counts.loc[split, "rows"] for split in expected} == expected
+    shares = counts[["share_entailment", "share_neutral", "share_contradiction"]]
+    assert shares.loc["train"].sum() == pytest.approx(1)
+    assert shares.loc["train", "share_neutral"] == (rows["train"]["label"] == 1).mean()
+    assert shares.loc[["test", "test_mm"]].isna().all(axis=None)
+
+
+@pytest.mark.skipif("COSEE_GLUE_DIR" not in os.environ, reason="COSEE_GLUE_DIR names no local copy of GLUE")
+@EACH
+def test_a_real_copy_of_glue_can_be_read(name):
+    task = TASKS[name]
+    rows = local_rows(task, os.environ["COSEE_GLUE_DIR"])
+    check_rows(rows, task, "COSEE_GLUE_DIR")
+    frame = cut(rows, task, train_rows=1000)
+    assert set(frame["label"]) <= {-1, *range(task.num_classes)}
+    assert not texts(frame.query("split == 'fit'")) & texts(frame.query("split == 'sel'"))
+    assert all(len(rows[split]) <= task.official_rows[split] for split in rows)
