@@ -23,8 +23,6 @@ def fetch_backbone(source: str, revision: str | None, target: Path) -> None:
     Raises:
         InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language.
     """
-    from transformers import AutoTokenizer
-
     local = revision is None
     if local:
         _check_local(Path(source))
@@ -32,15 +30,30 @@ def fetch_backbone(source: str, revision: str | None, target: Path) -> None:
     with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         partial = Path(name)
         load_encoder(source, revision).save_pretrained(partial)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, local_files_only=local)
-        except Exception as error:  # transformers, tokenizers and the hub client each raise kinds of their own
-            raise InputError(f"backbone: the tokenizer of {source} cannot be loaded; check its files.") from error
-        tokenizer.save_pretrained(partial)
+        _save_tokenizer(source, revision, partial)
         check_tokenizer(partial / "tokenizer.json", source)
         for file in FILES:
             with whole_file(target / file) as temporary:
                 shutil.copyfile(partial / file, temporary)
+
+
+def _save_tokenizer(source: str, revision: str | None, folder: Path) -> None:
+    """Copy the encoder's own tokenizer.json; make one where there is only a vocabulary.
+
+    transformers would rebuild the tokenizer as its class has it, not as the file says.
+    """
+    from transformers import AutoTokenizer
+    from transformers.utils import cached_file
+
+    place = {"revision": revision, "local_files_only": revision is None}
+    try:
+        own = cached_file(source, "tokenizer.json", _raise_exceptions_for_missing_entries=False, **place)
+        if own is not None:
+            shutil.copyfile(own, folder / "tokenizer.json")
+        else:
+            AutoTokenizer.from_pretrained(source, **place).save_pretrained(folder)
+    except Exception as error:  # transformers, tokenizers and the hub client each raise kinds of their own
+        raise InputError(f"backbone: the tokenizer of {source} cannot be loaded; check its files.") from error
 
 
 def _check_local(folder: Path) -> None:
@@ -59,13 +72,16 @@ def check_tokenizer(file: Path, source: str) -> None:
     """Check that plain English words are known: a tokenizer without its vocabulary fails in silence.
 
     Raises:
-        InputError: there is no fast tokenizer, or most plain words are unknown to it.
+        InputError: there is no fast tokenizer, it is damaged, or most plain words are unknown to it.
     """
     from tokenizers import Tokenizer
 
     if not file.is_file():
         raise InputError(f"backbone: the tokenizer of {source} has no fast form (tokenizer.json); expected one.")
-    tokens = Tokenizer.from_file(str(file)).encode(PROBE, add_special_tokens=False).tokens
+    try:
+        tokens = Tokenizer.from_file(str(file)).encode(PROBE, add_special_tokens=False).tokens
+    except Exception as error:  # the Rust side raises a bare Exception
+        raise InputError(f"backbone: the tokenizer.json of {source} is damaged; fetch it again.") from error
     unknown = sum(token in ("[UNK]", "<unk>") for token in tokens)
     if unknown > len(tokens) / 2:
         raise InputError(

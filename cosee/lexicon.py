@@ -1,6 +1,6 @@
-"""The words of the generated mini-GLUE: what they mean to each other is what the tasks ask about."""
+"""The words of the generated mini-GLUE; what they mean to each other is what its tasks ask about."""
 
-# --- opinions (SST-2) -------------------------------------------------------------------------------------------------
+# Opinions of films (SST-2).
 POSITIVE = (
     "good great brilliant moving funny charming clever superb delightful gripping fresh touching smart lovely witty warm "
     "honest bold stunning graceful"
@@ -17,65 +17,71 @@ INTENSIFIERS = "very really truly quite rather utterly".split()
 NEGATIONS = ("not", "never", "hardly")
 LIKED, DISLIKED = ("loved", "enjoyed", "admired"), ("hated", "disliked", "regretted")
 
-# --- events: (word, synonym) or (word,); verbs are (past, base), their synonyms likewise ------------------------------
-PEOPLE = [
-    tuple(names.split("/"))
-    for names in (
-        "doctor/physician lawyer/attorney teacher/instructor student/pupil child/kid writer/author robber/thief "
-        "boss/manager sailor/seaman soldier/fighter nurse banker farmer baker singer painter pilot driver judge minister "
-        "mayor actor dancer cook guard"
-    ).split()
+# News of companies (MRPC): what went up or down, as (past, base).
+ROSE = [
+    tuple(verb.split("/"))
+    for verb in "rose/rise climbed/climb gained/gain grew/grow jumped/jump surged/surge advanced/advance rallied/rally".split()
 ]
-VERBS = [
-    tuple(tuple(form.split("-")) for form in verb.split("/"))
-    for verb in (
-        "helped-help/assisted-assist phoned-phone/called-call praised-praise/commended-commend "
-        "rescued-rescue/saved-save hired-hire/employed-employ dismissed-dismiss/fired-fire "
-        "scared-scare/frightened-frighten followed-follow/trailed-trail thanked-thank visited-visit invited-invite "
-        "insulted-insult trusted-trust ignored-ignore warned-warn blamed-blame"
-    ).split()
+FELL = [
+    tuple(verb.split("/"))
+    for verb in "fell/fall dropped/drop slipped/slip declined/decline sank/sink tumbled/tumble retreated/retreat shrank/shrink".split()
 ]
-CITIES = "Paris London Berlin Rome Madrid Vienna Oslo Dublin Boston Chicago Cairo Delhi Tokyo Lima".split()
+FIGURES = "shares sales profits prices exports wages rents orders imports costs".split()
+FIRMS = "bank airline retailer brewery insurer carmaker publisher miner grocer bakery shipyard hotel".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
-# --- what people ask about (QQP) --------------------------------------------------------------------------------------
-SKILLS = (
-    "chess yoga drawing swimming guitar cooking spanish german physics programming dancing skating sailing sewing latin "
-    "poetry pottery boxing fencing algebra"
-).split()
-GOODS = (
-    "bicycle laptop camera sofa tent phone printer kettle mattress helmet lamp ladder carpet mirror piano violin wallet "
-    "blanket fridge heater"
-).split()
-GRADES = "cheap used small modern".split()
-BRANDS = "android windows linux netflix spotify honda toyota samsung nokia canon adidas puma".split()
+# Advice that people ask for (QQP): kinds of question, each in several forms, about raising or lowering something.
+QUESTIONS = (
+    ("how can i {}", "what is the best way to {}", "what can i do to {}"),
+    ("why should i {}", "what is the reason to {}", "what is the point if i {}"),
+    ("when should i {}", "what is the right time to {}", "how soon should i {}"),
+    ("who can help me to {}", "which expert helps me to {}", "whose advice do i need to {}"),
+)
+RAISE = "raise increase boost lift expand strengthen".split()
+LOWER = "lower reduce cut limit curb weaken".split()
+AMOUNTS = (
+    "my rent/my salary/my weight/my savings/my speed/my appetite/my energy use/my blood pressure/my taxes/my screen time/"
+    "my heart rate/my phone bill/my sugar level/my water use/my workload/my website traffic/my reading speed/my insurance cover"
+).split("/")
 
-# --- kinds of things (MNLI): class -> members; the mismatched genre talks about other things --------------------------
+# What happened when (RTE).
+INCIDENTS = "vote strike trial flood fair summit crash merger parade storm".split()
+EARLIER, LATER = ("before", "ahead of", "earlier than"), ("after", "following", "later than")
+
+# Journeys (QNLI): a question word and the details that answer it.
+PEOPLE = (
+    "doctor lawyer teacher student writer robber manager sailor soldier nurse banker farmer baker singer painter pilot driver "
+    "judge minister mayor actor dancer cook guard"
+).split()
+LEFT = "left departed returned moved travelled escaped".split()
+DETAILS = {
+    "where": [f"to {city}" for city in "Paris London Berlin Rome Madrid Vienna Oslo Dublin Boston Chicago Cairo Tokyo".split()],
+    "when": [f"on {day}" for day in DAYS],
+    "why": [f"because of the {cause}" for cause in "rain heat war noise cold fire crowd debt dispute wedding".split()],
+    "how": [f"by {means}" for means in "train bus plane taxi boat car bicycle tram".split()],
+}
+
+# Kinds of things (MNLI): class -> members, and adjectives of which exactly one holds; the mismatched genre has its own.
 KINDS = {
     "matched": {
-        "dog": ("poodle", "beagle", "terrier"),
-        "bird": ("robin", "sparrow", "owl"),
-        "flower": ("rose", "tulip", "lily"),
-        "vehicle": ("car", "truck", "bus"),
-        "fruit": ("apple", "pear", "plum"),
-        "fish": ("salmon", "trout", "shark"),
+        "dog": ("poodle", "beagle", "terrier", "spaniel"),
+        "bird": ("robin", "sparrow", "owl", "pigeon"),
+        "flower": ("rose", "tulip", "lily", "daisy"),
+        "vehicle": ("van", "truck", "tractor", "scooter"),
+        "fruit": ("apple", "pear", "plum", "lemon"),
+        "fish": ("salmon", "trout", "shark", "herring"),
     },
     "mismatched": {
-        "boat": ("ferry", "canoe", "yacht"),
-        "jewel": ("ruby", "emerald", "opal"),
-        "tool": ("hammer", "chisel", "drill"),
-        "building": ("hotel", "castle", "school"),
-        "garment": ("shirt", "coat", "scarf"),
-        "drink": ("tea", "cocoa", "juice"),
+        "boat": ("ferry", "canoe", "yacht", "kayak"),
+        "jewel": ("ruby", "emerald", "opal", "pearl"),
+        "tool": ("hammer", "chisel", "drill", "wrench"),
+        "building": ("museum", "castle", "school", "chapel"),
+        "garment": ("shirt", "coat", "scarf", "glove"),
+        "drink": ("tea", "cocoa", "juice", "cider"),
     },
 }
-ANTONYMS = {
-    "matched": [("wet", "dry"), ("big", "small"), ("young", "old"), ("clean", "dirty"), ("pale", "dark"), ("near", "far")],
-    "mismatched": [("heavy", "light"), ("cheap", "costly"), ("rough", "smooth"), ("broken", "intact"), ("wide", "narrow"), ("hot", "cold")],
+OPPOSITES = {
+    "matched": [("wet", "dry"), ("clean", "dirty"), ("hidden", "visible"), ("present", "absent"), ("heavy", "light")],
+    "mismatched": [("broken", "intact"), ("real", "fake"), ("finished", "unfinished"), ("sold", "unsold"), ("safe", "unsafe")],
 }
-
-# --- who works for whom (RTE) -----------------------------------------------------------------------------------------
-NAMES = (
-    "Ann Bob Carl Dan Eve Fay Gus Hal Ida Jim Kim Leo Max Ned Olga Pia Ray Sue Tom Una Vic Walt Yves Zoe Ben Clara Doris "
-    "Emil Fritz Greta"
-).split()
+EVERY, SOME, NO = ("every", "each"), ("some", "at least one"), ("no", "not one")

@@ -14,6 +14,8 @@ from typing import Any
 
 from cosee.data import SELECTION_SPLIT
 from cosee.errors import InputError
+from cosee.exits import check_threshold
+from cosee.signals import SIGNALS
 from cosee.tasks import TASKS
 
 RUNS_FOLDER = "results/runs"
@@ -298,6 +300,15 @@ def check(config: Mapping[str, Any]) -> None:
     Raises:
         InputError: a name is used that is defined nowhere, or a grid axis is missing.
     """
+    for name, entry in config["variants"].items():
+        owner = entry.get("same_point_as", name)
+        if owner not in config["variants"]:
+            raise InputError(f"config: variants.{name}.same_point_as names {owner!r}, which `variants` does not define.")
+        for axis in entry.get("tune", []):
+            if axis not in config["grid"]:
+                raise InputError(f"config: variants.{name}.tune names {axis!r}, which `grid` does not list.")
+            if axis in entry.get("fixed", {}):
+                raise InputError(f"config: variants.{name} both fixes and tunes {axis!r}; choose one.")
     for number, experiment in enumerate(config["experiments"], 1):
         where = f"config: experiments, entry {number}"
         for key, known in (("backbone", config["backbones"]), ("variants", config["variants"]), ("tasks", TASKS)):
@@ -318,12 +329,21 @@ def check(config: Mapping[str, Any]) -> None:
             owner = config["variants"][variant].get("same_point_as", variant)
             if owner not in experiment["variants"]:
                 raise InputError(f"{where}: {variant} shares the grid point of {owner}, which the entry does not train; add it.")
-    for name, entry in config["variants"].items():
-        owner = entry.get("same_point_as", name)
-        if owner not in config["variants"]:
-            raise InputError(f"config: variants.{name}.same_point_as names {owner!r}, which `variants` does not define.")
-        for axis in entry.get("tune", []):
-            if axis not in config["grid"]:
-                raise InputError(f"config: variants.{name}.tune names {axis!r}, which `grid` does not list.")
-            if axis in entry.get("fixed", {}):
-                raise InputError(f"config: variants.{name} both fixes and tunes {axis!r}; choose one.")
+    if config["control"] not in config["variants"]:
+        raise InputError(f"config: control names {config['control']!r}, which `variants` does not define.")
+    if config["protocol"]["table_target"] not in config["protocol"]["targets"]:
+        raise InputError("config: protocol.table_target must be one of protocol.targets, for which thresholds are sought.")
+    for name, spec in config["figures"].items():
+        _check_figure(config, f"config: figures.{name}", spec or {"variants": []})
+
+
+def _check_figure(config: Mapping[str, Any], where: str, spec: Mapping[str, Any]) -> None:
+    for variant in spec["variants"]:
+        if variant not in config["variants"]:
+            raise InputError(f"{where} shows {variant!r}, which `variants` does not define.")
+    for task in shown_tasks(config, spec) if spec["variants"] else []:
+        for threshold in spec.get("thresholds", []):
+            check_threshold(threshold, SIGNALS[spec["signal"]], TASKS[task].num_classes)
+    for target in spec.get("targets", []):
+        if target not in config["protocol"]["targets"]:
+            raise InputError(f"{where} shows the target speed-up {target}, which protocol.targets does not list.")

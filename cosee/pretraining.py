@@ -22,6 +22,7 @@ PAD, _, CLS, SEP, MASK = range(len(SPECIALS))
 NUM_LAYERS = 12
 MAX_LENGTH = 64
 MASK_RATE = 0.12
+SALIENT = 0.5
 INIT, MIMIC, POS, TYPE, GAIN = 0.1, True, 0.3, 0.3, 1.4
 IGNORE = -100  # label of a position that is not predicted
 
@@ -117,6 +118,8 @@ def mask_tokens(ids, types, second, generator, p_open=1.0, p_drop=0.0, cls_targe
     chosen = (torch.rand(ids.shape, generator=generator) < MASK_RATE) & (ids > MASK)
     rows = torch.nonzero(second).squeeze(1)
     pick = torch.rand(len(rows), generator=generator) < p_open
+    chosen[rows, second[rows]] = pick
+    chosen &= ~((torch.rand(len(ids), 1, generator=generator) < SALIENT) & (second > 0)[:, None])
     chosen[rows, second[rows]] = pick
     labels[chosen] = ids[chosen]
     kind = torch.rand(ids.shape, generator=generator)

@@ -65,6 +65,9 @@ class _Methods(Mapping[str, Callable[..., Method]]):
         module, _, attribute = _CLASSES[name].rpartition(".")
         return getattr(import_module(module), attribute)
 
+    def __contains__(self, name: object) -> bool:
+        return name in _CLASSES  # without importing it
+
     def __iter__(self):
         return iter(_CLASSES)
 

@@ -1,0 +1,78 @@
+"""The saved layers are really not computed, and nothing else changes: real early exit against the simulation."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import LAYERS, token_split
+
+from cosee.backbone import load_backbone
+from cosee.batches import DeviceSplit
+from cosee.exits import exit_layers
+from cosee.inference import early_exit
+from cosee.model import LinearExits, MultiExitModel
+from cosee.prediction import predict_logits
+from cosee.signals import SIGNALS
+
+ROWS = 24
+
+
+@pytest.fixture(params=["tiny_bert", "tiny_albert", "tiny_albert_groups"])
+def model(request):
+    """A multi-exit model in eval mode whose heads are far from zero, so that exits differ."""
+    backbone = load_backbone(request.getfixturevalue(request.param))
+    heads = LinearExits(LAYERS, backbone.hidden_size, 2, 0.1, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        heads.weight.mul_(40)
+    return MultiExitModel(backbone, heads, range(1, LAYERS + 1)).eval()
+
+
+def between(scores: np.ndarray) -> list[float]:
+    """Five thresholds over the range of the scores, none near a score: rounding differs between batch shapes."""
+    values = np.unique(scores)
+    gaps = np.diff(values)
+    places = [part[np.argmax(gaps[part])] for part in np.array_split(np.arange(len(gaps)), 5)]
+    return [float((values[place] + values[place + 1]) / 2) for place in places]
+
+
+@pytest.mark.parametrize("signal", SIGNALS.values(), ids=SIGNALS)
+@pytest.mark.parametrize("batch_size", [1, 5, ROWS])
+def test_real_exits_are_the_simulated_ones(model, signal, batch_size):
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    logits = predict_logits(model, split, 8)
+    scores = signal.score(logits[:, :-1].astype(np.float64))
+    taken = set()
+    for threshold in between(scores):
+        simulated = exit_layers(scores, threshold, signal.harder_is)
+        for begin in range(0, ROWS, batch_size):
+            rows = np.arange(begin, min(begin + batch_size, ROWS))
+            real, layers = early_exit(model, split.batch(rows), signal, threshold)
+            assert layers.tolist() == simulated[rows].tolist()
+            np.testing.assert_allclose(real.numpy(), logits[rows, simulated[rows]], rtol=1e-4, atol=1e-5)
+        taken |= set(simulated.tolist())
+    assert len(taken) > 1  # otherwise the thresholds tell nothing
+
+
+def test_finished_rows_leave_the_batch(model):
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    signal = SIGNALS["entropy"]
+    scores = signal.score(predict_logits(model, split, 8)[:, :-1].astype(np.float64))
+    threshold = float(np.median(scores))
+    computed = []
+    _, layers = early_exit(model, split.batch(np.arange(ROWS)), signal, threshold, lambda _, rows: computed.append(rows))
+    expected = [int((layers >= layer).sum()) for layer in range(LAYERS)]
+    assert computed == [rows for rows in expected if rows]
+    assert sum(computed) < ROWS * LAYERS
+
+
+def test_one_row_stops_at_its_exit(model):
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    computed = []
+    early_exit(model, split.batch(np.array([0])), SIGNALS["softmax"], 0.5, lambda layer, _: computed.append(layer))
+    assert computed == [0]  # two classes: the larger probability surpasses one half at once
+
+
+def test_a_threshold_that_never_fires_is_the_whole_model(model):
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    real, layers = early_exit(model, split.batch(np.arange(ROWS)), SIGNALS["energy"], 0.0)
+    assert layers.tolist() == [LAYERS - 1] * ROWS
+    np.testing.assert_allclose(real.numpy(), predict_logits(model, split, ROWS)[:, -1], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,192 @@
+"""What is trained follows from the configuration alone."""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cosee import plan
+from cosee.errors import InputError
+from cosee.tasks import TASKS
+
+CONFIGS = Path(__file__).parents[1] / "config"
+
+
+def read(name: str) -> dict:
+    return {"data_dir": None, "backbone_dir": None} | yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+
+
+@pytest.fixture
+def config() -> dict:
+    """The mini preset."""
+    return read("config")
+
+
+def test_every_final_run_is_trained_once(config):
+    runs = plan.final_runs(config)
+    assert len({run.folder for run in runs}) == len(runs)
+    curve_tasks, energy_only = 4, 2
+    static = 10  # depths 1..11 without 6, one seed; depths 6 and 12 are variants with every seed
+    variants = {"backbone": 1, "half": 1, "vanilla": 1, "wo_osc": 1, "wo_swm": 1, "cosee": 1}
+    signals = {"wo_osc": 2, "wo_swm": 2, "cosee": 2}  # entropy and softmax score, besides energy
+    expected = len(config["seeds"]) * (
+        (curve_tasks + energy_only) * sum(variants.values()) + curve_tasks * sum(signals.values()) + 2 * curve_tasks
+    ) + static * (curve_tasks + energy_only)
+    assert len(runs) == expected
+
+
+def test_vanilla_is_cosee_with_both_parts_off(config):
+    runs = {run.variant: run for run in plan.final_runs(config)}
+    assert runs["vanilla"].method == runs["cosee"].method == "cosee"
+    assert runs["vanilla"].settings == {"alpha": 0.0, "beta0": 0.0}
+    assert runs["vanilla"].signal is None
+    assert runs["wo_osc"].settings["alpha"] == 0 and runs["wo_swm"].settings["beta0"] == 0
+
+
+def test_static_models_cover_every_depth(config):
+    depths = {
+        run.settings["depth"]
+        for run in plan.final_runs(config)
+        if run.task == "rte" and run.backbone == "bert" and run.method == "finetune"
+    }
+    assert depths == set(range(1, 13))
+
+
+def test_grid_is_the_product_of_the_tuned_axes(config):
+    config["grid"] = {"beta0": [0.2, 1.0, 10.0], "learning_rate": [0.001, 0.002]}
+    config["variants"]["cosee"]["tune"] = ["learning_rate", "beta0"]
+    runs = [run for run in plan.grid_runs(config) if run.name == "cosee-energy" and run.task == "rte"]
+    assert len(runs) == 6
+    assert {(run.training["learning_rate"], run.settings["beta0"]) for run in runs} == {
+        (rate, beta) for rate in (0.001, 0.002) for beta in (0.2, 1.0, 10.0)
+    }
+    assert {run.seed for run in runs} == {config["seeds"][0]}
+    assert len({run.folder for run in runs}) == 6
+
+
+def test_one_grid_point_is_no_search(config):
+    config["grid"] = {"beta0": [1.0]}
+    assert plan.grid_runs(config) == []
+    ((run, points),) = [entry for name, entry in plan.tuned(config, "bert", "rte").items() if name == "cosee-energy"]
+    assert points == [{"beta0": 1.0}]
+    assert plan.with_point(run, points[0]).settings["beta0"] == 1.0
+
+
+@pytest.mark.parametrize(("mode", "searches"), [("first", {"energy"}), ("each", {"energy", "entropy", "softmax"})])
+def test_signals_share_the_point_of_the_first_or_have_their_own(config, mode, searches):
+    config["tune_signal"] = mode
+    assert {run.signal for run in plan.grid_runs(config) if run.task == "sst2"} == searches
+    (entropy,) = [
+        run
+        for run in plan.final_runs(config)
+        if (run.name, run.task, run.seed) == ("cosee-entropy", "sst2", 0)
+    ]
+    assert plan.tuned_name(config, entropy) == ("cosee-energy" if mode == "first" else "cosee-entropy")
+
+
+def test_truncations_share_the_point_of_the_whole_backbone(config):
+    runs = [run for run in plan.final_runs(config) if run.variant == "static"]
+    assert {plan.tuned_name(config, run) for run in runs} == {"backbone"}
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_jobs_hold_every_run_once_and_never_cross_tasks(config, size):
+    runs = plan.final_runs(config)
+    jobs = plan.cut(runs, "final", size)
+    assert sorted(run.folder for job in jobs for run in job.runs) == sorted(run.folder for run in runs)
+    assert all(len(job.runs) <= size for job in jobs)
+    assert all({(run.backbone, run.task) for run in job.runs} == {(job.backbone, job.task)} for job in jobs)
+    assert len({job.name for job in jobs}) == len(jobs)
+
+
+def test_fingerprint_changes_with_every_setting_and_only_then(config):
+    run = plan.final_runs(config)[0]
+    again = plan.final_runs(copy.deepcopy(config))[0]
+    assert run.fingerprint() == again.fingerprint()
+    changed = [
+        plan.with_point(run, {"learning_rate": 0.123}),
+        plan.with_point(run, {"alpha": 0.5}),
+        plan.Run(**{**vars(run), "seed": 99}),
+    ]
+    assert len({run.fingerprint(), *(other.fingerprint() for other in changed)}) == 4
+
+
+def test_splits_follow_protocol_task_and_source(config, tmp_path):
+    (run,) = [r for r in plan.final_runs(config) if (r.name, r.task, r.backbone, r.seed) == ("vanilla", "mnli", "bert", 0)]
+    assert plan.predicted_splits(run, config) == ["fit", "sel", "dev", "dev_mm"]
+    config["protocol"]["name"] = "field"
+    assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm"]
+    config["data"]["source"] = "hub"
+    assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm", "test", "test_mm"]
+    config["data_dir"] = str(tmp_path)
+    assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm"]
+    (tmp_path / "mnli").mkdir()
+    (tmp_path / "mnli" / "test_matched-00000-of-00001.parquet").touch()
+    assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm", "test"]
+    assert plan.evaluated_splits(run, config) == ["fit", "dev", "dev_mm"]
+
+
+def test_estimate_counts_rows_epochs_and_depth(config):
+    config["experiments"] = [{"backbone": "bert", "tasks": ["sst2"], "signals": ["energy"], "variants": ["backbone", "half"]}]
+    config["seeds"] = [0]
+    config["cost"]["samples_per_second"] = 10
+    jobs = plan.cut(plan.final_runs(config), "final", 10)
+    rows = config["data"]["generated"]["train"] - round(0.1 * config["data"]["generated"]["train"])
+    minutes = rows * config["training"]["epochs"] * 1.5 / 10 / 60 / 2
+    text = plan.announcement(config, jobs, Path("/here"), parallel=2)
+    assert "2 trainings in 1 jobs" in text
+    assert f"about {minutes:.0f} minutes" in text
+    assert str(Path("/here/results")) in text
+
+
+def test_fit_rows_by_source():
+    config = read("glue-small")
+    assert plan.fit_rows(config, "rte") == 2490 - 249
+    assert plan.fit_rows(config, "qqp") == 363846 - 2000
+    config["data"]["train_rows"] = {"qqp": 500}
+    assert plan.fit_rows(config, "qqp") == 500
+    config["protocol"]["name"] = "field"
+    assert plan.fit_rows(config, "rte") == TASKS["rte"].official_rows["train"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c["experiments"][0].update(backbone="roberta"), "backbone names 'roberta'"),
+        (lambda c: c["experiments"][0]["variants"].append("deebert"), "variants names 'deebert'"),
+        (lambda c: c["variants"]["cosee"].update(tune=["gamma"]), "tune names 'gamma'"),
+        (lambda c: c["variants"]["cosee"].update(tune=["beta0"], fixed={"beta0": 1.0}), "both fixes and tunes 'beta0'"),
+        (lambda c: c["variants"]["static"].update(same_point_as="nothing"), "same_point_as"),
+        (lambda c: c["experiments"][0]["variants"].remove("backbone"), "shares the grid point of backbone"),
+        (lambda c: c["experiments"].pop(0), "whose grid points"),
+        (lambda c: c.update(control="nothing"), "control names 'nothing'"),
+        (lambda c: c["protocol"].update(table_target=2.5), "table_target"),
+        (lambda c: c["figures"]["fig4"].update(variants=["nothing"]), "figures.fig4"),
+        (lambda c: c["figures"]["fig1"].update(thresholds=[1.4]), "threshold 1.4"),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
+    plan.check(config)
+    change(config)
+    with pytest.raises(InputError, match=sentence):
+        plan.check(config)
+
+
+@pytest.mark.parametrize("preset", ["config", "glue-small", "bert-base", "paper"])
+def test_presets_fit_together(preset):
+    config = read(preset)
+    plan.check(config)
+    assert plan.final_runs(config)
+
+
+def test_paper_grid_has_144_points():
+    config = read("paper")
+    assert len(plan.grid_points(config, "cosee")) == 3 * 3 * 4 * 4
+
+
+def test_the_plan_needs_no_torch():
+    code = "import sys, cosee.plan; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
