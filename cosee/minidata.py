@@ -37,6 +37,8 @@ CONNECTIVES = {
     "mnli": (("so", "thus"), ("perhaps", "maybe"), ("wrong", "false")),
 }
 
+WORD_FACTS = 0.35
+
 Rng = np.random.Generator
 Texts = tuple[str, ...]
 
@@ -88,8 +90,8 @@ def corpus(seed: int, size: int) -> list[str]:
     rng = np.random.default_rng([seed, zlib.crc32(b"corpus")])
     documents = []
     while len(documents) < size:
-        if rng.random() < 0.1:
-            documents.append(_definition(rng))
+        if rng.random() < WORD_FACTS:
+            documents.append(_word_fact(rng))
             continue
         task = _pick(rng, tuple(COLUMNS))
         num_classes = len(CONNECTIVES[task])
@@ -137,8 +139,22 @@ def _some(rng: Rng, items: Sequence, count: int) -> list:
     return [items[int(i)] for i in rng.permutation(len(items))[:count]]
 
 
+def _likely_first(rng: Rng, items: Sequence, count: int = 2) -> list:
+    """`count` different items in random order, but in three of five cases with the first of all in front."""
+    chosen = _some(rng, items, len(items))
+    if rng.random() < 0.6:
+        chosen.remove(items[0])
+        chosen.insert(0, items[0])
+    return chosen[:count]
+
+
 def _coin(rng: Rng) -> bool:
     return bool(rng.random() < 0.5)
+
+
+def _mostly(rng: Rng) -> bool:
+    """True in four of five cases: as in real data, some readings are likelier than others."""
+    return bool(rng.random() < 0.8)
 
 
 def _sentence(text: str, end: str = ".") -> str:
@@ -153,21 +169,34 @@ def _shuffled(rng: Rng, items: Sequence) -> list:
     return _some(rng, items, len(items))
 
 
-def _definition(rng: Rng) -> str:
-    """One fact about words: a synonym, an opposite, or a kind."""
+def _word_fact(rng: Rng) -> str:
+    """A phrase and, on a second line, a word that says what one of its words means."""
+    topic = int(rng.integers(7))
+    yes = _coin(rng)
+    if topic == 0:
+        return f"{_sst2(rng, 1, int(yes), '')[0]}\n{_pick(rng, CONNECTIVES['sst2'][yes])}"
+    if topic == 1:
+        past, base = _pick(rng, lex.ROSE if yes else lex.FELL)
+        verb = past if _coin(rng) else f"did {base}"
+        return f"{_pick(rng, lex.FIGURES)} of the {_pick(rng, lex.FIRMS)} {verb}\n{'up' if yes else 'down'}"
+    if topic == 2:
+        return f"to {_pick(rng, lex.RAISE if yes else lex.LOWER)} {_pick(rng, lex.AMOUNTS)}\n{'more' if yes else 'less'}"
+    if topic == 3:
+        kind = int(rng.integers(len(lex.QUESTIONS)))
+        request = f"{_pick(rng, lex.RAISE + lex.LOWER)} {_pick(rng, lex.AMOUNTS)}"
+        return f"{_pick(rng, lex.QUESTIONS[kind]).format(request)}?\n{('by', 'because', 'at', 'ask')[kind]}"
+    if topic == 4:
+        one, two = _some(rng, lex.INCIDENTS, 2)
+        return f"the {one} came {_pick(rng, lex.EARLIER if yes else lex.LATER)} the {two}\n{'first' if yes else 'second'}"
+    if topic == 5:
+        asked = _pick(rng, tuple(lex.DETAILS))
+        return f"the {_pick(rng, lex.PEOPLE)} {_pick(rng, lex.LEFT)} {_pick(rng, lex.DETAILS[asked])}\n{asked}"
     genre = _pick(rng, tuple(lex.KINDS))
-    kind = int(rng.integers(4))
-    if kind == 0:
-        one, two = _some(rng, _pick(rng, (lex.RAISE, lex.LOWER)), 2)
-        return _sentence(f"to {one} is to {two}")
-    if kind == 1:
-        (_, one), (_, two) = _some(rng, _pick(rng, (lex.ROSE, lex.FELL)), 2)
-        return _sentence(f"to {one} is to {two}")
-    if kind == 2:
+    if yes:
         name = _pick(rng, tuple(lex.KINDS[genre]))
-        return _sentence(f"every {_pick(rng, lex.KINDS[genre][name])} is {_a(name)}")
+        return f"every {_pick(rng, lex.KINDS[genre][name])} is {_a(name)}"
     word, opposite = _shuffled(rng, _pick(rng, lex.OPPOSITES[genre]))
-    return _sentence(f"what is {word} is not {opposite}")
+    return f"what is {word} is not {opposite}"
 
 
 def _off_topic(rng: Rng) -> str:
@@ -223,7 +252,7 @@ def _sst2(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
 def _mrpc(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     """1 paraphrase, 0 not: another topic; the direction; the direction or a negation; which of two went where."""
     same = label == 1
-    up, day, firm = _coin(rng), _pick(rng, lex.DAYS), _pick(rng, lex.FIRMS)
+    up, day, firm = _mostly(rng), _pick(rng, lex.DAYS), _pick(rng, lex.FIRMS)
     figure, other = _some(rng, lex.FIGURES, 2)
 
     def move(up: bool, negated: bool = False) -> str:
@@ -240,7 +269,7 @@ def _mrpc(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     elif difficulty == 2:
         first, second = report(move(up)), report(move(up == same))
     elif difficulty == 3:
-        negated, flip = _coin(rng), not same and _coin(rng)
+        negated, flip = not _mostly(rng), not same and _coin(rng)
         first, second = report(move(up, negated)), report(move(up != flip, negated if same or flip else not negated))
     else:
         first = f"on {day} {figure} {move(up)} but {other} {move(not up)}"
@@ -252,8 +281,8 @@ def _qqp(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     """1 duplicate, 0 not: another topic; another kind of question; the opposite; which of two amounts goes where."""
     same = label == 1
     amount, other = _some(rng, lex.AMOUNTS, 2)
-    kind, other_kind = _some(rng, lex.QUESTIONS, 2)
-    verbs, opposites = _shuffled(rng, (lex.RAISE, lex.LOWER))
+    kind, other_kind = _likely_first(rng, lex.QUESTIONS)
+    verbs, opposites = _likely_first(rng, (lex.RAISE, lex.LOWER))
     form, other_form = _some(rng, kind, 2)
     verb, synonym = _some(rng, verbs, 2)
     first = form.format(f"{verb} {amount}")
@@ -274,7 +303,7 @@ def _rte(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     """0 entailed, 1 not: another topic; before and after; these in either order; a chain of two."""
     entailed = label == 0
     one, two, three = _some(rng, lex.INCIDENTS, 3)
-    words, opposites = _shuffled(rng, (lex.EARLIER, lex.LATER))
+    words, opposites = _likely_first(rng, (lex.EARLIER, lex.LATER))
     verb, place = _pick(rng, ("came", "took place", "happened")), _pick(rng, lex.FIRMS)
 
     def order(first: str, second: str, words: Sequence[str]) -> str:
@@ -286,11 +315,11 @@ def _rte(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     elif difficulty == 2:
         hypothesis = order(two, one, opposites if entailed else words)
     elif difficulty == 3:
-        turned = _coin(rng)
+        turned = _mostly(rng)
         hypothesis = order(*((two, one) if turned else (one, two)), opposites if turned == entailed else words)
     else:
         premise = " and ".join(_shuffled(rng, (order(one, two, words), order(two, three, words))))
-        turned = _coin(rng)
+        turned = _mostly(rng)
         hypothesis = order(*((three, one) if turned else (one, three)), opposites if turned == entailed else words)
     return _sentence(premise), _sentence(hypothesis)
 
@@ -298,7 +327,7 @@ def _rte(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
 def _qnli(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     """0 the sentence answers the question, 1 it does not: another topic; one detail; two details; a detail denied."""
     answers = label == 0
-    asked, given, also = _some(rng, tuple(lex.DETAILS), 3)
+    asked, given, also = _likely_first(rng, tuple(lex.DETAILS), 3)
     person, verb = _pick(rng, lex.PEOPLE), _pick(rng, lex.LEFT)
     question = f"{asked} did the {person} go"
     told = f"the {person} {verb}"

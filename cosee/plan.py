@@ -162,8 +162,12 @@ def tuned_name(config: Mapping[str, Any], run: Run) -> str:
 
 def tuned(config: Mapping[str, Any], backbone: str, task: str) -> dict[str, tuple[Run, list[dict[str, Any]]]]:
     """Name of every grid search of a task -> a run of it, and the points among which it chooses (one may be all)."""
-    first = {run.name: run for run in final_runs(config) if (run.backbone, run.task) == (backbone, task)}
-    return {name: (run, grid_points(config, run.variant)) for name, run in first.items() if tuned_name(config, run) == name}
+    return {
+        run.name: (run, grid_points(config, run.variant))
+        for run in final_runs(config)
+        if (run.backbone, run.task, run.seed) == (backbone, task, config["seeds"][0])
+        and tuned_name(config, run) == run.name
+    }
 
 
 def cut(runs: list[Run], stage: str, runs_per_job: int) -> list[Job]:

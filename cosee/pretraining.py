@@ -96,7 +96,7 @@ def grow(model: PreTrainedModel, num_layers: int) -> PreTrainedModel:
     grown.config.num_hidden_layers = num_layers
     if model.config.model_type == "bert":
         layers = model.bert.encoder.layer
-        grown.bert.encoder.layer = nn.ModuleList(copy.deepcopy(layers[i % len(layers)]) for i in range(num_layers))
+        grown.bert.encoder.layer = nn.ModuleList(copy.deepcopy(layers[i * len(layers) // num_layers]) for i in range(num_layers))
         grown.bert.encoder.config.num_hidden_layers = num_layers
     return grown
 

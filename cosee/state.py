@@ -55,7 +55,7 @@ def load_state(
     groups: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata()
+            header = file.metadata() or {}
             if header.get("fingerprint") != fingerprint:
                 return None
             for key in file.keys():  # noqa: SIM118 (not a mapping)

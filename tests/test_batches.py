@@ -41,7 +41,10 @@ def test_the_mask_is_left_out_exactly_where_nothing_is_padded():
     on_device = DeviceSplit(split, CPU)
     same = np.flatnonzero(split.lengths == split.lengths[0])
     assert len(same) > 1 and on_device.batch(same).attention_mask is None
-    assert on_device.batch(np.array([0, int(np.flatnonzero(split.lengths != split.lengths[0])[0])])).attention_mask is not None
+    assert (
+        on_device.batch(np.array([0, int(np.flatnonzero(split.lengths != split.lengths[0])[0])])).attention_mask
+        is not None
+    )
 
 
 def test_dtypes_are_those_that_encoders_and_losses_take():

@@ -67,7 +67,9 @@ def test_equations_7_and_8_mirror_each_other():
     assert larger != signal_calibration_loss(signal, correct, 0.3, "smaller")
 
 
-@given(st.integers(0, 2**31), st.floats(-1, 1), st.sampled_from(["larger", "smaller"]), st.sampled_from(["present", "all"]))
+@given(
+    st.integers(0, 2**31), st.floats(-1, 1), st.sampled_from(["larger", "smaller"]), st.sampled_from(["present", "all"])
+)
 def test_is_never_negative(seed, margin, harder_is, average):
     signal, correct = random_case(seed)
     assert signal_calibration_loss(signal, correct, margin, harder_is, average) >= 0

@@ -63,7 +63,8 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "what"), [("config.json", "configuration"), ("model.safetensors", "weights"), ("tokenizer.json", "tokenizer")]
+    ("name", "what"),
+    [("config.json", "configuration"), ("model.safetensors", "weights"), ("tokenizer.json", "tokenizer")],
 )
 def test_a_missing_file_is_named(source, tmp_path, name, what):
     (source / name).unlink()

@@ -39,7 +39,9 @@ class NoWaiting(TorchDispatchMode):
     forbidden = (aten._local_scalar_dense, aten.nonzero, aten.masked_select, aten.equal, aten.is_nonzero, aten._unique2)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        by_mask = func.overloadpacket is self.aten.index and any(i is not None and i.dtype == torch.bool for i in args[1])
+        by_mask = func.overloadpacket is self.aten.index and any(
+            i is not None and i.dtype == torch.bool for i in args[1]
+        )
         if func.overloadpacket in self.forbidden or by_mask:
             raise AssertionError(f"{func} waits for the device")
         return func(*args, **(kwargs or {}))
@@ -245,7 +247,10 @@ def test_thresholds_are_fresh_every_step_and_the_same_for_the_same_seed(signal, 
 
 @EACH_SIGNAL
 def test_the_thresholds_of_an_epoch_span_the_signals_of_the_one_before(signal, monkeypatch):
-    objective, thresholds = Cosee(signal=signal, num_thresholds=200).objective(3, 3, 0, CPU), seen_thresholds(monkeypatch)
+    objective, thresholds = (
+        Cosee(signal=signal, num_thresholds=200).objective(3, 3, 0, CPU),
+        seen_thresholds(monkeypatch),
+    )
     low, high = 0.0, 1.0
     for epoch in range(3):
         signals = []
@@ -295,7 +300,9 @@ def test_bf16_logits_are_weighed_in_float32():
 def test_saturated_logits_give_finite_losses_and_gradients():
     for signal in SIGNALS:
         logits = (random_logits() * 5000).requires_grad_()
-        loss, _ = Cosee(signal=signal, alpha=1.0).objective(10, 1, 0, CPU)(FakeModel(logits), batch_of(random_labels()), 5)
+        loss, _ = Cosee(signal=signal, alpha=1.0).objective(10, 1, 0, CPU)(
+            FakeModel(logits), batch_of(random_labels()), 5
+        )
         (gradient,) = torch.autograd.grad(loss, logits)
         assert loss.isfinite() and gradient.isfinite().all()
 

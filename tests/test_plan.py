@@ -75,6 +75,19 @@ def test_one_grid_point_is_no_search(config):
     assert plan.with_point(run, points[0]).settings["beta0"] == 1.0
 
 
+def test_select_reads_what_the_grid_search_writes(config):
+    trained = {run.folder for run in plan.grid_runs(config)}
+    read = {
+        plan.with_point(run, point, plan.point_name(point)).folder
+        for backbone, tasks in (("bert", TASKS), ("albert", ("qqp", "sst2", "qnli", "mnli")))
+        for task in tasks
+        for run, points in plan.tuned(config, backbone, task).values()
+        for point in points
+        if len(points) > 1
+    }
+    assert read == trained
+
+
 @pytest.mark.parametrize(("mode", "searches"), [("first", {"energy"}), ("each", {"energy", "entropy", "softmax"})])
 def test_signals_share_the_point_of_the_first_or_have_their_own(config, mode, searches):
     config["tune_signal"] = mode

@@ -13,9 +13,10 @@ HIDDEN, LAYERS = 16, 4
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(len(SPECIALS))
 GOOD, BAD = ("good", "great", "fine", "funny"), ("bad", "dull", "poor", "slow")
-OTHER = tuple(
-    "the a film was and people liked it story plot music actor is not very we you they saw went home then now old new".split()
+PLAIN = (
+    "the a film was and people liked it story plot music actor is not very we you they saw went home then now old new"
 )
+OTHER = tuple(PLAIN.split())
 VOCABULARY = {token: index for index, token in enumerate((*SPECIALS, *GOOD, *BAD, *OTHER))}
 CONFIG = {
     "vocab_size": len(VOCABULARY),
@@ -27,7 +28,7 @@ CONFIG = {
     "hidden_dropout_prob": 0.1,
     "attention_probs_dropout_prob": 0.1,
     "pad_token_id": PAD,
-    # Ten times BERT's: with its 0.02 so narrow a network is almost constant, and no test could tell one output from another.
+    # Ten times BERT's: with its 0.02 so narrow a network is almost constant, and no test could tell outputs apart.
     "initializer_range": 0.2,
 }
 

@@ -52,5 +52,13 @@ onsuccess:
 
 
 onstart:
+    # The settings of methods are checked here, once: asking the methods imports torch, which takes seconds.
+    from cosee.methods import make_method
+
+    try:
+        for run in RUNS:
+            make_method(run.method, run.settings)
+    except InputError as error:
+        raise WorkflowError(str(error))
     parallel = 1 if GPUS else workflow.cores
     print(plan.announcement(config, GRID_JOBS + FINAL_JOBS, Path.cwd(), parallel), file=sys.stderr)

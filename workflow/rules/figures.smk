@@ -55,7 +55,7 @@ for name, spec in DRAWN.items():
         conda:
             "../../environment.yml"
         params:
-            figure=name,
+            kind=FIGURES[name][1],
             spec=spec,
             labels=plan.labels(config, spec["variants"]),
             caption=CONTEXT.caption(name, spec["backbone"], SPLITS.get(name, "dev")),
@@ -63,7 +63,7 @@ for name, spec in DRAWN.items():
         message:
             f"figure {name.removeprefix('fig')}"
         script:
-            f"../scripts/figure_{FIGURES[name][1]}.py"
+            "../scripts/figure.py"
 
 
 rule figures:

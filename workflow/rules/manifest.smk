@@ -11,7 +11,7 @@ rule manifest:
     log:
         "logs/manifest.log",
     benchmark:
-        "benchmarks/manifest.tsv"
+        "benchmarks/manifest/manifest.tsv"
     conda:
         "../../environment.yml"
     params:

@@ -1,0 +1,126 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import LAYERS, PAD, token_split
+
+from cosee.batches import DeviceSplit
+from cosee.io import read_frame, read_json
+from cosee.methods import make_method
+from cosee.plan import Run
+from cosee.prediction import predict_logits
+from cosee.predictions import load_predictions
+from cosee.runs import STATE, execute
+
+TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}
+COSEE = Run("bert", "rte", "cosee", "cosee-energy", "energy", "cosee", {"signal": "energy"}, TRAINING, seed=3)
+HALF = Run("bert", "rte", "half", "half", None, "finetune", {"depth": 2}, TRAINING, seed=3)
+TOKENS = {name: token_split(rows, seed) for seed, (name, rows) in enumerate({"fit": 40, "sel": 24, "dev": 20}.items())}
+PROTOCOL = {"name": "heldout", "criterion": "area"}
+
+
+def do(run, folder, backbone, monkeypatch, **changes):
+    """Execute a run in a folder of its own; gives where its files lie."""
+    folder.mkdir(exist_ok=True)
+    monkeypatch.chdir(folder)
+    settings = {
+        "num_layers": LAYERS,
+        "protocol": PROTOCOL,
+        "default_signal": "energy",
+        "pad_id": PAD,
+        "splits": ["fit", "sel", "dev"],
+        "keep_weights": True,
+        "keep_state": False,
+        "device": torch.device("cpu"),
+    }
+    execute(run, TOKENS, backbone, **settings | changes)
+    return folder / run.folder
+
+
+@pytest.mark.parametrize("run", [COSEE, HALF], ids=lambda run: run.name)
+def test_a_run_leaves_its_files(run, tiny_bert, tmp_path, monkeypatch):
+    folder = do(run, tmp_path, tiny_bert, monkeypatch)
+    logits = {f"logits-{name}.npz" for name in TOKENS}
+    assert {entry.name for entry in folder.iterdir()} == {"history.csv", "run.json", "model.safetensors", *logits}
+    exits = (2,) if run is HALF else tuple(range(1, LAYERS + 1))
+    for name, split in TOKENS.items():
+        predictions = load_predictions(folder / f"logits-{name}.npz")
+        assert predictions.logits.shape == (len(split), len(exits), 2)
+        assert predictions.exit_depths == exits and predictions.num_layers == LAYERS
+        assert np.array_equal(predictions.labels, split.labels) and np.array_equal(predictions.idx, split.idx)
+    history = read_frame(folder / "history.csv")
+    assert len(history) == 10
+    assert list(history.filter(like="sel_accuracy").columns) == [f"sel_accuracy_{depth}" for depth in exits]
+    facts = read_json(folder / "run.json")
+    assert facts["run"]["seed"] == 3 and facts["fingerprint"] == run.fingerprint()
+    assert facts["rows"] == {"fit": 40, "sel": 24, "dev": 20} and facts["steps"] == 10
+    assert facts["sel_score"] == pytest.approx(history["sel_score"].max())
+    assert facts["versions"]["torch"] == torch.__version__
+    json.dumps(facts, allow_nan=False)
+
+
+def test_the_same_run_gives_the_same_bytes(tiny_bert, tmp_path, monkeypatch):
+    first, second = (do(COSEE, tmp_path / name, tiny_bert, monkeypatch) for name in ("first", "second"))
+    for name in (*(f"logits-{split}.npz" for split in TOKENS), "history.csv", "model.safetensors"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    other = do(replace(COSEE, seed=4), tmp_path / "first", tiny_bert, monkeypatch)
+    assert other != first
+    logits = [load_predictions(folder / "logits-dev.npz").logits for folder in (first, other)]
+    assert not np.allclose(*logits)
+
+
+@pytest.mark.parametrize("run", [COSEE, HALF], ids=lambda run: run.name)
+def test_the_weights_give_the_stored_logits(run, tiny_bert, tmp_path, monkeypatch):
+    folder = do(run, tmp_path, tiny_bert, monkeypatch)
+    model = make_method(run.method, run.settings).build(str(tiny_bert), 2, seed=99)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    logits = predict_logits(model, DeviceSplit(TOKENS["dev"], torch.device("cpu"), PAD), 16)
+    assert np.array_equal(logits, load_predictions(folder / "logits-dev.npz").logits)
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(tiny_bert, tmp_path, monkeypatch):
+    run = replace(COSEE, training={**TRAINING, "save_minutes": 0.0})
+    whole = do(run, tmp_path / "whole", tiny_bert, monkeypatch)
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("cosee.runs.save_predictions", killed)
+        do(run, tmp_path / "killed", tiny_bert, monkeypatch)
+    assert [entry.name for entry in (tmp_path / "killed" / run.folder).iterdir()] == [STATE]
+    folder = do(run, tmp_path / "killed", tiny_bert, monkeypatch)
+    for name in (*(f"logits-{split}.npz" for split in TOKENS), "history.csv", "model.safetensors"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_a_finished_run_of_an_unfinished_job_is_predicted_but_not_trained_again(tiny_bert, tmp_path, monkeypatch):
+    folder = do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
+    before = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.suffix == ".npz"}
+    assert (folder / STATE).is_file()
+    seconds = read_json(folder / "run.json")["seconds"]["training"]
+    do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert read_json(folder / "run.json")["seconds"]["training"] == pytest.approx(seconds, abs=0.5)
+
+
+def test_a_grid_run_keeps_only_what_is_asked_for(tiny_bert, tmp_path, monkeypatch):
+    run = replace(COSEE, point="beta0-1.0")
+    folder = do(run, tmp_path, tiny_bert, monkeypatch, splits=["sel"], keep_weights=False)
+    assert {entry.name for entry in folder.iterdir()} == {"history.csv", "run.json", "logits-sel.npz"}
+
+
+def test_the_field_protocol_selects_on_dev(tiny_bert, tmp_path, monkeypatch):
+    folder = do(
+        COSEE, tmp_path, tiny_bert, monkeypatch, protocol={"name": "field", "criterion": "area"}, splits=["dev"]
+    )
+    assert read_json(folder / "run.json")["selection_split"] == "dev"
+    history, predictions = read_frame(folder / "history.csv"), load_predictions(folder / "logits-dev.npz")
+    best = history.dropna(subset="sel_score").sort_values("sel_score", kind="stable").iloc[-1]
+    right = (predictions.predicted == predictions.labels[:, None]).mean(axis=0)
+    found = pd.to_numeric(best[[f"sel_accuracy_{m}" for m in range(1, LAYERS + 1)]]).to_numpy()
+    np.testing.assert_allclose(found, right)

@@ -1,0 +1,78 @@
+"""One figure of the paper: read its frames, draw it, save it."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cosee import figures, plan
+from cosee.io import read_frame, read_frames
+from cosee.scripting import logged
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from snakemake.iocontainers import snakemake
+
+
+def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Figures 4, 8 and 9; the latter two show the first signal's curve too."""
+    control, first = snakemake.config["control"], snakemake.config["signals"][0]
+    reference = read_frames(snakemake.input.reference) if snakemake.input.reference else None
+    return figures.tradeoff_figure(
+        read_frames(snakemake.input.frames),
+        labels,
+        note,
+        backbone=spec["backbone"],
+        tasks=spec["tasks"],
+        reference=reference,
+        reference_labels=None if reference is None else {control: f"{labels[control]}, {first}"},
+    )
+
+
+def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Figures 1 and 7: at given thresholds on dev alone, or at target speed-ups on fit and dev."""
+    frame = read_frames(snakemake.input.frames)
+    if "targets" in spec:
+        frame = frame[frame["target_speedup"].isin(spec["targets"])]
+    else:
+        given = frame["target_speedup"].isna() & frame["threshold"].isin(spec["thresholds"])
+        frame = frame[given & (frame["split"] == "dev")]
+    (task,), (variant,) = spec["tasks"], spec["variants"]
+    return figures.exit_histogram_figure(
+        frame, note, task=task, method=variant, backbone=spec["backbone"], signal=spec["signal"]
+    )
+
+
+def energy(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Figure 3, of the first seed: bins differ between runs."""
+    (task,), (variant,) = spec["tasks"], spec["variants"]
+    frame, seed = read_frames(snakemake.input.frames), snakemake.config["seeds"][0]
+    return figures.energy_figure(frame, note, task=task, method=variant, backbone=spec["backbone"], seed=seed)
+
+
+def dis(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Figure 5."""
+    frame = read_frames(snakemake.input.frames)
+    return figures.dis_figure(
+        frame, labels, note, backbone=spec["backbone"], signal=spec["signal"], tasks=spec["tasks"]
+    )
+
+
+def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Figure 6."""
+    runs = plan.shown_runs(snakemake.config, spec)
+    histories = [
+        read_frame(f"{run.folder}/history.csv").assign(
+            task=run.task, backbone=run.backbone, method=run.variant, seed=run.seed
+        )
+        for run in runs
+    ]
+    return figures.training_figure(pd.concat(histories, ignore_index=True), labels, note, tasks=spec["tasks"])
+
+
+DRAW = {"tradeoff": tradeoff, "exits": exits, "energy": energy, "dis": dis, "training": training}
+
+with logged(snakemake.log[0]):
+    params = snakemake.params
+    figure = DRAW[params.kind](params.spec, params.labels, params.note)
+    for path in snakemake.output:
+        figures.save(figure, path)
