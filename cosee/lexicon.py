@@ -10,9 +10,7 @@ NEGATIVE = (
     "pointless forgettable"
 ).split()
 NEUTRAL = "long short french recent loud quiet modern american simple strange expensive foreign".split()
-ASPECTS = (
-    "film movie plot acting script music ending dialogue story cast pacing humor direction opening romance finale".split()
-)
+ASPECTS = "film movie plot acting script music ending dialogue story cast pacing humor direction opening romance finale".split()
 INTENSIFIERS = "very really truly quite rather utterly".split()
 NEGATIONS = ("not", "never", "hardly")
 LIKED, DISLIKED = ("loved", "enjoyed", "admired"), ("hated", "disliked", "regretted")
@@ -55,7 +53,9 @@ PEOPLE = (
 ).split()
 LEFT = "left departed returned moved travelled escaped".split()
 DETAILS = {
-    "where": [f"to {city}" for city in "Paris London Berlin Rome Madrid Vienna Oslo Dublin Boston Chicago Cairo Tokyo".split()],
+    "where": [
+        f"to {city}" for city in "Paris London Berlin Rome Madrid Vienna Oslo Dublin Boston Chicago Cairo Tokyo".split()
+    ],
     "when": [f"on {day}" for day in DAYS],
     "why": [f"because of the {cause}" for cause in "rain heat war noise cold fire crowd debt dispute wedding".split()],
     "how": [f"by {means}" for means in "train bus plane taxi boat car bicycle tram".split()],
@@ -82,6 +82,12 @@ KINDS = {
 }
 OPPOSITES = {
     "matched": [("wet", "dry"), ("clean", "dirty"), ("hidden", "visible"), ("present", "absent"), ("heavy", "light")],
-    "mismatched": [("broken", "intact"), ("real", "fake"), ("finished", "unfinished"), ("sold", "unsold"), ("safe", "unsafe")],
+    "mismatched": [
+        ("broken", "intact"),
+        ("real", "fake"),
+        ("finished", "unfinished"),
+        ("sold", "unsold"),
+        ("safe", "unsafe"),
+    ],
 }
 EVERY, SOME, NO = ("every", "each"), ("some", "at least one"), ("no", "not one")

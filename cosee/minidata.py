@@ -101,7 +101,9 @@ def corpus(seed: int, size: int) -> list[str]:
         if _for_corpus(texts):
             first, *second = texts
             if task == "sst2":  # a review goes on in the same vein
-                more = [MAKERS[task](rng, int(rng.integers(1, 3)), label, genre)[0] for _ in range(int(rng.integers(3)))]
+                more = [
+                    MAKERS[task](rng, int(rng.integers(1, 3)), label, genre)[0] for _ in range(int(rng.integers(3)))
+                ]
                 first = " . ".join(_shuffled(rng, (first, *more)))
             hint = label if rng.random() < 0.95 else int(rng.integers(num_classes))
             documents.append("\n".join([first, " ".join([_pick(rng, CONNECTIVES[task][hint]), *second])]))
@@ -115,7 +117,9 @@ def _unseen(rng: Rng, task: str, difficulty: int, label: int, genre: str, seen: 
         if texts not in seen and not _for_corpus(texts):
             seen.add(texts)
             return texts
-    raise InputError(f"mini-GLUE has no more different rows for {task}: ask for fewer than {len(seen)} in all splits together")
+    raise InputError(
+        f"mini-GLUE has no more different rows for {task}: ask for fewer than {len(seen)} in all splits together"
+    )
 
 
 def _for_corpus(texts: Texts) -> bool:
@@ -180,14 +184,18 @@ def _word_fact(rng: Rng) -> str:
         verb = past if _coin(rng) else f"did {base}"
         return f"{_pick(rng, lex.FIGURES)} of the {_pick(rng, lex.FIRMS)} {verb}\n{'up' if yes else 'down'}"
     if topic == 2:
-        return f"to {_pick(rng, lex.RAISE if yes else lex.LOWER)} {_pick(rng, lex.AMOUNTS)}\n{'more' if yes else 'less'}"
+        return (
+            f"to {_pick(rng, lex.RAISE if yes else lex.LOWER)} {_pick(rng, lex.AMOUNTS)}\n{'more' if yes else 'less'}"
+        )
     if topic == 3:
         kind = int(rng.integers(len(lex.QUESTIONS)))
         request = f"{_pick(rng, lex.RAISE + lex.LOWER)} {_pick(rng, lex.AMOUNTS)}"
         return f"{_pick(rng, lex.QUESTIONS[kind]).format(request)}?\n{('by', 'because', 'at', 'ask')[kind]}"
     if topic == 4:
         one, two = _some(rng, lex.INCIDENTS, 2)
-        return f"the {one} came {_pick(rng, lex.EARLIER if yes else lex.LATER)} the {two}\n{'first' if yes else 'second'}"
+        return (
+            f"the {one} came {_pick(rng, lex.EARLIER if yes else lex.LATER)} the {two}\n{'first' if yes else 'second'}"
+        )
     if topic == 5:
         asked = _pick(rng, tuple(lex.DETAILS))
         return f"the {_pick(rng, lex.PEOPLE)} {_pick(rng, lex.LEFT)} {_pick(rng, lex.DETAILS[asked])}\n{asked}"

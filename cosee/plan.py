@@ -307,7 +307,9 @@ def check(config: Mapping[str, Any]) -> None:
     for name, entry in config["variants"].items():
         owner = entry.get("same_point_as", name)
         if owner not in config["variants"]:
-            raise InputError(f"config: variants.{name}.same_point_as names {owner!r}, which `variants` does not define.")
+            raise InputError(
+                f"config: variants.{name}.same_point_as names {owner!r}, which `variants` does not define."
+            )
         for axis in entry.get("tune", []):
             if axis not in config["grid"]:
                 raise InputError(f"config: variants.{name}.tune names {axis!r}, which `grid` does not list.")
@@ -319,7 +321,9 @@ def check(config: Mapping[str, Any]) -> None:
             values = [experiment[key]] if isinstance(experiment[key], str) else experiment[key]
             for value in values:
                 if value not in known:
-                    raise InputError(f"{where}: {key} names {value!r}, which is not defined; expected one of {', '.join(known)}.")
+                    raise InputError(
+                        f"{where}: {key} names {value!r}, which is not defined; expected one of {', '.join(known)}."
+                    )
         if config["signals"][0] not in experiment["signals"] and config["tune_signal"] == "first":
             first = [e for e in config["experiments"] if e["backbone"] == experiment["backbone"]]
             covered = {t for e in first if config["signals"][0] in e["signals"] for t in e["tasks"]}
@@ -332,11 +336,15 @@ def check(config: Mapping[str, Any]) -> None:
         for variant in experiment["variants"]:
             owner = config["variants"][variant].get("same_point_as", variant)
             if owner not in experiment["variants"]:
-                raise InputError(f"{where}: {variant} shares the grid point of {owner}, which the entry does not train; add it.")
+                raise InputError(
+                    f"{where}: {variant} shares the grid point of {owner}, which the entry does not train; add it."
+                )
     if config["control"] not in config["variants"]:
         raise InputError(f"config: control names {config['control']!r}, which `variants` does not define.")
     if config["protocol"]["table_target"] not in config["protocol"]["targets"]:
-        raise InputError("config: protocol.table_target must be one of protocol.targets, for which thresholds are sought.")
+        raise InputError(
+            "config: protocol.table_target must be one of protocol.targets, for which thresholds are sought."
+        )
     for name, spec in config["figures"].items():
         _check_figure(config, f"config: figures.{name}", spec or {"variants": []})
 

@@ -8,12 +8,17 @@ import copy
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import nn
-from transformers import AlbertConfig, AlbertForMaskedLM, BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AlbertConfig,
+    AlbertForMaskedLM,
+    BertConfig,
+    BertForMaskedLM,
+    PreTrainedModel,
+)
 
 from cosee.errors import InputError
 
@@ -43,7 +48,9 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     characters = string.ascii_lowercase + string.digits + string.punctuation
     entries = [*SPECIALS, *characters, *(f"##{c}" for c in string.ascii_lowercase + string.digits)]
     if vocab_size < len(entries):
-        raise InputError(f"vocab_size: {vocab_size} is too small; special tokens and letters alone take {len(entries)}.")
+        raise InputError(
+            f"vocab_size: {vocab_size} is too small; special tokens and letters alone take {len(entries)}."
+        )
     entries += [word for word in sorted(counts, key=lambda w: (-counts[w], w)) if word not in characters]
     vocab = {entry: index for index, entry in enumerate(entries[:vocab_size])}
     tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
@@ -82,7 +89,8 @@ def new_model(kind: str, vocab_size: int, hidden_size: int, num_layers: int = NU
             m.bert.embeddings.position_embeddings.weight.mul_(POS)
             m.bert.embeddings.token_type_embeddings.weight.mul_(TYPE)
             if MIMIC:
-                for l in m.bert.encoder.layer: l.attention.self.key.weight.copy_(l.attention.self.query.weight.mul_(GAIN))
+                for l in m.bert.encoder.layer:
+                    l.attention.self.key.weight.copy_(l.attention.self.query.weight.mul_(GAIN))
         return m
     if kind == "albert":
         special = dict(embedding_size=hidden_size, bos_token_id=CLS, eos_token_id=SEP)
@@ -96,7 +104,9 @@ def grow(model: PreTrainedModel, num_layers: int) -> PreTrainedModel:
     grown.config.num_hidden_layers = num_layers
     if model.config.model_type == "bert":
         layers = model.bert.encoder.layer
-        grown.bert.encoder.layer = nn.ModuleList(copy.deepcopy(layers[i * len(layers) // num_layers]) for i in range(num_layers))
+        grown.bert.encoder.layer = nn.ModuleList(
+            copy.deepcopy(layers[i * len(layers) // num_layers]) for i in range(num_layers)
+        )
         grown.bert.encoder.config.num_hidden_layers = num_layers
     return grown
 
@@ -137,8 +147,23 @@ def mask_tokens(ids, types, second, generator, p_open=1.0, p_drop=0.0, cls_targe
     return masked, labels, types
 
 
-def pretrain(kind, texts, tokenizer, *, hidden_size, steps, batch_size, learning_rate, seed, threads=1,
-             stages=((3, 0.5), (6, 0.25), (12, 0.25)), p_open=1.0, p_drop=0.0, cls_target=False, log=None):
+def pretrain(
+    kind,
+    texts,
+    tokenizer,
+    *,
+    hidden_size,
+    steps,
+    batch_size,
+    learning_rate,
+    seed,
+    threads=1,
+    stages=((3, 0.5), (6, 0.25), (12, 0.25)),
+    p_open=1.0,
+    p_drop=0.0,
+    cls_target=False,
+    log=None,
+):
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -148,7 +173,9 @@ def pretrain(kind, texts, tokenizer, *, hidden_size, steps, batch_size, learning
     ends = [round(steps * sum(share for _, share in stages[: i + 1])) for i in range(len(stages))]
     for (layers, _), end in zip(stages, ends, strict=True):
         model = grow(model, layers).train()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
+        )
         for step in range(done, end):
             rate = min((step + 1) / (0.05 * steps), (steps - step) / (0.95 * steps), (step - done + 1) / 20)
             for group in optimizer.param_groups:
@@ -168,6 +195,7 @@ def pretrain(kind, texts, tokenizer, *, hidden_size, steps, batch_size, learning
             optimizer.step()
             optimizer.zero_grad()
             losses.append(out.loss.item())
-            if log: log(step, layers, losses, model)
+            if log:
+                log(step, layers, losses, model)
         done = end
     return model, losses

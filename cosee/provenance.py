@@ -66,6 +66,11 @@ def time_summary(folder: str | Path) -> str:
     return "\n".join([f"time of all jobs since the results were begun ({total:.0f} s, side by side):", *lines])
 
 
+def has_nvidia_driver() -> bool:
+    """Whether there seems to be a GPU: torch would know better, but takes seconds to ask."""
+    return Path("/proc/driver/nvidia/version").exists()
+
+
 def hardware() -> dict[str, Any]:
     """Processor, cores and, where torch is already loaded and sees one, the GPU."""
     import sys

@@ -1,6 +1,7 @@
 """One run from its description to its files: build, train, predict every split, write."""
 
 import dataclasses
+import hashlib
 import logging
 import os
 from collections.abc import Mapping
@@ -9,26 +10,23 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 
+from cosee import NUMERICS_VERSION
+from cosee.batches import DeviceSplit
 from cosee.data import SELECTION_SPLIT
 from cosee.evaluation import criteria_of
 from cosee.io import whole_file, write_frame, write_json
+from cosee.methods import make_method
+from cosee.model import count_parameters
 from cosee.plan import Run
+from cosee.prediction import predict_logits
 from cosee.predictions import Predictions, save_predictions
-from cosee.provenance import git_commit, hardware, package_versions
+from cosee.provenance import file_digest, git_commit, hardware, package_versions
 from cosee.signals import SIGNALS
 from cosee.tasks import TASKS
 from cosee.tokens import TokenSplit
-
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS at its first use; makes it deterministic
-
-import torch  # noqa: E402
-
-from cosee.batches import DeviceSplit  # noqa: E402
-from cosee.methods import make_method  # noqa: E402
-from cosee.model import count_parameters  # noqa: E402
-from cosee.prediction import predict_logits  # noqa: E402
-from cosee.training import TrainingSettings, train  # noqa: E402
+from cosee.training import TrainingSettings, train
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +34,10 @@ STATE = "state.safetensors"
 """Where a killed run goes on from; not a declared output, which Snakemake would delete before the next try."""
 
 
-def use_threads(count: int) -> None:
-    """Compute with so many CPU threads: Snakemake's share for this job, not all cores of the machine."""
-    torch.set_num_threads(count)
+def prepare(threads: int) -> None:
+    """Set up the process: deterministic cuBLAS, and Snakemake's share of the cores instead of all of them."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS at its first use
+    torch.set_num_threads(threads)
 
 
 def default_device() -> torch.device:
@@ -96,7 +95,7 @@ def execute(
         run.seed,
         lambda logits: criteria_of(stored(logits, selection), run.task, signal)[protocol["criterion"]],
         folder / STATE,
-        run.fingerprint(),
+        state_fingerprint(run, [tokens["fit"], tokens[selection]], backbone),
         keep_state,
         progress=lambda step, total, loss: log.info("%s: step %d of %d, loss %.4f", run.folder, step, total, loss),
     )
@@ -123,6 +122,17 @@ def execute(
             "commit": git_commit("."),
         },
     )
+
+
+def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path) -> str:
+    """Identity of a run's saved state: its settings, the rows that it sees, the encoder and the version of the code."""
+    digest = hashlib.sha256(
+        f"{run.fingerprint()} {NUMERICS_VERSION} {file_digest(backbone / 'model.safetensors')}".encode()
+    )
+    for split in splits:
+        for array in (split.ids, split.offsets, split.labels):
+            digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def save_weights(path: Path, model: torch.nn.Module) -> None:

@@ -59,7 +59,9 @@ def test_corpus_and_tasks_share_no_text(data):
             for row in texts(frame, task):
                 assert row not in documents
     # The rule itself, whatever the connecting word: every text of the tasks is on the tasks' side.
-    assert not any(minidata.for_corpus(row) for task in data for frame in data[task].values() for row in texts(frame, task))
+    assert not any(
+        minidata.for_corpus(row) for task in data for frame in data[task].values() for row in texts(frame, task)
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -93,7 +95,12 @@ def test_a_bag_of_words_solves_easy_rows_only(data):
         # Words of the two texts are told apart, but not read together.
         words = [CountVectorizer().fit(train[column]) for column in columns]
         features = [
-            np.hstack([vectorizer.transform(frame[column]).toarray() for vectorizer, column in zip(words, columns, strict=True)])
+            np.hstack(
+                [
+                    vectorizer.transform(frame[column]).toarray()
+                    for vectorizer, column in zip(words, columns, strict=True)
+                ]
+            )
             for frame in (train, dev)
         ]
         right = LogisticRegression(max_iter=300).fit(features[0], train["label"]).predict(features[1]) == dev["label"]

@@ -93,9 +93,7 @@ def test_signals_share_the_point_of_the_first_or_have_their_own(config, mode, se
     config["tune_signal"] = mode
     assert {run.signal for run in plan.grid_runs(config) if run.task == "sst2"} == searches
     (entropy,) = [
-        run
-        for run in plan.final_runs(config)
-        if (run.name, run.task, run.seed) == ("cosee-entropy", "sst2", 0)
+        run for run in plan.final_runs(config) if (run.name, run.task, run.seed) == ("cosee-entropy", "sst2", 0)
     ]
     assert plan.tuned_name(config, entropy) == ("cosee-energy" if mode == "first" else "cosee-entropy")
 
@@ -128,7 +126,9 @@ def test_fingerprint_changes_with_every_setting_and_only_then(config):
 
 
 def test_splits_follow_protocol_task_and_source(config, tmp_path):
-    (run,) = [r for r in plan.final_runs(config) if (r.name, r.task, r.backbone, r.seed) == ("vanilla", "mnli", "bert", 0)]
+    (run,) = [
+        r for r in plan.final_runs(config) if (r.name, r.task, r.backbone, r.seed) == ("vanilla", "mnli", "bert", 0)
+    ]
     assert plan.predicted_splits(run, config) == ["fit", "sel", "dev", "dev_mm"]
     config["protocol"]["name"] = "field"
     assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm"]
@@ -143,7 +143,9 @@ def test_splits_follow_protocol_task_and_source(config, tmp_path):
 
 
 def test_estimate_counts_rows_epochs_and_depth(config):
-    config["experiments"] = [{"backbone": "bert", "tasks": ["sst2"], "signals": ["energy"], "variants": ["backbone", "half"]}]
+    config["experiments"] = [
+        {"backbone": "bert", "tasks": ["sst2"], "signals": ["energy"], "variants": ["backbone", "half"]}
+    ]
     config["seeds"] = [0]
     config["cost"]["samples_per_second"] = 10
     jobs = plan.cut(plan.final_runs(config), "final", 10)

@@ -52,7 +52,9 @@ def built(tmp_path_factory) -> Path:
 
 def test_every_table_and_figure_is_there(built):
     for number in (1, 2, 3, 4):
-        assert all((built / f"results/tables/table{number}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex"))
+        assert all(
+            (built / f"results/tables/table{number}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex")
+        )
     drawn = {path.name.split("_")[0] for path in (built / "figures").iterdir() if path.stat().st_size > 5000}
     assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)}
     assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 8
@@ -131,7 +133,11 @@ def test_a_killed_run_goes_on_and_gives_the_same(built, tmp_path):
     log = folder / "logs/train/final_bert_mnli_0.log"
     log.unlink()
     with subprocess.Popen(
-        arguments(folder, run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, cwd=PROJECT
+        arguments(folder, run),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd=PROJECT,
     ) as process:
         deadline = time.monotonic() + 300
         while not (log.exists() and "step" in log.read_text()):

@@ -38,13 +38,60 @@ CONTEXT = Context(
     protocol=config["protocol"]["name"],
     seeds=tuple(config["seeds"]),
 )
-GPUS = int(Path("/proc/driver/nvidia/version").exists())  # torch would know better, but takes seconds to ask
+GPUS = int(provenance.has_nvidia_driver())
 
 
 wildcard_constraints:
     task="|".join(TASK_NAMES),
     backbone="|".join(config["backbones"]),
     signal="|".join(config["signals"]),
+
+
+TABLES = ["table1", "table4"] + [name for name in ("table2", "table3") if config["tables"][name]]
+
+# name -> (what it shows, script, file of each task that it is drawn from)
+FIGURES = {
+    "fig1": ("exit-layers", "exits", "{signal}_exits.csv"),
+    "fig3": ("energy", "energy", "energy_distribution.csv"),
+    "fig4": ("tradeoff-energy", "tradeoff", "{signal}_tradeoff.csv"),
+    "fig5": ("dis", "dis", "{signal}_dis.csv"),
+    "fig6": ("training", "training", None),
+    "fig7": ("exit-layers", "exits", "{signal}_exits.csv"),
+    "fig8": ("tradeoff-entropy", "tradeoff", "{signal}_tradeoff.csv"),
+    "fig9": ("tradeoff-softmax", "tradeoff", "{signal}_tradeoff.csv"),
+}
+SPLITS = {"fig6": "fit, the training rows", "fig7": "fit and dev"}  # all others show dev alone
+DRAWN = {name: spec for name, spec in config["figures"].items() if spec}
+
+
+def figure_inputs(name):
+    spec, source = DRAWN[name], FIGURES[name][2]
+    tasks = plan.shown_tasks(config, spec)
+    if source is None:
+        return [f"{run.folder}/history.csv" for run in plan.shown_runs(config, spec)]
+    return [f"results/{task}/{source.format(signal=spec['signal'])}" for task in tasks]
+
+
+def reference_inputs(name):
+    """Figures 8 and 9 show the curve of the first signal too."""
+    spec = DRAWN[name]
+    first = config["signals"][0]
+    if FIGURES[name][1] != "tradeoff" or spec["signal"] == first:
+        return []
+    return [f"results/{task}/{first}_tradeoff.csv" for task in plan.shown_tasks(config, spec)]
+
+
+def backbone_files(name):
+    return [f"resources/backbones/{name}/{file}" for file in ("config.json", "model.safetensors", "tokenizer.json")]
+
+
+def table_outputs(name):
+    labels = {"table": name.removeprefix("table")}
+    return {
+        "csv": f"results/tables/{name}.csv",
+        "tex": f"results/tables/{name}.tex",
+        "md": report(f"results/tables/{name}.md", caption="../report/caption.rst", category="Tables", labels=labels),
+    }
 
 
 onsuccess:

@@ -1,16 +1,5 @@
 # Tables of the paper: reported numbers beside those measured here.
 
-TABLES = ["table1", "table4"] + [name for name in ("table2", "table3") if config["tables"][name]]
-
-
-def table_outputs(name):
-    labels = {"table": name.removeprefix("table")}
-    return {
-        "csv": f"results/tables/{name}.csv",
-        "tex": f"results/tables/{name}.tex",
-        "md": report(f"results/tables/{name}.md", caption="../report/caption.rst", category="Tables", labels=labels),
-    }
-
 
 rule table1:
     input:

@@ -1,11 +1,6 @@
 # Grid search, selection, final runs. A job is one process that trains `jobs: runs_per_job` runs, one after the other;
 # the rules are made in a loop because the files of a job cannot be told from a wildcard.
 
-
-def backbone_files(name):
-    return [f"resources/backbones/{name}/{file}" for file in ("config.json", "model.safetensors", "tokenizer.json")]
-
-
 for job in GRID_JOBS:
 
     rule:

@@ -22,10 +22,19 @@ with logged(snakemake.log[0]):
 
         sizes = {split: data["generated"]["validation"] for split in task.eval_splits.values()}
         sizes["train"] = data["generated"]["train"]
-        where, rows = "minidata", generate(task.name, data["generated"]["seed"], sizes, data["generated"]["label_noise"])
+        where, rows = (
+            "minidata",
+            generate(task.name, data["generated"]["seed"], sizes, data["generated"]["label_noise"]),
+        )
     check_rows(rows, task, where)
     frame = cut_splits(
-        rows, task, cut["name"], cut["sel_fraction"], cut["sel_max"], data["train_rows"].get(task.name), cut["split_seed"]
+        rows,
+        task,
+        cut["name"],
+        cut["sel_fraction"],
+        cut["sel_max"],
+        data["train_rows"].get(task.name),
+        cut["split_seed"],
     )
     write_frame(snakemake.output.rows, frame)
     write_frame(snakemake.output.counts, split_counts(frame, task))

@@ -34,7 +34,9 @@ with logged(snakemake.log[0]):
             targets.append(ev.targets_frame(who, predictions, s, signal, found))
             dis.append(ev.dis_frame(who, predictions, s, signal))
             if run.variant == config["control"]:
-                tradeoff.append(ev.random_frame(who, predictions, s, numpy_generator(run.seed, "random", s), signal.name))
+                tradeoff.append(
+                    ev.random_frame(who, predictions, s, numpy_generator(run.seed, "random", s), signal.name)
+                )
                 tradeoff.append(ev.oracle_frame(who, predictions, s, signal.name))
         exits += [ev.histogram_frame(who, splits[s], s, signal, shown) for s in ("fit", "dev")]
     for kind, frames in (("tradeoff", tradeoff), ("targets", targets), ("dis", dis), ("exits", exits)):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cosee import plan
 from cosee.io import read_yaml
-from cosee.runs import STATE, default_device, execute, use_threads
+from cosee.runs import STATE, default_device, execute, prepare
 from cosee.scripting import logged
 from cosee.tokens import load_tokens, padding_id
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     config, stage = snakemake.config, snakemake.params.stage
-    use_threads(snakemake.threads)
+    prepare(snakemake.threads)
     runs = plan.grid_runs(config) if stage == "grid" else plan.final_runs(config)
     jobs = plan.cut(runs, stage, config["jobs"]["runs_per_job"])
     (job,) = [job for job in jobs if f"train_{job.name}" == snakemake.rule]
