@@ -90,4 +90,5 @@ OPPOSITES = {
         ("safe", "unsafe"),
     ],
 }
-EVERY, SOME, NO = ("every", "each"), ("some", "at least one"), ("no", "not one")
+QUANTIFIERS = {"every": ("every", "each"), "some": ("some", "at least one"), "no": ("no", "not one")}
+DENIALS = ("not", "far from", "anything but")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cosee import lexicon as lex
 from cosee.errors import InputError
+from cosee.seeds import numpy_generator
 
 COLUMNS = {
     "rte": ("sentence1", "sentence2"),
@@ -67,8 +68,7 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
     seen: set[Texts] = set()
     splits = {}
     for split, size in sizes.items():
-        stream = [seed, zlib.crc32(f"{task}/{split}".encode())]
-        rng, noise_rng = np.random.default_rng([*stream, 0]), np.random.default_rng([*stream, 1])
+        rng, noise_rng = (numpy_generator(seed, "minidata", task, split, part) for part in ("texts", "noise"))
         genre = "mismatched" if split.endswith("mismatched") else "matched"
         rows = []
         for idx in range(size):
@@ -87,7 +87,7 @@ def corpus(seed: int, size: int) -> list[str]:
     "meanwhile", "perhaps") that fits how the two relate, in nine of ten cases. Definitions ("a poodle is a dog") are
     among them.
     """
-    rng = np.random.default_rng([seed, zlib.crc32(b"corpus")])
+    rng = numpy_generator(seed, "minidata", "corpus")
     documents = []
     while len(documents) < size:
         if rng.random() < WORD_FACTS:
@@ -98,7 +98,7 @@ def corpus(seed: int, size: int) -> list[str]:
         label = int(rng.integers(num_classes))
         genre = "mismatched" if rng.random() < 0.4 else "matched"
         texts = MAKERS[task](rng, _draw_difficulty(rng), label, genre)
-        if _for_corpus(texts):
+        if for_corpus(texts):
             first, *second = texts
             if task == "sst2":  # a review goes on in the same vein
                 more = [
@@ -114,7 +114,7 @@ def _unseen(rng: Rng, task: str, difficulty: int, label: int, genre: str, seen: 
     """Texts that no row has yet and that are not set aside for the corpus; they are added to `seen`."""
     for _ in range(1000):
         texts = MAKERS[task](rng, difficulty, label, genre)
-        if texts not in seen and not _for_corpus(texts):
+        if texts not in seen and not for_corpus(texts):
             seen.add(texts)
             return texts
     raise InputError(
@@ -122,7 +122,7 @@ def _unseen(rng: Rng, task: str, difficulty: int, label: int, genre: str, seen: 
     )
 
 
-def _for_corpus(texts: Texts) -> bool:
+def for_corpus(texts: Texts) -> bool:
     """Whether a text or pair belongs to the corpus (one in two) rather than to the tasks: a fixed rule keeps them apart."""
     return zlib.crc32("\n".join(texts).encode()) % 2 == 1
 
@@ -378,19 +378,18 @@ _OPEN = {
 
 
 _SAME_NOUN = (
-    [("every", "some")],
+    [("every", "every"), ("every", "some"), ("some", "some"), ("no", "no")],
     [("some", "every")],
     [("every", "no"), ("some", "no"), ("no", "some"), ("no", "every")],
 )
-_WORDS = {"every": lex.EVERY, "some": lex.SOME, "no": lex.NO}
 
 
 def _mnli(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
-    """0 entailed, 1 open, 2 refuted: a telling word; quantifiers; these and kinds; these and opposites."""
+    """0 entailed, 1 open, 2 refuted: a telling word; two quantifiers; these and kinds; these and a denial."""
     kinds = lex.KINDS[genre]
     kind = _pick(rng, tuple(kinds))
     noun = {"class": kind, "member": _pick(rng, kinds[kind])}
-    (word, opposite), (unrelated, _) = (_shuffled(rng, pair) for pair in _some(rng, lex.OPPOSITES[genre], 2))
+    word, unrelated = (_pick(rng, pair) for pair in _some(rng, lex.OPPOSITES[genre], 2))
     who = _pick(rng, lex.PEOPLE)
     table = (_ENTAILED, _OPEN, _REFUTED)[label]
     if difficulty == 1:
@@ -401,19 +400,17 @@ def _mnli(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
             f"nobody saw {_a(kind)} that was {word}",
         )[label]
         return _sentence(premise), _sentence(hypothesis)
-    quantifier, level = _pick(rng, tuple(table))
-    claims = table[quantifier, level]
-    if difficulty == 2:  # one noun throughout
-        level = _pick(rng, tuple(noun))
-        quantifier, claim = _pick(rng, _SAME_NOUN[label])
-        claim_level = level
+    if difficulty == 3:
+        quantifier, level = _pick(rng, tuple(table))
+        claim, claim_level = _pick(rng, table[quantifier, level])
     else:
-        claim, claim_level = _pick(rng, claims)
+        level = claim_level = _pick(rng, tuple(noun))
+        quantifier, claim = _pick(rng, _SAME_NOUN[label])
     claimed = word
-    if difficulty == 4 and claim != "some":  # "no dog is wet" is "every dog is dry"
-        claim, claimed = {"every": "no", "no": "every"}[claim], opposite
-    premise = f"{_pick(rng, _WORDS[quantifier])} {noun[level]} is {word}"
-    hypothesis = f"{_pick(rng, _WORDS[claim])} {noun[claim_level]} is {claimed}"
+    if difficulty == 4 and claim != "some":  # "no dog is wet" is "every dog is anything but wet"
+        claim, claimed = {"every": "no", "no": "every"}[claim], f"{_pick(rng, lex.DENIALS)} {word}"
+    premise = f"{_pick(rng, lex.QUANTIFIERS[quantifier])} {noun[level]} is {word}"
+    hypothesis = f"{_pick(rng, lex.QUANTIFIERS[claim])} {noun[claim_level]} is {claimed}"
     return _sentence(premise), _sentence(hypothesis)
 
 

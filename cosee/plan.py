@@ -1,6 +1,6 @@
-"""What a configuration asks to be trained: variants, grid points, runs, and the jobs that they are cut into.
+"""What a configuration asks for: variants, grid points, runs, the jobs that they are cut into, and their files.
 
-Pure functions of the configuration; the workflow's rules and its cost estimate are made from them. Nothing here imports
+Pure functions of the configuration, from which the workflow's rules are made. Nothing here imports
 torch: the plan is made anew in every process that Snakemake starts.
 """
 
@@ -14,8 +14,6 @@ from typing import Any
 
 from cosee.data import SELECTION_SPLIT
 from cosee.errors import InputError
-from cosee.exits import check_threshold
-from cosee.signals import SIGNALS
 from cosee.tasks import TASKS
 
 RUNS_FOLDER = "results/runs"
@@ -136,7 +134,7 @@ def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task
 
 
 def grid_runs(config: Mapping[str, Any]) -> list[Run]:
-    """The trainings among which `select` chooses: every grid point with the first seed, where there is more than one."""
+    """The trainings among which `select` chooses: every grid point, if there are several, with the first seed."""
     return [
         with_point(run, point, point_name(point))
         for run in final_runs(config)
@@ -264,98 +262,3 @@ def shown_runs(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Run]:
 def labels(config: Mapping[str, Any], variants: list[str]) -> dict[str, str]:
     """Variant -> name in tables and figures, in the order given."""
     return {variant: config["variants"][variant]["label"] for variant in variants}
-
-
-def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, parallel: int) -> str:
-    """What a start is about to do: trainings, an estimate of the time, where results will lie.
-
-    Args:
-        config: the configuration.
-        jobs: all jobs, of grid search and final runs.
-        folder: the working directory.
-        parallel: number of trainings that run at once.
-    """
-    runs = [run for job in jobs for run in job.runs]
-    passes = 0.0
-    for run in runs:
-        depth = run.settings.get("depth", 1) / (num_layers(config, run.backbone) if "depth" in run.settings else 1)
-        passes += fit_rows(config, run.task) * run.training["epochs"] * depth
-    hours = passes / config["cost"]["samples_per_second"] / 3600 / parallel
-    time = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
-    return (
-        f"preset {config['preset']}: {len(runs)} trainings in {len(jobs)} jobs for everything, about {time} of training "
-        f"({config['cost']['machine']}, {parallel} at once); finished ones are not repeated.\n"
-        f"results: {folder / 'results'}   figures: {folder / 'figures'}"
-    )
-
-
-def fit_rows(config: Mapping[str, Any], task: str) -> int:
-    """Rows that a run trains on, by the sizes of the source (an upper bound for a local copy that is a subset)."""
-    data, protocol = config["data"], config["protocol"]
-    rows = data["generated"]["train"] if data["source"] == "generated" else TASKS[task].official_rows["train"]
-    if protocol["name"] == "heldout":
-        rows -= min(protocol["sel_max"], round(protocol["sel_fraction"] * rows))
-    return min(rows, data["train_rows"].get(task, rows))
-
-
-def check(config: Mapping[str, Any]) -> None:
-    """Check what the schema cannot: that the parts of the configuration fit together.
-
-    Raises:
-        InputError: a name is used that is defined nowhere, or a grid axis is missing.
-    """
-    for name, entry in config["variants"].items():
-        owner = entry.get("same_point_as", name)
-        if owner not in config["variants"]:
-            raise InputError(
-                f"config: variants.{name}.same_point_as names {owner!r}, which `variants` does not define."
-            )
-        for axis in entry.get("tune", []):
-            if axis not in config["grid"]:
-                raise InputError(f"config: variants.{name}.tune names {axis!r}, which `grid` does not list.")
-            if axis in entry.get("fixed", {}):
-                raise InputError(f"config: variants.{name} both fixes and tunes {axis!r}; choose one.")
-    for number, experiment in enumerate(config["experiments"], 1):
-        where = f"config: experiments, entry {number}"
-        for key, known in (("backbone", config["backbones"]), ("variants", config["variants"]), ("tasks", TASKS)):
-            values = [experiment[key]] if isinstance(experiment[key], str) else experiment[key]
-            for value in values:
-                if value not in known:
-                    raise InputError(
-                        f"{where}: {key} names {value!r}, which is not defined; expected one of {', '.join(known)}."
-                    )
-        if config["signals"][0] not in experiment["signals"] and config["tune_signal"] == "first":
-            first = [e for e in config["experiments"] if e["backbone"] == experiment["backbone"]]
-            covered = {t for e in first if config["signals"][0] in e["signals"] for t in e["tasks"]}
-            for task in experiment["tasks"]:
-                if task not in covered:
-                    raise InputError(
-                        f"{where}: no entry trains {task} with signal {config['signals'][0]}, "
-                        "whose grid points `tune_signal: first` would share; add it or choose `tune_signal: each`."
-                    )
-        for variant in experiment["variants"]:
-            owner = config["variants"][variant].get("same_point_as", variant)
-            if owner not in experiment["variants"]:
-                raise InputError(
-                    f"{where}: {variant} shares the grid point of {owner}, which the entry does not train; add it."
-                )
-    if config["control"] not in config["variants"]:
-        raise InputError(f"config: control names {config['control']!r}, which `variants` does not define.")
-    if config["protocol"]["table_target"] not in config["protocol"]["targets"]:
-        raise InputError(
-            "config: protocol.table_target must be one of protocol.targets, for which thresholds are sought."
-        )
-    for name, spec in config["figures"].items():
-        _check_figure(config, f"config: figures.{name}", spec or {"variants": []})
-
-
-def _check_figure(config: Mapping[str, Any], where: str, spec: Mapping[str, Any]) -> None:
-    for variant in spec["variants"]:
-        if variant not in config["variants"]:
-            raise InputError(f"{where} shows {variant!r}, which `variants` does not define.")
-    for task in shown_tasks(config, spec) if spec["variants"] else []:
-        for threshold in spec.get("thresholds", []):
-            check_threshold(threshold, SIGNALS[spec["signal"]], TASKS[task].num_classes)
-    for target in spec.get("targets", []):
-        if target not in config["protocol"]["targets"]:
-            raise InputError(f"{where} shows the target speed-up {target}, which protocol.targets does not list.")

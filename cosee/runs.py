@@ -126,9 +126,8 @@ def execute(
 
 def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path) -> str:
     """Identity of a run's saved state: its settings, the rows that it sees, the encoder and the version of the code."""
-    digest = hashlib.sha256(
-        f"{run.fingerprint()} {NUMERICS_VERSION} {file_digest(backbone / 'model.safetensors')}".encode()
-    )
+    weights = file_digest(backbone / "model.safetensors")
+    digest = hashlib.sha256(f"{run.fingerprint()} {NUMERICS_VERSION} {weights}".encode())
     for split in splits:
         for array in (split.ids, split.offsets, split.labels):
             digest.update(array.tobytes())

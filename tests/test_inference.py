@@ -57,10 +57,8 @@ def test_finished_rows_leave_the_batch(model):
     signal = SIGNALS["entropy"]
     scores = signal.score(predict_logits(model, split, 8)[:, :-1].astype(np.float64))
     threshold = float(np.median(scores))
-    computed = []
-    _, layers = early_exit(
-        model, split.batch(np.arange(ROWS)), signal, threshold, lambda _, rows: computed.append(rows)
-    )
+    computed, batch = [], split.batch(np.arange(ROWS))
+    _, layers = early_exit(model, batch, signal, threshold, lambda _, rows: computed.append(rows))
     expected = [int((layers >= layer).sum()) for layer in range(LAYERS)]
     assert computed == [rows for rows in expected if rows]
     assert sum(computed) < ROWS * LAYERS

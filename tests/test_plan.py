@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from cosee import plan
-from cosee.errors import InputError
 from cosee.tasks import TASKS
 
 CONFIGS = Path(__file__).parents[1] / "config"
@@ -140,61 +139,6 @@ def test_splits_follow_protocol_task_and_source(config, tmp_path):
     (tmp_path / "mnli" / "test_matched-00000-of-00001.parquet").touch()
     assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm", "test"]
     assert plan.evaluated_splits(run, config) == ["fit", "dev", "dev_mm"]
-
-
-def test_estimate_counts_rows_epochs_and_depth(config):
-    config["experiments"] = [
-        {"backbone": "bert", "tasks": ["sst2"], "signals": ["energy"], "variants": ["backbone", "half"]}
-    ]
-    config["seeds"] = [0]
-    config["cost"]["samples_per_second"] = 10
-    jobs = plan.cut(plan.final_runs(config), "final", 10)
-    rows = config["data"]["generated"]["train"] - round(0.1 * config["data"]["generated"]["train"])
-    minutes = rows * config["training"]["epochs"] * 1.5 / 10 / 60 / 2
-    text = plan.announcement(config, jobs, Path("/here"), parallel=2)
-    assert "2 trainings in 1 jobs" in text
-    assert f"about {minutes:.0f} minutes" in text
-    assert str(Path("/here/results")) in text
-
-
-def test_fit_rows_by_source():
-    config = read("glue-small")
-    assert plan.fit_rows(config, "rte") == 2490 - 249
-    assert plan.fit_rows(config, "qqp") == 363846 - 2000
-    config["data"]["train_rows"] = {"qqp": 500}
-    assert plan.fit_rows(config, "qqp") == 500
-    config["protocol"]["name"] = "field"
-    assert plan.fit_rows(config, "rte") == TASKS["rte"].official_rows["train"]
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (lambda c: c["experiments"][0].update(backbone="roberta"), "backbone names 'roberta'"),
-        (lambda c: c["experiments"][0]["variants"].append("deebert"), "variants names 'deebert'"),
-        (lambda c: c["variants"]["cosee"].update(tune=["gamma"]), "tune names 'gamma'"),
-        (lambda c: c["variants"]["cosee"].update(tune=["beta0"], fixed={"beta0": 1.0}), "both fixes and tunes 'beta0'"),
-        (lambda c: c["variants"]["static"].update(same_point_as="nothing"), "same_point_as"),
-        (lambda c: c["experiments"][0]["variants"].remove("backbone"), "shares the grid point of backbone"),
-        (lambda c: c["experiments"].pop(0), "whose grid points"),
-        (lambda c: c.update(control="nothing"), "control names 'nothing'"),
-        (lambda c: c["protocol"].update(table_target=2.5), "table_target"),
-        (lambda c: c["figures"]["fig4"].update(variants=["nothing"]), "figures.fig4"),
-        (lambda c: c["figures"]["fig1"].update(thresholds=[1.4]), "threshold 1.4"),
-    ],
-)
-def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
-    plan.check(config)
-    change(config)
-    with pytest.raises(InputError, match=sentence):
-        plan.check(config)
-
-
-@pytest.mark.parametrize("preset", ["config", "glue-small", "bert-base", "paper"])
-def test_presets_fit_together(preset):
-    config = read(preset)
-    plan.check(config)
-    assert plan.final_runs(config)
 
 
 def test_paper_grid_has_144_points():

@@ -7,6 +7,8 @@ from snakemake.utils import validate
 
 from cosee import NUMERICS_VERSION, plan, provenance
 from cosee.captions import Context
+from cosee.checks import check
+from cosee.cost import announcement
 from cosee.errors import InputError
 
 PROJECT = Path(workflow.basedir).parent
@@ -17,7 +19,7 @@ for key in ("data_dir", "backbone_dir"):
     if config[key]:
         config[key] = str((PROJECT / config[key]).resolve())
 try:
-    plan.check(config)
+    check(config)
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -108,4 +110,4 @@ onstart:
     except InputError as error:
         raise WorkflowError(str(error))
     parallel = 1 if GPUS else workflow.cores
-    print(plan.announcement(config, GRID_JOBS + FINAL_JOBS, Path.cwd(), parallel), file=sys.stderr)
+    print(announcement(config, GRID_JOBS + FINAL_JOBS, Path.cwd(), parallel), file=sys.stderr)

@@ -1,0 +1,53 @@
+"""A configuration whose parts do not fit together is refused with the place named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cosee.checks import check
+from cosee.errors import InputError
+from cosee.plan import final_runs
+
+CONFIGS = Path(__file__).parents[1] / "config"
+
+
+def read(name: str) -> dict:
+    """A preset."""
+    return {"data_dir": None, "backbone_dir": None} | yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+
+
+@pytest.fixture
+def config() -> dict:
+    """The mini preset."""
+    return read("config")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c["experiments"][0].update(backbone="roberta"), "backbone names 'roberta'"),
+        (lambda c: c["experiments"][0]["variants"].append("deebert"), "variants names 'deebert'"),
+        (lambda c: c["variants"]["cosee"].update(tune=["gamma"]), "cosee.tune names 'gamma'"),
+        (lambda c: c["variants"]["cosee"].update(tune=["beta0"], fixed={"beta0": 1.0}), "both fixes and tunes 'beta0'"),
+        (lambda c: c["variants"]["static"].update(same_point_as="nothing"), "same_point_as"),
+        (lambda c: c["experiments"][0]["variants"].remove("backbone"), "shares the grid point of backbone"),
+        (lambda c: c["experiments"].pop(0), "whose grid points"),
+        (lambda c: c.update(control="nothing"), "control names 'nothing'"),
+        (lambda c: c["protocol"].update(table_target=2.5), "table_target"),
+        (lambda c: c["figures"]["fig4"].update(variants=["nothing"]), "figures.fig4"),
+        (lambda c: c["figures"]["fig1"].update(thresholds=[1.4]), "threshold 1.4"),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
+    check(config)
+    change(config)
+    with pytest.raises(InputError, match=sentence):
+        check(config)
+
+
+@pytest.mark.parametrize("preset", ["config", "glue-small", "bert-base", "paper"])
+def test_presets_fit_together(preset):
+    config = read(preset)
+    check(config)
+    assert final_runs(config)
