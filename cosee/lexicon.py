@@ -2,15 +2,15 @@
 
 # Opinions of films (SST-2).
 POSITIVE = (
-    "good great brilliant moving funny charming clever superb delightful gripping fresh touching smart lovely witty warm "
-    "honest bold stunning graceful"
+    "good great brilliant moving funny charming clever superb delightful gripping fresh touching smart lovely witty "
+    "warm honest bold stunning graceful"
 ).split()
 NEGATIVE = (
-    "bad awful dull boring clumsy tiresome weak stale bland silly shallow lazy messy tedious flat hollow dreadful bleak "
-    "pointless forgettable"
+    "bad awful dull boring clumsy tiresome weak stale bland silly shallow lazy messy tedious flat hollow dreadful "
+    "bleak pointless forgettable"
 ).split()
 NEUTRAL = "long short french recent loud quiet modern american simple strange expensive foreign".split()
-ASPECTS = "film movie plot acting script music ending dialogue story cast pacing humor direction opening romance finale".split()
+ASPECTS = "film movie plot acting script music ending dialogue story cast pacing humor direction opening finale".split()
 INTENSIFIERS = "very really truly quite rather utterly".split()
 NEGATIONS = ("not", "never", "hardly")
 LIKED, DISLIKED = ("loved", "enjoyed", "admired"), ("hated", "disliked", "regretted")
@@ -18,11 +18,11 @@ LIKED, DISLIKED = ("loved", "enjoyed", "admired"), ("hated", "disliked", "regret
 # News of companies (MRPC): what went up or down, as (past, base).
 ROSE = [
     tuple(verb.split("/"))
-    for verb in "rose/rise climbed/climb gained/gain grew/grow jumped/jump surged/surge advanced/advance rallied/rally".split()
+    for verb in "rose/rise climbed/climb gained/gain grew/grow jumped/jump surged/surge rallied/rally".split()
 ]
 FELL = [
     tuple(verb.split("/"))
-    for verb in "fell/fall dropped/drop slipped/slip declined/decline sank/sink tumbled/tumble retreated/retreat shrank/shrink".split()
+    for verb in "fell/fall dropped/drop slipped/slip declined/decline sank/sink tumbled/tumble shrank/shrink".split()
 ]
 FIGURES = "shares sales profits prices exports wages rents orders imports costs".split()
 FIRMS = "bank airline retailer brewery insurer carmaker publisher miner grocer bakery shipyard hotel".split()
@@ -38,8 +38,9 @@ QUESTIONS = (
 RAISE = "raise increase boost lift expand strengthen".split()
 LOWER = "lower reduce cut limit curb weaken".split()
 AMOUNTS = (
-    "my rent/my salary/my weight/my savings/my speed/my appetite/my energy use/my blood pressure/my taxes/my screen time/"
-    "my heart rate/my phone bill/my sugar level/my water use/my workload/my website traffic/my reading speed/my insurance cover"
+    "my rent/my salary/my weight/my savings/my speed/my appetite/my energy use/my blood pressure/my taxes/"
+    "my screen time/my heart rate/my phone bill/my sugar level/my water use/my workload/my website traffic/"
+    "my reading speed/my insurance cover"
 ).split("/")
 
 # What happened when (RTE).
@@ -48,8 +49,8 @@ EARLIER, LATER = ("before", "ahead of", "earlier than"), ("after", "following", 
 
 # Journeys (QNLI): a question word and the details that answer it.
 PEOPLE = (
-    "doctor lawyer teacher student writer robber manager sailor soldier nurse banker farmer baker singer painter pilot driver "
-    "judge minister mayor actor dancer cook guard"
+    "doctor lawyer teacher student writer robber manager sailor soldier nurse banker farmer baker singer painter pilot "
+    "driver judge minister mayor actor dancer cook guard"
 ).split()
 LEFT = "left departed returned moved travelled escaped".split()
 DETAILS = {

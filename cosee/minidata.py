@@ -1,9 +1,9 @@
 """Mini-GLUE: the six tasks, generated from a seed in GLUE's own columns, in plain English and of graded difficulty.
 
-Each row carries a `difficulty` (1-4) that says what deciding it takes: 1, a single telling word; 2, two words read together
-(a negation and what it negates, a question word and the detail that answers it); 3, the structure of a clause (contrast, passive
-voice, exchanged roles, a chain of two facts); 4, several of these composed. Rows of difficulty 2-4 are built so that their
-words alone do not give the label away. A few labels are wrong, as they are in real data.
+Each row carries a `difficulty` that says what it takes to decide it: 1, a telling word; 2, two words read together (a
+negation and what it negates, two verbs of like or opposite meaning, a question and the kind of detail given); 3, a
+structure (a contrast, an order, a quantifier and a kind of thing); 4, two of these composed. The docstring of each
+task's function says which. As in real data, some words only make a label likelier, and a few labels are wrong.
 """
 
 import zlib
@@ -123,7 +123,7 @@ def _unseen(rng: Rng, task: str, difficulty: int, label: int, genre: str, seen: 
 
 
 def for_corpus(texts: Texts) -> bool:
-    """Whether a text or pair belongs to the corpus (one in two) rather than to the tasks: a fixed rule keeps them apart."""
+    """Whether a text or pair is set aside for the corpus: a fixed rule, true of every other text, keeps it apart."""
     return zlib.crc32("\n".join(texts).encode()) % 2 == 1
 
 
@@ -384,6 +384,9 @@ _SAME_NOUN = (
 )
 
 
+_DENIED = {"every": "no", "no": "every"}
+
+
 def _mnli(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     """0 entailed, 1 open, 2 refuted: a telling word; two quantifiers; these and kinds; these and a denial."""
     kinds = lex.KINDS[genre]
@@ -406,10 +409,14 @@ def _mnli(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     else:
         level = claim_level = _pick(rng, tuple(noun))
         quantifier, claim = _pick(rng, _SAME_NOUN[label])
-    claimed = word
-    if difficulty == 4 and claim != "some":  # "no dog is wet" is "every dog is anything but wet"
-        claim, claimed = {"every": "no", "no": "every"}[claim], f"{_pick(rng, lex.DENIALS)} {word}"
-    premise = f"{_pick(rng, lex.QUANTIFIERS[quantifier])} {noun[level]} is {word}"
+    said, claimed = word, word
+    if difficulty == 4:  # "no dog is wet" is "every dog is anything but wet"
+        denied = f"{_pick(rng, lex.DENIALS)} {word}"
+        if claim != "some":
+            claim, claimed = _DENIED[claim], denied
+        elif quantifier != "some":
+            quantifier, said = _DENIED[quantifier], denied
+    premise = f"{_pick(rng, lex.QUANTIFIERS[quantifier])} {noun[level]} is {said}"
     hypothesis = f"{_pick(rng, lex.QUANTIFIERS[claim])} {noun[claim_level]} is {claimed}"
     return _sentence(premise), _sentence(hypothesis)
 

@@ -17,7 +17,14 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
-from transformers import AlbertConfig, AlbertForMaskedLM, BertConfig, BertForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AlbertConfig,
+    AlbertForMaskedLM,
+    BertConfig,
+    BertForMaskedLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from cosee.errors import InputError
 from cosee.minidata import corpus
@@ -79,7 +86,9 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     letters = string.ascii_lowercase + string.digits
     entries = [*SPECIALS, *letters, *string.punctuation, *(f"##{letter}" for letter in letters)]
     if vocab_size < len(entries):
-        raise InputError(f"vocab_size: {vocab_size} is too small; special tokens and letters alone take {len(entries)}.")
+        raise InputError(
+            f"vocab_size: {vocab_size} is too small; special tokens and letters alone take {len(entries)}."
+        )
     known = set(entries)
     entries += sorted((word for word in counts if word not in known), key=lambda word: (-counts[word], word))
     vocab = {entry: index for index, entry in enumerate(entries[:vocab_size])}
@@ -153,7 +162,9 @@ def save_backbone(folder: str | Path, encoder: PreTrainedModel, tokenizer: Token
     encoder.save_pretrained(folder)
     names = {"pad_token": PAD, "unk_token": UNK, "cls_token": CLS, "sep_token": SEP, "mask_token": MASK}
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=MAX_LENGTH, **{name: SPECIALS[index] for name, index in names.items()}
+        tokenizer_object=tokenizer,
+        model_max_length=MAX_LENGTH,
+        **{name: SPECIALS[index] for name, index in names.items()},
     )
     fast.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
     fast.save_pretrained(folder)
