@@ -38,10 +38,9 @@ QUESTIONS = (
 RAISE = "raise increase boost lift expand strengthen".split()
 LOWER = "lower reduce cut limit curb weaken".split()
 AMOUNTS = (
-    "my rent/my salary/my weight/my savings/my speed/my appetite/my energy use/my blood pressure/my taxes/"
-    "my screen time/my heart rate/my phone bill/my sugar level/my water use/my workload/my website traffic/"
-    "my reading speed/my insurance cover"
-).split("/")
+    "rent salary weight savings speed appetite taxes workload debts pension pulse dosage budget output rating score bonus "
+    "mileage stamina income"
+).split()
 
 # What happened when (RTE).
 INCIDENTS = "vote strike trial flood fair summit crash merger parade storm".split()

@@ -44,33 +44,16 @@ IGNORE = -100  # label of a position that is not predicted
 
 
 def make_backbone(
-    folder: str | Path,
-    *,
-    kind: str,
-    num_layers: int,
-    hidden_size: int,
-    texts: int,
-    steps: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
-    threads: int = 1,
+    folder: str | Path, *, kind: str, texts: int, seed: int, threads: int = 1, **settings: float
 ) -> list[float]:
-    """Generate `texts` documents, pre-train an encoder on them and save it; returns the loss of every step."""
+    """Generate `texts` documents, pre-train an encoder on them and save it; returns the loss of every step.
+
+    `settings` are those of `pretrain`: num_layers, hidden_size, steps, batch_size, learning_rate.
+    """
     torch.set_num_threads(threads)
     documents = corpus(seed, texts)
     tokenizer = build_tokenizer(documents, VOCAB_SIZE)
-    encoder, losses = pretrain(
-        kind,
-        documents,
-        tokenizer,
-        num_layers=num_layers,
-        hidden_size=hidden_size,
-        steps=steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
+    encoder, losses = pretrain(kind, documents, tokenizer, seed=seed, **settings)
     save_backbone(folder, encoder, tokenizer)
     return losses
 
@@ -160,13 +143,13 @@ def pretrain(
 def save_backbone(folder: str | Path, encoder: PreTrainedModel, tokenizer: Tokenizer) -> None:
     """Save an encoder and its tokenizer as `AutoModel` and `AutoTokenizer` read them."""
     encoder.save_pretrained(folder)
-    names = {"pad_token": PAD, "unk_token": UNK, "cls_token": CLS, "sep_token": SEP, "mask_token": MASK}
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=MAX_LENGTH,
-        **{name: SPECIALS[index] for name, index in names.items()},
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        **dict(zip(names, SPECIALS, strict=True)),
     )
-    fast.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
     fast.save_pretrained(folder)
 
 

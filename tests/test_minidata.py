@@ -12,7 +12,7 @@ from cosee import minidata
 from cosee.errors import InputError
 from cosee.tasks import TASKS
 
-SEED = 3
+SEED, TRAIN, DEV = 3, 900, 300
 
 
 def sizes(task: str, train: int, validation: int) -> dict[str, int]:
@@ -21,7 +21,7 @@ def sizes(task: str, train: int, validation: int) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def data() -> dict[str, dict[str, pd.DataFrame]]:
-    return {task: minidata.generate(task, SEED, sizes(task, 1500, 400)) for task in TASKS}
+    return {task: minidata.generate(task, SEED, sizes(task, TRAIN, DEV)) for task in TASKS}
 
 
 def texts(frame: pd.DataFrame, task: str) -> list[tuple[str, ...]]:
@@ -34,7 +34,7 @@ def test_splits_columns_and_labels_are_those_of_glue(data, task):
     assert list(splits) == ["train", *TASKS[task].eval_splits.values()]
     for split, frame in splits.items():
         assert list(frame.columns) == [*TASKS[task].columns, "label", "idx", "difficulty"]
-        assert len(frame) == sizes(task, 1500, 400)[split]
+        assert len(frame) == sizes(task, TRAIN, DEV)[split]
         assert frame["idx"].tolist() == list(range(len(frame)))
         assert set(frame["label"]) == set(range(TASKS[task].num_classes))
         assert set(frame["difficulty"]) == {1, 2, 3, 4}
@@ -66,11 +66,10 @@ def test_corpus_and_tasks_share_no_text(data):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_same_seed_same_rows_and_other_seed_other_rows(data, task):
-    again = minidata.generate(task, SEED, sizes(task, 1500, 400))
-    for split, frame in data[task].items():
-        pd.testing.assert_frame_equal(again[split], frame)
-    other = minidata.generate(task, SEED + 1, sizes(task, 1500, 400))
-    assert len(set(texts(other["train"], task)) & set(texts(data[task]["train"], task))) < 750
+    again = minidata.generate(task, SEED, {"train": 300})["train"]
+    pd.testing.assert_frame_equal(again, data[task]["train"][:300])  # rows do not depend on how many there are
+    other = minidata.generate(task, SEED + 1, {"train": 300})["train"]
+    assert len(set(texts(other, task)) & set(texts(again, task))) < 150
 
 
 def test_rows_are_the_same_on_every_machine(data):
@@ -81,10 +80,10 @@ def test_rows_are_the_same_on_every_machine(data):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_noise_changes_the_stated_share_of_labels_and_nothing_else(task):
-    noisy = minidata.generate(task, SEED, {"train": 1000}, noise=0.1)["train"]
-    clean = minidata.generate(task, SEED, {"train": 1000}, noise=0.0)["train"]
+    noisy = minidata.generate(task, SEED, {"train": 700}, noise=0.1)["train"]
+    clean = minidata.generate(task, SEED, {"train": 700}, noise=0.0)["train"]
     pd.testing.assert_frame_equal(noisy.drop(columns="label"), clean.drop(columns="label"))
-    assert (noisy["label"] != clean["label"]).mean() == pytest.approx(0.1, abs=0.03)
+    assert (noisy["label"] != clean["label"]).mean() == pytest.approx(0.1, abs=0.035)
 
 
 def test_a_bag_of_words_solves_easy_rows_only(data):
@@ -110,9 +109,9 @@ def test_a_bag_of_words_solves_easy_rows_only(data):
 
 
 def test_unknown_names_and_impossible_sizes_are_refused():
-    with pytest.raises(InputError, match="no task 'cola'"):
+    with pytest.raises(InputError, match="has no 'cola'"):
         minidata.generate("cola", 0, {"train": 1})
     with pytest.raises(InputError, match="no split 'dev'"):
         minidata.generate("rte", 0, {"dev": 1})
     with pytest.raises(InputError, match="no more different rows"):
-        minidata.generate("mnli", 0, {"train": 10**6})
+        minidata.generate("mnli", 0, {"train": 20000})

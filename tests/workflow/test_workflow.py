@@ -153,8 +153,8 @@ def test_a_killed_run_goes_on_and_gives_the_same(built, tmp_path):
     ("preset", "trainings", "others"),
     [
         ("config", 20, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
-        ("glue-small", 594, {"sweep": 18, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
-        ("bert-base", 118, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        ("glue-small", 612, {"sweep": 18, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
+        ("bert-base", 128, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
     ],
 )
 def test_presets_plan_what_they_say(tmp_path, preset, trainings, others):
