@@ -4,13 +4,15 @@ import dataclasses
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from cosee import NUMERICS_VERSION
 from cosee.batches import DeviceSplit
@@ -97,7 +99,7 @@ def execute(
         folder / STATE,
         state_fingerprint(run, [tokens["fit"], tokens[selection]], backbone),
         keep_state,
-        progress=lambda step, total, loss: log.info("%s: step %d of %d, loss %.4f", run.folder, step, total, loss),
+        progress=progress_of(run.folder),
     )
     begin = perf_counter()
     for name in splits:
@@ -122,6 +124,22 @@ def execute(
             "commit": git_commit("."),
         },
     )
+
+
+def progress_of(name: str) -> Callable[[int, int, float], None]:
+    """What says how far a training is: a bar on a terminal, plain lines in a log."""
+    if not sys.stderr.isatty():
+        return lambda step, total, loss: log.info("%s: step %d of %d, loss %.4f", name, step, total, loss)
+    bar = tqdm(desc=name, unit="step")
+
+    def show(step: int, total: int, loss: float) -> None:
+        bar.total = total
+        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        bar.update(step - bar.n)
+        if step == total:
+            bar.close()
+
+    return show
 
 
 def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path) -> str:

@@ -14,7 +14,7 @@ from cosee.methods import make_method
 from cosee.plan import Run
 from cosee.prediction import predict_logits
 from cosee.predictions import load_predictions
-from cosee.runs import STATE, execute
+from cosee.runs import STATE, execute, progress_of
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}
 COSEE = Run("bert", "rte", "cosee", "cosee-energy", "energy", "cosee", {"signal": "energy"}, TRAINING, seed=3)
@@ -124,3 +124,15 @@ def test_the_field_protocol_selects_on_dev(tiny_bert, tmp_path, monkeypatch):
     right = (predictions.predicted == predictions.labels[:, None]).mean(axis=0)
     found = pd.to_numeric(best[[f"sel_accuracy_{m}" for m in range(1, LAYERS + 1)]]).to_numpy()
     np.testing.assert_allclose(found, right)
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_in_a_log(monkeypatch, caplog, capsys):
+    with caplog.at_level("INFO", "cosee"):
+        progress_of("some/run")(3, 10, 0.5)
+    assert caplog.messages == ["some/run: step 3 of 10, loss 0.5000"]
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    show = progress_of("some/run")
+    show(3, 10, 0.5)
+    show(10, 10, 0.25)
+    shown = capsys.readouterr().err
+    assert "some/run: 100%" in shown and "10/10" in shown and "loss=0.2500" in shown
