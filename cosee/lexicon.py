@@ -38,8 +38,8 @@ QUESTIONS = (
 RAISE = "raise increase boost lift expand strengthen".split()
 LOWER = "lower reduce cut limit curb weaken".split()
 AMOUNTS = (
-    "rent salary weight savings speed appetite taxes workload debts pension pulse dosage budget output rating score bonus "
-    "mileage stamina income"
+    "rent salary weight savings speed appetite taxes workload debts pension pulse dosage budget output rating score "
+    "bonus mileage stamina income"
 ).split()
 
 # What happened when (RTE).

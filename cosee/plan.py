@@ -121,6 +121,7 @@ def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task
     layers = num_layers(config, backbone)
     training = {**config["training"], **config.get("training_by_task", {}).get(task, {})}
     fixed = entry.get("fixed", {})
+    seeds = entry.get("seeds", experiment.get("seeds", config["seeds"]))
     if "depths" in entry:  # the first layers fine-tuned alone: one static model per depth
         depths = {"full": [layers], "half": [layers // 2], "between": [k for k in range(1, layers) if k != layers // 2]}
         several = entry["depths"] == "between"
@@ -129,7 +130,7 @@ def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task
         kinds = [(f"{variant}-{signal}", signal, {"signal": signal}) for signal in experiment["signals"]]
     else:
         kinds = [(variant, None, {})]
-    for (name, signal, settings), seed in product(kinds, entry.get("seeds", config["seeds"])):
+    for (name, signal, settings), seed in product(kinds, seeds):
         yield Run(backbone, task, variant, name, signal, entry["method"], {**fixed, **settings}, training, seed)
 
 
@@ -257,6 +258,12 @@ def shown_runs(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Run]:
         for run in evaluated_runs(config, task, spec["signal"])
         if run.backbone == spec["backbone"] and run.variant in spec["variants"]
     ]
+
+
+def shown_seeds(config: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[int, ...]:
+    """Seeds that all variants of a figure were trained with: a band compares like with like."""
+    runs = shown_runs(config, spec)
+    return tuple(sorted(set.intersection(*({r.seed for r in runs if r.variant == v} for v in spec["variants"]))))
 
 
 def labels(config: Mapping[str, Any], variants: list[str]) -> dict[str, str]:

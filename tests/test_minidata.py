@@ -74,8 +74,8 @@ def test_same_seed_same_rows_and_other_seed_other_rows(data, task):
 
 def test_rows_are_the_same_on_every_machine(data):
     listing = "\n".join(frame.to_csv(index=False) for splits in data.values() for frame in splits.values())
-    assert hashlib.sha256(listing.encode()).hexdigest()[:16] == "GOLDEN_ROWS"
-    assert hashlib.sha256("\n".join(minidata.corpus(SEED, 500)).encode()).hexdigest()[:16] == "GOLDEN_CORPUS"
+    assert hashlib.sha256(listing.encode()).hexdigest()[:16] == "f15e3faeeff904d5"
+    assert hashlib.sha256("\n".join(minidata.corpus(SEED, 500)).encode()).hexdigest()[:16] == "ba3ce40fa521f51f"
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -27,13 +27,12 @@ def config() -> dict:
 def test_every_final_run_is_trained_once(config):
     runs = plan.final_runs(config)
     assert len({run.folder for run in runs}) == len(runs)
-    curve_tasks, energy_only = 4, 2
-    static = 10  # depths 1..11 without 6, one seed; depths 6 and 12 are variants with every seed
-    variants = {"backbone": 1, "half": 1, "vanilla": 1, "wo_osc": 1, "wo_swm": 1, "cosee": 1}
-    signals = {"wo_osc": 2, "wo_swm": 2, "cosee": 2}  # entropy and softmax score, besides energy
-    expected = len(config["seeds"]) * (
-        (curve_tasks + energy_only) * sum(variants.values()) + curve_tasks * sum(signals.values()) + 2 * curve_tasks
-    ) + static * (curve_tasks + energy_only)
+    curve_tasks, others, seeds = 4, 2, len(config["seeds"])
+    static = 10  # depths 1 to 11 but for 6, one seed; depths 6 and 12 are variants with every seed
+    variants = 6  # backbone, half, vanilla, wo_osc, wo_swm, cosee
+    signals = 2 * 3  # entropy and softmax score for the three variants that are trained with a signal, one seed
+    albert = 2  # backbone, cosee
+    expected = (curve_tasks + others) * variants * seeds + curve_tasks * (static + signals + albert * seeds)
     assert len(runs) == expected
 
 
@@ -49,7 +48,7 @@ def test_static_models_cover_every_depth(config):
     depths = {
         run.settings["depth"]
         for run in plan.final_runs(config)
-        if run.task == "rte" and run.backbone == "bert" and run.method == "finetune"
+        if run.task == "sst2" and run.backbone == "bert" and run.method == "finetune"
     }
     assert depths == set(range(1, 13))
 
@@ -149,3 +148,8 @@ def test_paper_grid_has_144_points():
 def test_the_plan_needs_no_torch():
     code = "import sys, cosee.plan; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_figures_show_the_seeds_that_all_their_variants_have(config):
+    assert plan.shown_seeds(config, config["figures"]["fig4"]) == (0, 1)
+    assert plan.shown_seeds(config, config["figures"]["fig8"]) == (0,)

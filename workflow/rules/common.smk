@@ -1,5 +1,6 @@
 # Reads and checks the configuration, and says what will be done before anything starts.
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -81,6 +82,10 @@ def reference_inputs(name):
     if FIGURES[name][1] != "tradeoff" or spec["signal"] == first:
         return []
     return [f"results/{task}/{first}_tradeoff.csv" for task in plan.shown_tasks(config, spec)]
+
+
+def context_of(spec):
+    return replace(CONTEXT, seeds=plan.shown_seeds(config, spec))
 
 
 def backbone_files(name):

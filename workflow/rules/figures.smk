@@ -25,9 +25,10 @@ for name, spec in DRAWN.items():
         params:
             kind=FIGURES[name][1],
             spec=spec,
+            seeds=list(plan.shown_seeds(config, spec)),
             labels=plan.labels(config, spec["variants"]),
-            caption=CONTEXT.caption(name, spec["backbone"], SPLITS.get(name, "dev")),
-            note=CONTEXT.sentence(spec["backbone"], SPLITS.get(name, "dev")),
+            caption=context_of(spec).caption(name, spec["backbone"], SPLITS.get(name, "dev")),
+            note=context_of(spec).sentence(spec["backbone"], SPLITS.get(name, "dev")),
         message:
             f"figure {name.removeprefix('fig')}"
         script:

@@ -13,12 +13,18 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
+def frames(paths: list[str]) -> pd.DataFrame:
+    """The rows of the seeds that the figure shows."""
+    read = read_frames(paths)
+    return read[read["seed"].isin(snakemake.params.seeds)]
+
+
 def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figures 4, 8 and 9; the latter two show the first signal's curve too."""
     control, first = snakemake.config["control"], snakemake.config["signals"][0]
-    reference = read_frames(snakemake.input.reference) if snakemake.input.reference else None
+    reference = frames(snakemake.input.reference) if snakemake.input.reference else None
     return figures.tradeoff_figure(
-        read_frames(snakemake.input.frames),
+        frames(snakemake.input.frames),
         labels,
         note,
         backbone=spec["backbone"],
@@ -30,7 +36,7 @@ def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
 
 def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figures 1 and 7: at given thresholds on dev alone, or at target speed-ups on fit and dev."""
-    frame = read_frames(snakemake.input.frames)
+    frame = frames(snakemake.input.frames)
     if "targets" in spec:
         frame = frame[frame["target_speedup"].isin(spec["targets"])]
     else:
@@ -45,13 +51,13 @@ def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
 def energy(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 3, of the first seed: bins differ between runs."""
     (task,), (variant,) = spec["tasks"], spec["variants"]
-    frame, seed = read_frames(snakemake.input.frames), snakemake.config["seeds"][0]
+    frame, seed = frames(snakemake.input.frames), snakemake.params.seeds[0]
     return figures.energy_figure(frame, note, task=task, method=variant, backbone=spec["backbone"], seed=seed)
 
 
 def dis(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 5."""
-    frame = read_frames(snakemake.input.frames)
+    frame = frames(snakemake.input.frames)
     return figures.dis_figure(
         frame, labels, note, backbone=spec["backbone"], signal=spec["signal"], tasks=spec["tasks"]
     )
@@ -65,6 +71,7 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
             task=run.task, backbone=run.backbone, method=run.variant, seed=run.seed
         )
         for run in runs
+        if run.seed in snakemake.params.seeds
     ]
     return figures.training_figure(pd.concat(histories, ignore_index=True), labels, note, tasks=spec["tasks"])
 
