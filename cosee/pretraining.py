@@ -1,11 +1,16 @@
 """Pre-training of the mini backbones: a small vocabulary, then masked language modelling on the generated corpus.
 
 What comes out is an ordinary encoder folder (config.json, model.safetensors, tokenizer.json), so that the rest of the
-pipeline cannot tell a mini-BERT from a BERT-base. Minutes on one core suffice because of four choices: most steps train
-a quarter of the layers, which are then duplicated (progressive stacking); the connecting word between two sentences is
-always predicted (salient-word masking); in a third of the documents it is taken out and predicted at [CLS] instead
-(discourse-marker prediction), so that [CLS] learns to sum up; and weights start larger than BERT's, whose 0.02 suits a
-hidden size of 768 but leaves attention uniform at 48.
+pipeline cannot tell a mini-BERT from a BERT-base.
+
+The corpus is distant supervision rather than plain text: most documents are two sentences joined by a connecting word
+that usually fits how they relate, and the relations are those that mini-GLUE's tasks ask for. Predicting that word
+teaches an encoder in minutes what BERT needs a library for, and tells nothing about real language.
+
+To stay within minutes on one core, most steps train a quarter of the layers, which are then duplicated (progressive
+stacking); the connecting word is always predicted, in a third of the documents at [CLS] with the word taken out; and
+weights start larger than BERT's 0.02, which leaves attention almost uniform at so small a hidden size. These choices were
+made together; none has been measured alone.
 """
 
 import copy
