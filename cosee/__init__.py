@@ -1,4 +1,4 @@
-"""COSEE: consistency-oriented signal-based early exiting, and the methods it is compared with.
+"""COSEE: consistency-oriented signal-based early exiting of pretrained encoders.
 
 The package is read from the data to the figures: rows (`data`) become token ids, a `MultiExitModel` trained by one of
 `methods` gives the logits of every exit, and everything after that (`exits`, `metrics`, `evaluation`, `tables`,

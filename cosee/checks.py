@@ -5,15 +5,17 @@ from typing import Any
 
 from cosee.errors import InputError
 from cosee.exits import check_threshold
-from cosee.plan import shown_tasks
+from cosee.plan import final_runs, shown_runs, shown_tasks, tuned_name
 from cosee.signals import SIGNALS
 from cosee.tasks import TASKS
 
 Config = Mapping[str, Any]
+SINGLE = ("fig1", "fig3", "fig7")
+"""Figures of one variant on one task."""
 
 
 def check(config: Config) -> None:
-    """Check that every name is defined, every grid axis listed, every threshold and target possible.
+    """Check that names are defined, that every run finds its grid point, and that thresholds and targets are possible.
 
     Raises:
         InputError: names the place and what would be right.
@@ -23,11 +25,20 @@ def check(config: Config) -> None:
     for number, experiment in enumerate(config["experiments"], 1):
         _check_experiment(config, f"config: experiments, entry {number}", experiment)
     _defined(config["control"], config["variants"], "config: control")
-    if config["protocol"]["table_target"] not in config["protocol"]["targets"]:
+    _check_points(config)
+    targets, layers = config["protocol"]["targets"], min(entry["layers"] for entry in config["backbones"].values())
+    if max(targets) > layers:
+        raise InputError(
+            f"config: protocol.targets asks for {max(targets)}x, an encoder of {layers} layers gives {layers}x."
+        )
+    if config["protocol"]["table_target"] not in targets:
         raise InputError("config: protocol.table_target is not in protocol.targets, for which thresholds are sought.")
+    for name in ("table2", "table3"):
+        if config["tables"][name]:
+            _check_shown(config, f"config: tables.{name}", config["tables"][name])
     for name, spec in config["figures"].items():
         if spec:
-            _check_figure(config, f"config: figures.{name}", spec)
+            _check_figure(config, name, spec)
 
 
 def _defined(value: str, known: Mapping[str, Any], where: str) -> None:
@@ -50,27 +61,43 @@ def _check_experiment(config: Config, where: str, experiment: Config) -> None:
         _defined(task, TASKS, f"{where}: tasks")
     for variant in experiment["variants"]:
         _defined(variant, config["variants"], f"{where}: variants")
-        owner = config["variants"][variant].get("same_point_as", variant)
-        if owner not in experiment["variants"]:
+    for signal in experiment["signals"]:
+        _defined(signal, dict.fromkeys(config["signals"]), f"{where}: signals")
+
+
+def _check_points(config: Config) -> None:
+    runs, first = final_runs(config), config["seeds"][0]
+    searches = {(run.backbone, run.task, run.name) for run in runs if run.seed == first}
+    for run in runs:
+        name = tuned_name(config, run)
+        if (run.backbone, run.task, name) not in searches:
             raise InputError(
-                f"{where}: {variant} shares the grid point of {owner}, which the entry does not train; add it."
-            )
-    first = config["signals"][0]
-    if config["tune_signal"] == "first" and first not in experiment["signals"]:
-        entries = [
-            e for e in config["experiments"] if e["backbone"] == experiment["backbone"] and first in e["signals"]
-        ]
-        lacking = [task for task in experiment["tasks"] if not any(task in entry["tasks"] for entry in entries)]
-        if lacking:
-            raise InputError(
-                f"{where}: no entry trains {lacking[0]} with signal {first}, whose grid points `tune_signal: first` "
-                "would share; add it or choose `tune_signal: each`."
+                f"config: {run.name} on {run.task} ({run.backbone}) takes the grid point of {name}, which no entry of "
+                f"`experiments` trains there with seed {first}; add it, or see `same_point_as` and `tune_signal`."
             )
 
 
-def _check_figure(config: Config, where: str, spec: Config) -> None:
+def _check_shown(config: Config, where: str, spec: Config) -> None:
+    _defined(spec["backbone"], config["backbones"], f"{where}: backbone")
+    _defined(spec["signal"], dict.fromkeys(config["signals"]), f"{where}: signal")
+    if not shown_tasks(config, spec):
+        raise InputError(
+            f"{where} shows {', '.join(spec['tasks'])}, of which `experiments` trains none; use null to leave it out."
+        )
+
+
+def _check_figure(config: Config, name: str, spec: Config) -> None:
+    where = f"config: figures.{name}"
     for variant in spec["variants"]:
         _defined(variant, config["variants"], where)
+    _check_shown(config, where, spec)
+    trained = {run.variant: run for run in shown_runs(config, spec)}
+    for variant in spec["variants"]:
+        _defined(variant, trained, f"{where}: among what `experiments` trains for it, variants")
+    if name in SINGLE and (len(spec["tasks"]), len(spec["variants"])) != (1, 1):
+        raise InputError(f"{where} shows one variant on one task; name one of each.")
+    if name == "fig1" and not spec.get("thresholds"):
+        raise InputError(f"{where} needs `thresholds`.")
     for task in shown_tasks(config, spec):
         for threshold in spec.get("thresholds", []):
             check_threshold(threshold, SIGNALS[spec["signal"]], TASKS[task].num_classes)

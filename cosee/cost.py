@@ -20,7 +20,8 @@ def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, paral
     runs = [run for job in jobs for run in job.runs]
     passes = 0.0
     for run in runs:
-        depth = run.settings.get("depth", 1) / (num_layers(config, run.backbone) if "depth" in run.settings else 1)
+        layers = num_layers(config, run.backbone)
+        depth = run.settings.get("depth", layers) / layers
         passes += fit_rows(config, run.task) * run.training["epochs"] * depth
     hours = passes / config["cost"]["samples_per_second"] / 3600 / parallel
     time = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
@@ -34,7 +35,8 @@ def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, paral
 def fit_rows(config: Mapping[str, Any], task: str) -> int:
     """Rows that a run trains on, by the sizes of the source (an upper bound for a local copy that is a subset)."""
     data, protocol = config["data"], config["protocol"]
-    rows = data["generated"]["train"] if data["source"] == "generated" else TASKS[task].official_rows["train"]
+    generated = data["source"] == "generated" and not config["data_dir"]
+    rows = data["generated"]["train"] if generated else TASKS[task].official_rows["train"]
     if protocol["name"] == "heldout":
         rows -= min(protocol["sel_max"], round(protocol["sel_fraction"] * rows))
     return min(rows, data["train_rows"].get(task, rows))

@@ -17,8 +17,6 @@ from cosee.errors import InputError
 from cosee.tasks import TASKS
 
 RUNS_FOLDER = "results/runs"
-TRAINING_AXES = ("learning_rate", "batch_size")
-"""Grid axes that belong to the training loop; all others are hyper-parameters of the method."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,9 @@ class Run:
         return f"{RUNS_FOLDER}/{self.backbone}/{self.task}/{self.name}/{self.point or 'final'}/seed{self.seed}"
 
     def fingerprint(self) -> str:
-        """A hash of everything that decides what the run computes, apart from data and backbone."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()[:16]
+        """A hash of the settings that decide what the run computes; data, backbone and protocol are not among them."""
+        settings = asdict(self) | {"training": {k: v for k, v in self.training.items() if k != "save_minutes"}}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def grid_points(config: Mapping[str, Any], variant: str) -> list[dict[str, Any]]
 
 def with_point(run: Run, point: Mapping[str, Any], name: str | None = None) -> Run:
     """The run at a grid point; each axis goes where it belongs."""
-    training = {**run.training, **{axis: value for axis, value in point.items() if axis in TRAINING_AXES}}
-    settings = {**run.settings, **{axis: value for axis, value in point.items() if axis not in TRAINING_AXES}}
+    training = {**run.training, **{axis: value for axis, value in point.items() if axis in run.training}}
+    settings = {**run.settings, **{axis: value for axis, value in point.items() if axis not in run.training}}
     return Run(**{**vars(run), "training": training, "settings": settings, "point": name})
 
 
@@ -98,11 +97,44 @@ def num_layers(config: Mapping[str, Any], backbone: str) -> int:
     return config["backbones"][backbone]["layers"]
 
 
+def data_source(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the rows come from: `folder`, `repository` and `revision`, or the seed and sizes of generated ones."""
+    if config["data_dir"]:
+        return {"folder": config["data_dir"]}
+    if config["data"]["source"] == "hub":
+        return {key: config["data"][key] for key in ("repository", "revision")}
+    return dict(config["data"]["generated"])
+
+
+def data_label(config: Mapping[str, Any]) -> str:
+    """The data in the words of captions; rows of a local folder are never called generated."""
+    if config["data_dir"] and config["data"]["source"] == "generated":
+        return f"local copy {Path(config['data_dir']).name}"
+    return config["data"]["label"]
+
+
+def backbone_source(config: Mapping[str, Any], backbone: str) -> dict[str, Any]:
+    """Where an encoder comes from, and how many layers it must have."""
+    entry = config["backbones"][backbone]
+    if config["backbone_dir"]:
+        return {"folder": config["backbone_dir"], "layers": entry["layers"]}
+    keys = ("repository", "revision", "layers") if entry["source"] == "hub" else ("pretraining", "layers")
+    return {key: entry[key] for key in keys}
+
+
+def checkpoint_rule(config: Mapping[str, Any]) -> str:
+    """By what, on what and with which signal (of runs without their own) checkpoints and grid points are chosen."""
+    return f"{config['protocol']['criterion']} on {selection_split(config)}, {config['signals'][0]}"
+
+
 def backbone_label(config: Mapping[str, Any], backbone: str) -> str:
     """A backbone in the words of captions: its name, depth and what must be said of it."""
     entry = config["backbones"][backbone]
     note = f"; {entry['note']}" if "note" in entry else ""
-    return f"{entry['label']} ({entry['layers']} layers{note})"
+    label = entry["label"]
+    if config["backbone_dir"] and Path(config["backbone_dir"]).name not in (label, backbone):
+        label, note = f"local encoder {Path(config['backbone_dir']).name}", ""
+    return f"{label} ({entry['layers']} layers{note})"
 
 
 def final_runs(config: Mapping[str, Any]) -> list[Run]:
@@ -167,6 +199,12 @@ def tuned(config: Mapping[str, Any], backbone: str, task: str) -> dict[str, tupl
         if (run.backbone, run.task, run.seed) == (backbone, task, config["seeds"][0])
         and tuned_name(config, run) == run.name
     }
+
+
+def tuned_points(config: Mapping[str, Any], backbone: str, task: str) -> list[str]:
+    """Every grid search of a task and its points, in words: what `select` depends on besides its files."""
+    searches = tuned(config, backbone, task)
+    return [f"{name}: {point_name(point)}" for name, (_, points) in searches.items() for point in points]
 
 
 def cut(runs: list[Run], stage: str, runs_per_job: int) -> list[Job]:
@@ -258,6 +296,12 @@ def shown_runs(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Run]:
         for run in evaluated_runs(config, task, spec["signal"])
         if run.backbone == spec["backbone"] and run.variant in spec["variants"]
     ]
+
+
+def given_thresholds(config: Mapping[str, Any], signal: str) -> list[float]:
+    """Thresholds that figures of a signal name."""
+    specs = [spec for spec in config["figures"].values() if spec and spec["signal"] == signal]
+    return sorted({threshold for spec in specs for threshold in spec.get("thresholds", [])})
 
 
 def shown_seeds(config: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[int, ...]:

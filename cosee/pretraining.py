@@ -9,8 +9,8 @@ teaches an encoder in minutes what BERT needs a library for, and tells nothing a
 
 To stay within minutes on one core, most steps train a quarter of the layers, which are then duplicated (progressive
 stacking); the connecting word is always predicted, in a third of the documents at [CLS] with the word taken out; and
-weights start larger than BERT's 0.02, which leaves attention almost uniform at so small a hidden size. These choices were
-made together; none has been measured alone.
+weights start larger than BERT's 0.02, which leaves attention almost uniform at so small a hidden size. These choices
+were made together; none has been measured alone.
 """
 
 import copy

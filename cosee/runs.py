@@ -97,7 +97,9 @@ def execute(
         run.seed,
         lambda logits: criteria_of(stored(logits, selection), run.task, signal)[protocol["criterion"]],
         folder / STATE,
-        state_fingerprint(run, [tokens["fit"], tokens[selection]], backbone),
+        state_fingerprint(
+            run, [tokens["fit"], tokens[selection]], backbone, f"{protocol['criterion']} {signal.name} {device.type}"
+        ),
         keep_state,
         progress=progress_of(run.folder),
     )
@@ -121,7 +123,7 @@ def execute(
             **facts,
             "hardware": hardware(),
             "versions": package_versions(),
-            "commit": git_commit("."),
+            "commit": git_commit(Path(__file__).parent),
         },
     )
 
@@ -142,10 +144,10 @@ def progress_of(name: str) -> Callable[[int, int, float], None]:
     return show
 
 
-def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path) -> str:
-    """Identity of a run's saved state: its settings, the rows that it sees, the encoder and the version of the code."""
+def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path, rule: str) -> str:
+    """Identity of a run's saved state: settings, rows, encoder, code version, and how checkpoints are compared."""
     weights = file_digest(backbone / "model.safetensors")
-    digest = hashlib.sha256(f"{run.fingerprint()} {NUMERICS_VERSION} {weights}".encode())
+    digest = hashlib.sha256(f"{run.fingerprint()} {NUMERICS_VERSION} {weights} {rule}".encode())
     for split in splits:
         for array in (split.ids, split.offsets, split.labels):
             digest.update(array.tobytes())

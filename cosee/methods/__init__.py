@@ -1,7 +1,7 @@
 """Training methods, one file each. A method says what its exits are and what is minimised; the loop knows none by name.
 
 A method is a frozen dataclass of hyper-parameters with two functions, see `Method`. A new one is a file here and a line
-in `METHODS`.
+in `_CLASSES`.
 """
 
 from collections.abc import Callable, Mapping

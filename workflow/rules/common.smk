@@ -36,7 +36,7 @@ FINAL_JOBS = plan.cut(RUNS, "final", config["jobs"]["runs_per_job"])
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = Context(
     preset=config["preset"],
-    data=config["data"]["label"],
+    data=plan.data_label(config),
     backbones={name: plan.backbone_label(config, name) for name in config["backbones"]},
     protocol=config["protocol"]["name"],
     seeds=tuple(config["seeds"]),
@@ -84,8 +84,14 @@ def reference_inputs(name):
     return [f"results/{task}/{first}_tradeoff.csv" for task in plan.shown_tasks(config, spec)]
 
 
-def context_of(spec):
-    return replace(CONTEXT, seeds=plan.shown_seeds(config, spec))
+def seeds_of(name):
+    """Seeds that a figure shows: those of all its variants; Figure 3 draws one, as bins differ between runs."""
+    seeds = plan.shown_seeds(config, DRAWN[name])
+    return seeds[:1] if FIGURES[name][1] == "energy" else seeds
+
+
+def context_of(name):
+    return replace(CONTEXT, seeds=seeds_of(name))
 
 
 def backbone_files(name):
@@ -110,7 +116,7 @@ onstart:
     from cosee.methods import make_method
 
     try:
-        for run in RUNS:
+        for run in RUNS + [run for job in GRID_JOBS for run in job.runs]:
             make_method(run.method, run.settings)
     except InputError as error:
         raise WorkflowError(str(error))

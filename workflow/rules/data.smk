@@ -13,9 +13,10 @@ rule download:
     conda:
         "../../environment.yml"
     params:
-        data=config["data"],
-        data_dir=config["data_dir"],
-        split=config["protocol"],
+        source=plan.data_source(config),
+        limit=lambda wildcards: config["data"]["train_rows"].get(wildcards.task),
+        cut={key: config["protocol"][key] for key in ("name", "sel_fraction", "sel_max", "split_seed")},
+        numerics=NUMERICS_VERSION,
     message:
         "rows of {wildcards.task}"
     script:
@@ -34,9 +35,8 @@ rule backbone:
     conda:
         "../../environment.yml"
     params:
-        backbone=lambda wildcards: config["backbones"][wildcards.backbone],
-        backbone_dir=config["backbone_dir"],
-        data=config["data"],
+        source=lambda wildcards: plan.backbone_source(config, wildcards.backbone),
+        numerics=NUMERICS_VERSION,
     message:
         "encoder {wildcards.backbone}"
     script:
@@ -57,6 +57,7 @@ rule tokenize:
         "../../environment.yml"
     params:
         max_length=config["data"]["max_length"],
+        numerics=NUMERICS_VERSION,
     message:
         "token ids of {wildcards.task} for {wildcards.backbone}"
     script:

@@ -16,9 +16,10 @@ rule sweep:
     conda:
         "../../environment.yml"
     params:
-        protocol=config["protocol"],
-        thresholds=sorted({t for f in config["figures"].values() if f for t in f.get("thresholds", [])}),
+        targets=config["protocol"]["targets"],
+        thresholds=lambda wildcards: plan.given_thresholds(config, wildcards.signal),
         control=config["control"],
+        numerics=NUMERICS_VERSION,
     message:
         "every threshold of {wildcards.signal} on {wildcards.task}"
     script:
@@ -37,6 +38,8 @@ rule layers:
         "benchmarks/layers/{task}.tsv"
     conda:
         "../../environment.yml"
+    params:
+        numerics=NUMERICS_VERSION,
     message:
         "every exit alone on {wildcards.task}"
     script:

@@ -25,10 +25,10 @@ for name, spec in DRAWN.items():
         params:
             kind=FIGURES[name][1],
             spec=spec,
-            seeds=list(plan.shown_seeds(config, spec)),
+            seeds=list(seeds_of(name)),
             labels=plan.labels(config, spec["variants"]),
-            caption=context_of(spec).caption(name, spec["backbone"], SPLITS.get(name, "dev")),
-            note=context_of(spec).sentence(spec["backbone"], SPLITS.get(name, "dev")),
+            caption=context_of(name).caption(name, spec["backbone"], SPLITS.get(name, "dev")),
+            note=context_of(name).sentence(spec["backbone"], SPLITS.get(name, "dev")),
         message:
             f"figure {name.removeprefix('fig')}"
         script:

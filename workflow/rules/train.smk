@@ -22,8 +22,8 @@ for job in GRID_JOBS:
             gpu=GPUS,
         params:
             stage=job.stage,
-            number=job.number,
             fingerprints=[run.fingerprint() for run in job.runs],
+            chosen_by=plan.checkpoint_rule(config),
             numerics=NUMERICS_VERSION,
         message:
             f"grid search on {job.task} ({job.backbone}): {len(job.runs)} trainings"
@@ -43,8 +43,9 @@ rule select:
     conda:
         "../../environment.yml"
     params:
-        grid=config["grid"],
-        protocol=config["protocol"],
+        points=lambda wildcards: plan.tuned_points(config, wildcards.backbone, wildcards.task),
+        chosen_by=plan.checkpoint_rule(config),
+        numerics=NUMERICS_VERSION,
     message:
         "hyper-parameters of {wildcards.task} ({wildcards.backbone})"
     script:
@@ -74,8 +75,8 @@ for job in FINAL_JOBS:
             gpu=GPUS,
         params:
             stage=job.stage,
-            number=job.number,
             fingerprints=[run.fingerprint() for run in job.runs],
+            chosen_by=plan.checkpoint_rule(config),
             numerics=NUMERICS_VERSION,
         message:
             f"training on {job.task} ({job.backbone}): {len(job.runs)} runs"

@@ -11,15 +11,14 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    entry, folder = snakemake.params.backbone, Path(snakemake.output.config).parent
-    given = snakemake.params.backbone_dir
-    if given:
-        inner = Path(given) / snakemake.wildcards.backbone
-        fetch_backbone(str(inner if inner.is_dir() else given), None, folder)
-    elif entry["source"] == "hub":
-        fetch_backbone(entry["repository"], entry["revision"], folder)
+    source, folder = snakemake.params.source, Path(snakemake.output.config).parent
+    if "folder" in source:
+        inner = Path(source["folder"]) / snakemake.wildcards.backbone
+        fetch_backbone(str(inner if inner.is_dir() else source["folder"]), None, folder)
+    elif "repository" in source:
+        fetch_backbone(source["repository"], source["revision"], folder)
     else:
         from cosee.pretraining import make_backbone
 
-        make_backbone(folder, num_layers=entry["layers"], threads=snakemake.threads, **entry["pretraining"])
-    check_layers(folder, entry["layers"])
+        make_backbone(folder, num_layers=source["layers"], threads=snakemake.threads, **source["pretraining"])
+    check_layers(folder, source["layers"])

@@ -12,29 +12,19 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     task = TASKS[snakemake.wildcards.task]
-    data, cut = snakemake.params.data, snakemake.params.split
-    if snakemake.params.data_dir:
-        where, rows = "data_dir", local_rows(task, snakemake.params.data_dir)
-    elif data["source"] == "hub":
-        where, rows = data["repository"], hub_rows(task, data["repository"], data["revision"])
+    source, cut = snakemake.params.source, snakemake.params.cut
+    if "folder" in source:
+        where, rows = "data_dir", local_rows(task, source["folder"])
+    elif "repository" in source:
+        where, rows = source["repository"], hub_rows(task, source["repository"], source["revision"])
     else:
         from cosee.minidata import generate
 
-        sizes = {split: data["generated"]["validation"] for split in task.eval_splits.values()}
-        sizes["train"] = data["generated"]["train"]
-        where, rows = (
-            "minidata",
-            generate(task.name, data["generated"]["seed"], sizes, data["generated"]["label_noise"]),
-        )
+        sizes = {"train": source["train"], **dict.fromkeys(task.eval_splits.values(), source["validation"])}
+        where, rows = "minidata", generate(task.name, source["seed"], sizes, source["label_noise"])
     check_rows(rows, task, where)
     frame = cut_splits(
-        rows,
-        task,
-        cut["name"],
-        cut["sel_fraction"],
-        cut["sel_max"],
-        data["train_rows"].get(task.name),
-        cut["split_seed"],
+        rows, task, cut["name"], cut["sel_fraction"], cut["sel_max"], snakemake.params.limit, cut["split_seed"]
     )
     write_frame(snakemake.output.rows, frame)
     write_frame(snakemake.output.counts, split_counts(frame, task))

@@ -30,7 +30,9 @@ def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
         backbone=spec["backbone"],
         tasks=spec["tasks"],
         reference=reference,
-        reference_labels=None if reference is None else {control: f"{labels[control]}, {first}"},
+        reference_labels=None
+        if reference is None
+        else {control: f"{snakemake.config['variants'][control]['label']}, {first}"},
     )
 
 

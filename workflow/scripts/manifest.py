@@ -1,5 +1,6 @@
 """What the results were made from: configuration, commit, data, encoders, versions, hardware, every run."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosee.io import read_json, write_json
@@ -16,7 +17,8 @@ with logged(snakemake.log[0]):
         {
             "commit": git_commit(snakemake.params.project),
             "trained_at_commits": sorted({run["commit"] for run in runs}),
-            "config": snakemake.config,
+            "config": snakemake.config
+            | {key: Path(snakemake.config[key] or "").name for key in ("data_dir", "backbone_dir")},
             "sha256": {path: file_digest(path) for path in [*snakemake.input.rows, *snakemake.input.weights]},
             "versions": package_versions(),
             "hardware": hardware(),

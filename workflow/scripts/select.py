@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 with logged(snakemake.log[0]):
     import pandas as pd
 
-    config, protocol = snakemake.config, snakemake.params.protocol
+    config, protocol = snakemake.config, snakemake.config["protocol"]
     split, chosen = plan.selection_split(config), {}
     for name, (run, points) in plan.tuned(config, snakemake.wildcards.backbone, snakemake.wildcards.task).items():
         if len(points) == 1:

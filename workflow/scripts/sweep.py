@@ -27,7 +27,7 @@ with logged(snakemake.log[0]):
             tradeoff += [ev.static_frame(who, predictions, s, signal.name) for s, predictions in evaluated.items()]
             targets += [ev.static_targets_frame(who, predictions, s) for s, predictions in evaluated.items()]
             continue
-        found = ev.target_thresholds(splits[plan.selection_split(config)], signal, config["protocol"]["targets"])
+        found = ev.target_thresholds(splits[plan.selection_split(config)], signal, snakemake.params.targets)
         shown = [*found, *((float("nan"), threshold) for threshold in snakemake.params.thresholds)]
         for s, predictions in evaluated.items():
             tradeoff.append(ev.tradeoff_frame(who, predictions, s, signal))
