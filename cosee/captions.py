@@ -18,6 +18,11 @@ PROTOCOLS: Mapping[Protocol, str] = MappingProxyType(
 THRESHOLD_SPLIT: Mapping[Protocol, str] = MappingProxyType({"heldout": "sel", "field": "dev"})
 """The split on which exit thresholds are found, for each protocol."""
 
+_CURVES = (
+    "Lines: mean over seeds; bands: lowest to highest seed. Random and oracle exits use the classifiers of the variant "
+    "that the preset names as control; models of k layers are fine-tuned alone, most of them with one seed."
+)
+
 CAPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "table1": "Data: sizes as the paper prints them, of the official release, and of the rows used here.",
@@ -29,15 +34,15 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "table4": "Number of parameters, and what the internal classifiers add, for C classes.",
         "fig1": "Exit layers by class. Bars: mean over seeds; whiskers: lowest and highest seed.",
         "fig3": "Distribution of the energy score (Eq. 10) and of the normalised energy score (Eq. 11) at three exits.",
-        "fig4": "Score against speed-up with the normalised energy score as exit signal.",
+        "fig4": f"Score against speed-up with the normalised energy score as exit signal. {_CURVES}",
         "fig5": "Difficulty inversion score (%): share of pairs of a right and a wrong prediction that the exit signal "
         "orders correctly; mean over seeds, standard deviation below.",
         "fig6": "Training curves: cross-entropy, unweighted mean over all exits, as moving average. "
         "Band: lowest to highest seed.",
-        "fig7": "Exit layers by class on training and development rows at three thresholds. "
+        "fig7": "Exit layers by class on training and development rows at thresholds for target speed-ups. "
         "Bars: mean over seeds; whiskers: lowest and highest seed.",
-        "fig8": "Score against speed-up with the normalised entropy as exit signal.",
-        "fig9": "Score against speed-up with the softmax score as exit signal.",
+        "fig8": f"Score against speed-up with the normalised entropy as exit signal. {_CURVES}",
+        "fig9": f"Score against speed-up with the softmax score as exit signal. {_CURVES}",
     }
 )
 """What each table and figure of the paper shows when it is made here; it never names the data."""

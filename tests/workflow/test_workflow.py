@@ -150,16 +150,17 @@ def test_a_killed_run_goes_on_and_gives_the_same(built, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("preset", "trainings", "others"),
+    ("files", "trainings", "others"),
     [
-        ("config", 20, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
-        ("glue-small", 612, {"sweep": 18, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
-        ("bert-base", 128, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["config"], 20, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["glue-small"], 612, {"sweep": 18, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
+        (["glue-small", "glue-small-cpu"], 18, {"sweep": 4, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
+        (["bert-base"], 128, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
     ],
 )
-def test_presets_plan_what_they_say(tmp_path, preset, trainings, others):
+def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
     command = [*SNAKEMAKE, "--cores", "2", "--dry-run", "--directory", str(tmp_path)]
-    configs = ["--configfile", str(PROJECT / "config" / f"{preset}.yaml")]
+    configs = ["--configfile", *(str(PROJECT / "config" / f"{file}.yaml") for file in files)]
     done = subprocess.run([*command, "all", *configs], capture_output=True, text=True, check=True, cwd=PROJECT)
     jobs = job_counts(done.stdout + done.stderr)
     assert sum(count for name, count in jobs.items() if name.startswith("train_")) == trainings
