@@ -153,7 +153,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(built, tmp_path):
     ("files", "trainings", "others"),
     [
         (["config"], 20, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
-        (["glue-small"], 612, {"sweep": 18, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
+        (["glue-small"], 612, {"sweep": 14, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
         (["glue-small", "glue-small-cpu"], 18, {"sweep": 4, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
         (["bert-base"], 128, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
     ],
