@@ -38,3 +38,11 @@ def tiny_albert_groups(tmp_path_factory):
     from tiny import write_backbone
 
     return write_backbone(tmp_path_factory.mktemp("backbones") / "albert-groups", "albert", num_hidden_groups=2)
+
+
+@pytest.fixture
+def config():
+    """The mini preset."""
+    from presets import read
+
+    return read("config")

@@ -1,26 +1,11 @@
 """A configuration whose parts do not fit together is refused with the place named."""
 
-from pathlib import Path
-
 import pytest
-import yaml
+from presets import read
 
 from cosee.checks import check
 from cosee.errors import InputError
 from cosee.plan import final_runs
-
-CONFIGS = Path(__file__).parents[1] / "config"
-
-
-def read(name: str) -> dict:
-    """A preset."""
-    return {"data_dir": None, "backbone_dir": None} | yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-
-
-@pytest.fixture
-def config() -> dict:
-    """The mini preset."""
-    return read("config")
 
 
 @pytest.mark.parametrize(

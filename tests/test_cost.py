@@ -2,25 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-import yaml
+from presets import read
 
 from cosee import plan
 from cosee.cost import announcement, fit_rows
 from cosee.tasks import TASKS
-
-CONFIGS = Path(__file__).parents[1] / "config"
-
-
-def read(name: str) -> dict:
-    """A preset."""
-    return {"data_dir": None, "backbone_dir": None} | yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-
-
-@pytest.fixture
-def config() -> dict:
-    """The mini preset."""
-    return read("config")
 
 
 def test_estimate_counts_rows_epochs_and_depth(config):

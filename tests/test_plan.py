@@ -3,25 +3,12 @@
 import copy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
+from presets import read
 
 from cosee import plan
 from cosee.tasks import TASKS
-
-CONFIGS = Path(__file__).parents[1] / "config"
-
-
-def read(name: str) -> dict:
-    return {"data_dir": None, "backbone_dir": None} | yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-
-
-@pytest.fixture
-def config() -> dict:
-    """The mini preset."""
-    return read("config")
 
 
 def test_every_final_run_is_trained_once(config):
