@@ -4,6 +4,7 @@ Stepping through `embed` and `layer` gives, bit for bit, the hidden states of th
 """
 
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json")
 """What a backbone folder must hold."""
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """An encoder as early exiting sees it; subclasses say where each architecture keeps its layers."""
 
     def __init__(self, encoder: nn.Module, depth: int | None = None) -> None:
@@ -39,13 +40,13 @@ class Backbone(nn.Module):
         mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         return self.encoder.embeddings(input_ids=input_ids, token_type_ids=token_type_ids), mask
 
+    @abstractmethod
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Apply layer `index` (0-based) to hidden states [B, T, H]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pool(self, states: Tensor) -> Tensor:
         """The pretrained pooler (dense and tanh) on [CLS] states [..., H] -> [..., H]."""
-        raise NotImplementedError
 
     def cls_states(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
         """[CLS] states after every layer [B, M, H]."""

@@ -15,9 +15,6 @@ PROTOCOLS: Mapping[Protocol, str] = MappingProxyType(
 )
 """Where the choices were made, for each protocol."""
 
-THRESHOLD_SPLIT: Mapping[Protocol, str] = MappingProxyType({"heldout": "sel", "field": "dev"})
-"""The split on which exit thresholds are found, for each protocol."""
-
 _CURVES = (
     "Lines: mean over seeds; bands: lowest to highest seed. Random and oracle exits use the classifiers of the variant "
     "that the preset names as control; models of k layers are fine-tuned alone, most of them with one seed."

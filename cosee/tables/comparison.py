@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from cosee.captions import THRESHOLD_SPLIT, Protocol
+from cosee.captions import Protocol
+from cosee.data import SELECTION_SPLIT
 from cosee.errors import InputError
 from cosee.tables.text import NONE, decimal, mean_std
 from cosee.tasks import TASKS
@@ -86,7 +87,7 @@ def comparison(
         name=table["method"].map({**labels, **printed}),
         num_seeds=table["num_seeds"].fillna(0).astype(int),
         target_speedup=_where(target_speedup, swept),
-        threshold_split=_where(THRESHOLD_SPLIT[protocol], swept),
+        threshold_split=_where(SELECTION_SPLIT[protocol], swept),
         split=table["split"].where(here),
         protocol=_where(protocol, here),
         backbone=_where(backbone, here),
