@@ -15,7 +15,11 @@ from cosee.errors import InputError
 PROJECT = Path(workflow.basedir).parent
 
 
-validate(config, "../schemas/config.schema.yaml")
+try:
+    validate(config, "../schemas/config.schema.yaml")
+except WorkflowError as error:  # Snakemake's own text prints the whole schema and configuration after the sentence
+    wrong = error.__context__
+    raise WorkflowError(f"config{wrong.json_path.removeprefix('$')}: {wrong.message}.") if wrong else error
 for key in ("data_dir", "backbone_dir"):
     if config[key]:
         config[key] = str((PROJECT / config[key]).resolve())
