@@ -5,6 +5,7 @@ Stepping through `embed` and `layer` gives, bit for bit, the hidden states of th
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -48,14 +49,31 @@ class Backbone(nn.Module, ABC):
     def pool(self, states: Tensor) -> Tensor:
         """The pretrained pooler (dense and tanh) on [CLS] states [..., H] -> [..., H]."""
 
-    def cls_states(self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor) -> Tensor:
-        """[CLS] states after every layer [B, M, H]."""
+    @abstractmethod
+    def pooler_parameters(self) -> tuple[Tensor, Tensor]:
+        """Weight [H, H] and bias [H] of the pooler."""
+
+    def cls_states(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor,
+        detached: Collection[int] = (),
+    ) -> Tensor:
+        """[CLS] states after every layer [B, M, H]; behind the `detached` layers (0-based) no gradient flows back."""
         hidden, mask = self.embed(input_ids, attention_mask, token_type_ids)
         states = []
         for index in range(self.num_layers):
             hidden = self.layer(index, hidden, mask)
             states.append(hidden[:, 0])
+            if index in detached:
+                hidden = hidden.detach()
         return torch.stack(states, dim=1)
+
+    def layer_flops(self, tokens: float) -> float:
+        """Floating-point operations of one layer for a row of so many tokens: projections, attention, feed-forward."""
+        hidden, inner = self.hidden_size, self.encoder.config.intermediate_size
+        return tokens * (8.0 * hidden**2 + 4.0 * hidden * inner + 4.0 * hidden * tokens)
 
 
 class BertBackbone(Backbone):
@@ -73,6 +91,10 @@ class BertBackbone(Backbone):
     def pool(self, states: Tensor) -> Tensor:
         """BertPooler without its selection of the first token."""
         return self.encoder.pooler.activation(self.encoder.pooler.dense(states))
+
+    def pooler_parameters(self) -> tuple[Tensor, Tensor]:
+        """Those of BertPooler's dense layer."""
+        return self.encoder.pooler.dense.weight, self.encoder.pooler.dense.bias
 
 
 class AlbertBackbone(Backbone):
@@ -94,6 +116,10 @@ class AlbertBackbone(Backbone):
     def pool(self, states: Tensor) -> Tensor:
         """ALBERT's pooler is a linear layer and its activation."""
         return self.encoder.pooler_activation(self.encoder.pooler(states))
+
+    def pooler_parameters(self) -> tuple[Tensor, Tensor]:
+        """Those of the linear layer."""
+        return self.encoder.pooler.weight, self.encoder.pooler.bias
 
 
 ADAPTERS: dict[str, type[Backbone]] = {"bert": BertBackbone, "albert": AlbertBackbone}

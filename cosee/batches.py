@@ -15,12 +15,21 @@ POOL_BATCHES = 32
 
 @dataclass(frozen=True)
 class Batch:
-    """A padded batch: input_ids, token_type_ids and attention_mask [B, T] (None: nothing is padded), labels [B]."""
+    """A padded batch.
+
+    Attributes:
+        input_ids: token ids [B, T].
+        attention_mask: which tokens are not padding [B, T]; None: all of them.
+        token_type_ids: segment of every token [B, T].
+        labels: label ids [B].
+        rows: which rows of the split these are [B].
+    """
 
     input_ids: Tensor
     attention_mask: Tensor | None
     token_type_ids: Tensor
     labels: Tensor
+    rows: Tensor
 
     def __len__(self) -> int:
         """B, the number of rows."""
@@ -58,7 +67,7 @@ class DeviceSplit:
         flat = (start[:, None] + position).clamp(max=len(self.ids) - 1)
         ids = torch.where(inside, self.ids[flat].long(), self.pad_id)
         types = ((position >= self.second[index][:, None]) & inside).long()
-        return Batch(ids, inside if lengths.min() < longest else None, types, self.labels[index])
+        return Batch(ids, inside if lengths.min() < longest else None, types, self.labels[index], index)
 
 
 def training_order(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:

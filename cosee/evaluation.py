@@ -15,8 +15,9 @@ from cosee.errors import InputError
 from cosee.exits import exit_layers, oracle_curve, random_scores, thin, threshold_for_speedup, tradeoff_curve
 from cosee.metrics import cross_entropy, difficulty_inversion_score, glue_scores, speedup_ratio
 from cosee.predictions import Predictions
+from cosee.rules import Rule
 from cosee.selection import criteria
-from cosee.signals import Signal, energy, normalized_energy
+from cosee.signals import energy, normalized_energy
 from cosee.tasks import TASKS
 
 NO_SIGNAL = "none"
@@ -46,14 +47,12 @@ class RunId:
     seed: int
 
 
-def tradeoff_frame(
-    run: RunId, predictions: Predictions, split: str, signal: Signal, max_points: int = 500
-) -> pd.DataFrame:
+def tradeoff_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, max_points: int = 500) -> pd.DataFrame:
     """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, score, accuracy, f1."""
     predicted, labels = _answers(predictions, split)
-    scores = _scores(predictions, signal)
-    curve = tradeoff_curve(scores, predicted, labels, signal.harder_is, TASKS[run.task])
-    return _identified(thin(curve, max_points), run, split, signal.name)
+    scores = _scores(predictions, rule)
+    curve = tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[run.task])
+    return _identified(thin(curve, max_points), run, split, rule.name)
 
 
 def random_frame(
@@ -87,27 +86,25 @@ def static_frame(run: RunId, predictions: Predictions, split: str, signal: str =
 
 
 def target_thresholds(
-    selection: Predictions, signal: Signal, targets: Iterable[float] = TARGETS
+    selection: Predictions, rule: Rule, targets: Iterable[float] = TARGETS
 ) -> list[tuple[float, float]]:
     """Thresholds that come closest to the target speed-ups on the selection split, as pairs (target, threshold)."""
-    scores = _scores(selection, signal)
-    return [(target, threshold_for_speedup(scores, target, signal.harder_is)) for target in targets]
+    scores = _scores(selection, rule)
+    return [(target, threshold_for_speedup(scores, target, rule.harder_is)) for target in targets]
 
 
-def targets_frame(
-    run: RunId, predictions: Predictions, split: str, signal: Signal, thresholds: Thresholds
-) -> pd.DataFrame:
+def targets_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
     """Speed-up and scores that thresholds realise on a split: target_speedup, threshold, speedup, score, accuracy, f1.
 
     The thresholds come from `target_thresholds` of the same run's predictions on the selection split.
     """
     predicted, labels = _answers(predictions, split)
     target, threshold = np.transpose(list(thresholds))
-    layers = exit_layers(_scores(predictions, signal), threshold, signal.harder_is)
+    layers = exit_layers(_scores(predictions, rule), threshold, rule.harder_is)
     realised = {"speedup": speedup_ratio(layers, predictions.num_layers)}
     realised |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
     frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realised})
-    return _identified(frame, run, split, signal.name)
+    return _identified(frame, run, split, rule.name)
 
 
 def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
@@ -117,26 +114,26 @@ def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd
     return frame
 
 
-def criteria_of(predictions: Predictions, task: str, signal: Signal) -> dict[str, float]:
+def criteria_of(predictions: Predictions, task: str, rule: Rule) -> dict[str, float]:
     """Every selection criterion of one model on its selection split; a single exit is a curve of one point."""
     predicted, labels = _answers(predictions, "selection")
-    return criteria(tradeoff_curve(predictions.scores(signal), predicted, labels, signal.harder_is, TASKS[task]))
+    return criteria(tradeoff_curve(predictions.scores(rule), predicted, labels, rule.harder_is, TASKS[task]))
 
 
-def dis_frame(run: RunId, predictions: Predictions, split: str, signal: Signal) -> pd.DataFrame:
+def dis_frame(run: RunId, predictions: Predictions, split: str, rule: Rule) -> pd.DataFrame:
     """Difficulty inversion score of every internal exit: layer, dis, dis_strict (percent), num_easy, num_hard."""
     predicted, labels = _answers(predictions, split)
-    scores, correct = _scores(predictions, signal), predicted[:, :-1] == labels[:, None]
+    scores, correct = _scores(predictions, rule), predicted[:, :-1] == labels[:, None]
     frame = pd.DataFrame(
         {
             "layer": predictions.exit_depths[:-1],
-            "dis": difficulty_inversion_score(scores, correct, signal.harder_is),
-            "dis_strict": difficulty_inversion_score(scores, correct, signal.harder_is, ties=0),
+            "dis": difficulty_inversion_score(scores, correct, rule.harder_is),
+            "dis_strict": difficulty_inversion_score(scores, correct, rule.harder_is, ties=0),
             "num_easy": correct.sum(axis=0),
             "num_hard": (~correct).sum(axis=0),
         }
     )
-    return _identified(frame, run, split, signal.name)
+    return _identified(frame, run, split, rule.name)
 
 
 def layers_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
@@ -148,15 +145,15 @@ def layers_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFra
 
 
 def histogram_frame(
-    run: RunId, predictions: Predictions, split: str, signal: Signal, thresholds: Thresholds
+    run: RunId, predictions: Predictions, split: str, rule: Rule, thresholds: Thresholds
 ) -> pd.DataFrame:
     """How many samples of each class exit where: threshold, target_speedup, layer, label, count, speedup."""
     _, labels = _answers(predictions, split)
     classes, num_exits = TASKS[run.task].classes, len(predictions.exit_depths)
-    scores = _scores(predictions, signal)
+    scores = _scores(predictions, rule)
     frames = []
     for target, threshold in thresholds:
-        layers = exit_layers(scores, threshold, signal.harder_is)
+        layers = exit_layers(scores, threshold, rule.harder_is)
         counts = np.bincount(layers * len(classes) + labels, minlength=num_exits * len(classes))
         frame = pd.DataFrame(
             {
@@ -169,7 +166,7 @@ def histogram_frame(
             }
         )
         frames.append(frame)
-    return _identified(pd.concat(frames, ignore_index=True), run, split, signal.name)
+    return _identified(pd.concat(frames, ignore_index=True), run, split, rule.name)
 
 
 def density_frame(
@@ -199,14 +196,14 @@ def _answers(predictions: Predictions, split: str) -> tuple[NDArray[np.int64], N
     return predictions.predicted, predictions.labels
 
 
-def _scores(predictions: Predictions, signal: Signal) -> NDArray[np.float64]:
+def _scores(predictions: Predictions, rule: Rule) -> NDArray[np.float64]:
     """Scores of the internal exits [N, M-1] of a model with an exit after every layer."""
     if predictions.exit_depths != tuple(range(1, predictions.num_layers + 1)):
         raise InputError(
             f"the model has exits after layers {predictions.exit_depths} of {predictions.num_layers}: exit signals are "
             "evaluated on models with an exit after every layer"
         )
-    return predictions.scores(signal)
+    return predictions.scores(rule)
 
 
 def _identified(frame: pd.DataFrame, run: RunId, split: str, signal: str | None = None) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Early exit for real: layer by layer, a sample stops where its signal says so, and later layers see only the rest.
+"""Early exit for real: layer by layer, a sample stops where its exit rule says so, and later layers see only the rest.
 
 Gives the predictions and exit layers that `cosee.exits.exit_layers` simulates from stored logits.
 """
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from cosee.batches import Batch
 from cosee.model import MultiExitModel
-from cosee.signals import Signal
+from cosee.rules import Rule
 
 
 @torch.inference_mode()
 def early_exit(
     model: MultiExitModel,
     batch: Batch,
-    signal: Signal,
+    rule: Rule,
     threshold: float,
     on_layer: Callable[[int, int], None] = lambda layer, rows: None,
 ) -> tuple[Tensor, Tensor]:
-    """Predict a batch, each row at the first exit whose signal passes the threshold.
+    """Predict a batch, each row at the first exit whose score passes the threshold.
 
     Rows that are done leave the batch (row compaction), so that the work saved is time saved; with one row the
     computation simply stops.
@@ -29,8 +29,8 @@ def early_exit(
     Args:
         model: a model in eval mode with an exit after every layer.
         batch: input rows; labels are not used.
-        signal: exit signal.
-        threshold: of the signal; strict comparison, as in training and in the sweep.
+        rule: exit rule.
+        threshold: of the rule's score; strict comparison, as in training and in the sweep.
         on_layer: called before every layer with its index (0-based) and the number of rows that it computes.
 
     Returns:
@@ -38,22 +38,29 @@ def early_exit(
     """
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     rows = torch.arange(len(batch), device=hidden.device)  # position in the batch of every row still computed
-    logits = hidden.new_empty(len(batch), model.exits.bias.shape[-1], dtype=torch.float32)
+    logits = hidden.new_empty(len(batch), model.exits.num_classes, dtype=torch.float32)
     exits = torch.full_like(rows, model.num_exits - 1)
+    past = hidden.new_empty(len(batch), 0, model.exits.num_classes, dtype=torch.float32)  # logits so far [B, m, C]
+    learnt = hidden.new_empty(len(batch), 0, dtype=torch.float32)  # scores so far [B, m]
+    memory = None
     for layer in range(model.num_exits):
         on_layer(layer, len(rows))
         hidden = model.backbone.layer(layer, hidden, mask)
-        here = model.exits.at(layer, hidden[:, 0], model.backbone).float()
+        here, memory = model.exits.at(layer, hidden[:, 0], model.backbone, memory)
         if layer == model.num_exits - 1:
-            logits[rows] = here
+            logits[rows] = here.logits.float()
             break
-        score = signal.score(here)
-        done = score < threshold if signal.harder_is == "larger" else score > threshold
+        past = torch.cat([past, here.logits.float()[:, None]], dim=1)
+        if here.scores is not None:
+            learnt = torch.cat([learnt, here.scores.float()[:, None]], dim=1)
+        score = rule.score(past, learnt)[:, -1]
+        done = score < threshold if rule.harder_is == "larger" else score > threshold
         if not done.any():
             continue
-        logits[rows[done]], exits[rows[done]] = here[done], layer
+        logits[rows[done]], exits[rows[done]] = past[done, -1], layer
         if done.all():
             break
-        rows, hidden = rows[~done], hidden[~done]
+        rows, hidden, past, learnt = rows[~done], hidden[~done], past[~done], learnt[~done]
         mask = None if mask is None else mask[~done]
+        memory = None if memory is None else memory[~done]
     return logits, exits

@@ -1,6 +1,7 @@
 """The multi-exit model: a backbone and one head per exit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -8,38 +9,7 @@ from torch import Tensor, nn
 
 from cosee.backbone import Backbone, empty_backbone
 from cosee.batches import Batch
-
-HEAD_STD = 0.02
-"""Standard deviation of a fresh head's weights: BERT's own initialisation."""
-
-
-class LinearExits(nn.Module):
-    """One linear head per exit on the shared pretrained pooler (paper, Section 4.3; Table 4).
-
-    The heads are one tensor, so that all exits are one matrix product; M-1 heads beyond the final one add
-    (M-1) * (H*C + C) parameters to the plain fine-tuned backbone.
-    """
-
-    def __init__(
-        self, num_exits: int, hidden_size: int, num_classes: int, dropout: float, generator: torch.Generator | None
-    ) -> None:
-        """Draw weights from N(0, 0.02) with `generator` (None only on the meta device); biases are zero."""
-        super().__init__()
-        self.weight = nn.Parameter(
-            torch.empty(num_exits, num_classes, hidden_size).normal_(0, HEAD_STD, generator=generator)
-        )
-        self.bias = nn.Parameter(torch.zeros(num_exits, num_classes))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, states: Tensor, backbone: Backbone) -> Tensor:
-        """[CLS] states of all exits [B, M, H] -> logits [B, M, C]."""
-        pooled = self.dropout(backbone.pool(states))
-        return torch.einsum("bmh,mch->bmc", pooled, self.weight) + self.bias
-
-    def at(self, exit_index: int, state: Tensor, backbone: Backbone) -> Tensor:
-        """The same for one exit alone: [CLS] state [B, H] -> logits [B, C]."""
-        pooled = self.dropout(backbone.pool(state))
-        return nn.functional.linear(pooled, self.weight[exit_index], self.bias[exit_index])
+from cosee.heads import Exits, LinearExits, Outputs
 
 
 class MultiExitModel(nn.Module):
@@ -51,7 +21,7 @@ class MultiExitModel(nn.Module):
         exit_depths: 1-based depth of every exit, ascending; the last one is the depth of the backbone.
     """
 
-    def __init__(self, backbone: Backbone, exits: LinearExits, exit_depths: Sequence[int]) -> None:
+    def __init__(self, backbone: Backbone, exits: Exits, exit_depths: Sequence[int]) -> None:
         """Join a backbone and its exits."""
         super().__init__()
         self.backbone = backbone
@@ -65,10 +35,36 @@ class MultiExitModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of every exit [B, M, C]."""
-        states = self.backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+        return self.outputs(batch).logits
+
+    def outputs(self, batch: Batch, detached: Collection[int] = ()) -> Outputs:
+        """Logits of every exit [B, M, C], and scores [B, M] where the exits learn some.
+
+        Args:
+            batch: input rows.
+            detached: 0-based layers behind which no gradient flows back.
+        """
+        return self.exits(self.states(batch, detached), self.backbone)
+
+    def states(self, batch: Batch, detached: Collection[int] = ()) -> Tensor:
+        """[CLS] states below every exit [B, M, H]."""
+        states = self.backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids, detached)
         if self.num_exits < self.backbone.num_layers:
             states = torch.stack([states[:, depth - 1] for depth in self.exit_depths], dim=1)
-        return self.exits(states, self.backbone)
+        return states
+
+    def exit_costs(self, tokens: float) -> tuple[float, ...]:
+        """Cost of leaving at every exit [M], in encoder layers: those passed, and the exits visited on the way.
+
+        Counting layers alone (Eq. 12) is fair among linear heads, which cost less than 0.1 % of a layer of BERT-base;
+        heads that do more pay for it here.
+
+        Args:
+            tokens: mean length of the rows, on which the cost of a layer depends.
+        """
+        visits = accumulate(self.exits.flops(index) for index in range(self.num_exits))
+        layer = self.backbone.layer_flops(tokens)
+        return tuple(depth + visited / layer for depth, visited in zip(self.exit_depths, visits, strict=True))
 
 
 def count_parameters(module: nn.Module) -> int:

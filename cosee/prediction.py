@@ -1,4 +1,6 @@
-"""Logits of every exit for a split: computed once, all thresholds are then functions of them."""
+"""Outputs of every exit for a split: computed once, all thresholds are then functions of them."""
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -7,17 +9,25 @@ from cosee.batches import DeviceSplit, evaluation_order
 from cosee.model import MultiExitModel
 
 
+class Predicted(NamedTuple):
+    """Logits of all exits [N, M, C], and scores [N, M] where the exits learn some; float32."""
+
+    logits: np.ndarray
+    scores: np.ndarray | None = None
+
+
 @torch.inference_mode()
-def predict_logits(model: MultiExitModel, split: DeviceSplit, batch_size: int) -> np.ndarray:
-    """Logits [N, M, C] in float32, in the order of the rows, dropout off; the model is left in its former mode.
+def predict(model: MultiExitModel, split: DeviceSplit, batch_size: int) -> Predicted:
+    """Outputs of all exits in the order of the rows, dropout off; the model is left in its former mode.
 
     Rows of like length share a batch. Always float32: a change of batch size then moves logits by rounding only.
     """
     was_training = model.training
     model.eval()
     order = list(evaluation_order(split.lengths, batch_size))
-    logits = torch.cat([model(split.batch(rows)).float() for rows in order]).cpu().numpy()
+    outputs = [model.outputs(split.batch(rows)) for rows in order]
     model.train(was_training)
-    unsorted = np.empty_like(logits)
-    unsorted[np.concatenate(order)] = logits
-    return unsorted
+    sorted_back = np.argsort(np.concatenate(order))
+    logits, scores = ([part for part in parts if part is not None] for parts in zip(*outputs, strict=True))
+    both = (torch.cat(parts).float().cpu().numpy()[sorted_back] if parts else None for parts in (logits, scores))
+    return Predicted(*both)

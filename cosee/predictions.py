@@ -1,4 +1,4 @@
-"""What a trained model leaves behind: the logits of every exit for every row of a split.
+"""What a trained model leaves behind: the outputs of every exit for every row of a split.
 
 Everything after prediction (thresholds, curves, DIS, histograms, tables) is a function of this file.
 """
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from cosee.errors import InputError
 from cosee.io import load_arrays, save_arrays
-from cosee.signals import Signal
+from cosee.rules import Rule
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Logits of all exits for one split.
+    """Outputs of all exits for one split.
 
     Attributes:
         logits: [N, M, C], float32 or float64.
@@ -24,6 +24,8 @@ class Predictions:
         idx: row numbers in the original data set [N].
         num_layers: depth of the full backbone, the cost that speed-ups are relative to.
         exit_depths: layer after which each exit sits, 1-based [M]: 1..M, or the single depth k of a truncated model.
+        exit_costs: cost of leaving at each exit [M], in encoder layers: those passed and the exits visited on the way.
+        learnt: scores that the method has learnt for its exits [N, M]; None where it learns none.
 
     Raises:
         InputError: if the shapes do not fit together.
@@ -34,6 +36,8 @@ class Predictions:
     idx: NDArray[np.integer]
     num_layers: int
     exit_depths: tuple[int, ...]
+    exit_costs: tuple[float, ...]
+    learnt: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.logits)
@@ -42,21 +46,33 @@ class Predictions:
                 f"logits of shape {shape} do not fit {len(self.labels)} labels, {len(self.idx)} row numbers and "
                 f"{len(self.exit_depths)} exits; they must be [N, M, C]"
             )
+        if self.learnt is not None and np.shape(self.learnt) != shape[:2]:
+            raise InputError(f"learnt scores of shape {np.shape(self.learnt)} do not fit logits of shape {shape}")
 
     @property
     def predicted(self) -> NDArray[np.int64]:
         """Predicted label ids of all exits [N, M]."""
         return self.logits.argmax(axis=-1)
 
-    def scores(self, signal: Signal) -> NDArray[np.float64]:
-        """Exit signal of the internal exits [N, M-1], in float64: confident scores differ in digits float32 lacks."""
-        return signal.score(self.logits[:, :-1].astype(np.float64))
+    def scores(self, rule: Rule) -> NDArray[np.float64]:
+        """Scores of the internal exits [N, M-1], in float64: confident scores differ in digits float32 lacks.
+
+        Raises:
+            InputError: the rule reads learnt scores, and the method has none.
+        """
+        if rule.needs_scores and self.learnt is None:
+            raise InputError(
+                f"exit rule {rule.name}: the model has learnt no scores for its exits; choose another rule"
+            )
+        learnt = None if self.learnt is None else self.learnt[:, :-1].astype(np.float64)
+        return rule.score(self.logits[:, :-1].astype(np.float64), learnt)
 
 
 def save_predictions(path: str | Path, predictions: Predictions) -> None:
     """Write predictions to an .npz file, whole or not at all."""
     # vars() keeps file and class in step: a field added to the class is a field of the file.
-    save_arrays(path, {name: np.asarray(value) for name, value in vars(predictions).items()})
+    fields = {name: value for name, value in vars(predictions).items() if value is not None}
+    save_arrays(path, {name: np.asarray(value) for name, value in fields.items()})
 
 
 def load_predictions(path: str | Path) -> Predictions:
@@ -67,7 +83,7 @@ def load_predictions(path: str | Path) -> Predictions:
     """
     arrays = load_arrays(path)
     try:
-        depths, num_layers = arrays.pop("exit_depths"), arrays.pop("num_layers")
-        return Predictions(**arrays, num_layers=int(num_layers), exit_depths=tuple(depths.tolist()))
+        per_exit = {name: tuple(arrays.pop(name).tolist()) for name in ("exit_depths", "exit_costs")}
+        return Predictions(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
     except (KeyError, TypeError, InputError) as error:
         raise InputError(f"{path}: holds no predictions ({error}); delete it and run the prediction again.") from error

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cosee.io import whole_file
-from cosee.methods import Objective
+from cosee.methods.base import Objective
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +44,38 @@ def save_state(
         save_file(on_host, temporary, header)
 
 
-def load_state(
-    path: Path, fingerprint: str, model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective
-) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, Tensor]] | None:
-    """Put everything that `save_state` wrote back in place; gives position, history rows and best weights.
+@dataclass(frozen=True)
+class State:
+    """What `save_state` wrote.
 
-    None if there is no state, a damaged one, or only one of a run with other settings.
+    Attributes:
+        position: where the run stood.
+        rows: its history.
+        best: weights of the best checkpoint, by name; empty before there is one.
+        tensors: everything else, by group and name.
     """
+
+    position: dict[str, Any]
+    rows: list[dict[str, Any]]
+    best: dict[str, Tensor]
+    tensors: dict[str, dict[str, Tensor]]
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective) -> None:
+        """Put weights, moments, the objective's state and the random state back in place."""
+        model.load_state_dict(self.tensors["model"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in self.tensors.get("optimizer", {}).items():
+            index, _, name = key.partition("/")
+            moments.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+        objective.restore(self.tensors.get("objective", {}))
+        torch.set_rng_state(self.tensors["random"]["cpu"])
+        if "cuda" in self.tensors["random"]:
+            torch.cuda.set_rng_state(self.tensors["random"]["cuda"])
+
+
+def read_state(path: Path, fingerprint: str) -> State | None:
+    """Read what `save_state` wrote; None if there is no state, a damaged one, or only one of another run."""
     if not path.exists():
         return None
     groups: dict[str, dict[str, Tensor]] = {}
@@ -64,14 +90,5 @@ def load_state(
     except SafetensorError as error:
         log.warning("%s is damaged (%s); the run starts anew", path, error)
         return None
-    model.load_state_dict(groups["model"])
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in groups.get("optimizer", {}).items():
-        index, _, name = key.partition("/")
-        moments.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    objective.restore(groups.get("objective", {}))
-    torch.set_rng_state(groups["random"]["cpu"])
-    if "cuda" in groups["random"]:
-        torch.cuda.set_rng_state(groups["random"]["cuda"])
-    return json.loads(header["position"]), json.loads(header["rows"]), groups.get("best", {})
+    best = groups.pop("best", {})
+    return State(json.loads(header["position"]), json.loads(header["rows"]), best, groups)

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from cosee.batches import DeviceSplit, training_order
 from cosee.errors import InputError
-from cosee.methods import Objective
+from cosee.methods.base import Objective
 from cosee.model import MultiExitModel
-from cosee.prediction import predict_logits
+from cosee.prediction import Predicted, predict
+from cosee.schedule import Schedule, Stage
 from cosee.seeds import derive, numpy_generator
-from cosee.state import load_state, save_state
+from cosee.state import read_state, save_state
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Position:
 
     epoch: int = 0
     batch: int = 0  # batches of this epoch that are done
+    stage: int = -1  # the one whose optimizer is in use; -1 before the first step
     best_score: float = -math.inf
     best_epoch: int = -1
     seconds: float = 0.0  # spent in this run before the last save
@@ -73,12 +75,13 @@ class Position:
 
 def train(
     model: MultiExitModel,
-    objective: Callable[[int], Objective],
+    stages: tuple[Stage, ...],
+    objective: Callable[[Schedule], Objective],
     fit: DeviceSplit,
     sel: DeviceSplit,
     settings: TrainingSettings,
     seed: int,
-    select: Callable[[np.ndarray], float],
+    select: Callable[[Predicted], float],
     state_file: Path,
     fingerprint: str,
     keep_state: bool = False,
@@ -88,12 +91,13 @@ def train(
 
     Args:
         model: a fresh model on its device.
-        objective: number of batches (forward passes) per epoch -> the objective of this run.
+        stages: parts of the run, each with an optimizer of its own.
+        objective: how the run is cut into steps -> its objective.
         fit: rows to learn from.
         sel: rows on which checkpoints are compared, once per epoch.
         settings: how to train.
         seed: seed of the run, from which data order and dropout are derived.
-        select: logits of `sel` [N, M, C] -> score of a checkpoint, higher is better.
+        select: outputs of all exits on `sel` -> score of a checkpoint, higher is better.
         state_file: where to go on from, if it exists, and what is saved to every few minutes.
         fingerprint: identity of the run; a state of another one is left aside.
         keep_state: save the state at the end too, so that a finished run need not be trained again.
@@ -106,19 +110,25 @@ def train(
         InputError: the loss is not a finite number (names the step and the rows of its batch), or the logits are not.
     """
     micro_batch = -(-settings.batch_size // settings.accumulation)
-    batches_per_epoch = -(-len(fit) // micro_batch)
-    steps_per_epoch = -(-batches_per_epoch // settings.accumulation)
-    total_steps = steps_per_epoch * settings.epochs
-    goal = objective(batches_per_epoch)
-    optimizer = make_optimizer(model, settings)
+    schedule = Schedule(-(-len(fit) // micro_batch), settings.epochs, settings.accumulation, stages)
+    goal = objective(schedule)
+
+    def enter(stage: int) -> torch.optim.AdamW:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(stages[stage].trains(name))
+        return make_optimizer(model, settings)
+
     devices = [fit.device] if fit.device.type == "cuda" else []
     with torch.random.fork_rng(devices):  # dropout has no generator of its own in torch: the global one is lent
         torch.manual_seed(derive(seed, "dropout"))
         position, rows, best = Position(), [], {}
-        saved = load_state(state_file, fingerprint, model, optimizer, goal)
+        saved = read_state(state_file, fingerprint)
         if saved is not None:
-            position, rows, best = Position(**saved[0]), *saved[1:]
+            position, rows, best = Position(**saved.position), saved.rows, saved.best
             log.info("going on from %s: epoch %d, batch %d", state_file, position.epoch + 1, position.batch)
+        optimizer = enter(max(0, position.stage))
+        if saved is not None:
+            saved.restore(model, optimizer, goal)
         saved_at = monotonic()
         began_at = saved_at - position.seconds
 
@@ -131,41 +141,47 @@ def train(
             order = training_order(fit.lengths, micro_batch, numpy_generator(seed, "order", position.epoch))
             done: list[dict[str, Tensor]] = []
             for index in range(position.batch, len(order)):
+                step = schedule.step(position.epoch, index)
+                if schedule.stage(step) != position.stage:
+                    rows += history_rows(done, order, position, schedule, settings)
+                    done = []  # a stage may log other scalars than the one before
+                    position.stage = schedule.stage(step)
+                    optimizer = enter(position.stage)
+                    goal.begin_stage(position.stage, model, fit)
                 with torch.autocast(fit.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-                    loss, parts = goal(model, fit.batch(order[index]), position.epoch * batches_per_epoch + index)
+                    loss, parts = goal(model, fit.batch(order[index]), step)
                 group = min(settings.accumulation, len(order) - index // settings.accumulation * settings.accumulation)
                 (loss / group).backward()
                 done.append({"loss": loss.detach(), **parts})
                 position.batch = index + 1
                 if position.batch % settings.accumulation and position.batch < len(order):
                     continue
-                step = position.epoch * steps_per_epoch + index // settings.accumulation
-                rate = settings.learning_rate * schedule(step, total_steps, settings.warmup)
                 for parameters in optimizer.param_groups:
-                    parameters["lr"] = rate
+                    parameters["lr"] = settings.learning_rate * schedule.rate(step, settings.warmup)
                 nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 if monotonic() - saved_at > 60 * settings.save_minutes and position.batch < len(order):
-                    rows += history_rows(done, order, position, steps_per_epoch, total_steps, settings)
+                    rows += history_rows(done, order, position, schedule, settings)
                     done = []
                     save()
-                    progress(step + 1, total_steps, rows[-1]["loss"])
+                    progress(step + 1, schedule.total_steps, rows[-1]["loss"])
                     saved_at = monotonic()
 
             goal.end_epoch()
-            rows += history_rows(done, order, position, steps_per_epoch, total_steps, settings)
-            logits = predict_logits(model, sel, settings.eval_batch_size)
-            if not np.isfinite(logits).all():
+            rows += history_rows(done, order, position, schedule, settings)
+            outputs = predict(model, sel, settings.eval_batch_size)
+            if not np.isfinite(outputs.logits).all():
                 raise InputError(
                     f"training: after epoch {position.epoch + 1} the logits of the selection split are not finite "
                     "numbers; lower the learning rate."
                 )
             labels = sel.labels.cpu().numpy()
-            accuracy = (logits.argmax(axis=-1) == labels[:, None]).mean(axis=0)
+            accuracy = (outputs.logits.argmax(axis=-1) == labels[:, None]).mean(axis=0)
             rows[-1] |= {f"sel_accuracy_{d}": float(a) for d, a in zip(model.exit_depths, accuracy, strict=True)}
-            rows[-1]["sel_score"] = score = select(logits)
-            if settings.checkpoint == "last" or score > position.best_score:
+            rows[-1]["sel_score"] = score = select(outputs)
+            is_trained = position.stage == len(stages) - 1  # before its last stage a method's exits are not finished
+            if is_trained and (settings.checkpoint == "last" or score > position.best_score):
                 position.best_score, position.best_epoch = score, position.epoch
                 best = {name: value.detach().clone() for name, value in model.state_dict().items()}
             position.epoch, position.batch = position.epoch + 1, 0
@@ -173,21 +189,21 @@ def train(
             if (keep_state and finished) or (not finished and monotonic() - saved_at > 60 * settings.save_minutes):
                 save()
                 saved_at = monotonic()
-            progress(position.epoch * steps_per_epoch, total_steps, rows[-1]["loss"])
+            progress(position.epoch * schedule.steps_per_epoch, schedule.total_steps, rows[-1]["loss"])
 
     model.load_state_dict(best)
     position.seconds = monotonic() - began_at
     return pd.DataFrame(rows), {
         "seconds": position.seconds,
-        "steps": total_steps,
+        "steps": schedule.total_steps,
         "best_epoch": position.best_epoch + 1,
         "sel_score": position.best_score,
     }
 
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW with BERT's two parameter groups: no decay on biases and layer norms."""
-    named = list(model.named_parameters())
+    """AdamW on the parameters that learn, in BERT's two groups: no decay on biases and layer norms."""
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     is_plain = [name.endswith("bias") or "layernorm" in name.lower().replace("_", "") for name, _ in named]
     decayed = [p for (_, p), plain in zip(named, is_plain, strict=True) if not plain]
     plain = [p for (_, p), plain in zip(named, is_plain, strict=True) if plain]
@@ -195,20 +211,11 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
 
-def schedule(step: int, total_steps: int, warmup: float) -> float:
-    """Factor on the rate at a step (0-based): a linear rise over a share `warmup` of the steps, then a linear fall."""
-    rising = round(warmup * total_steps)
-    if step < rising:
-        return (step + 1) / rising
-    return (total_steps - step) / max(1, total_steps - rising)
-
-
 def history_rows(
     done: list[dict[str, Tensor]],
     order: list[np.ndarray],
     position: Position,
-    steps_per_epoch: int,
-    total_steps: int,
+    schedule: Schedule,
     settings: TrainingSettings,
 ) -> list[dict[str, Any]]:
     """Bring the scalars of the last batches to the host, all at once, as one history row per optimizer step.
@@ -216,13 +223,15 @@ def history_rows(
     Raises:
         InputError: a loss among them is not a finite number.
     """
+    if not done:
+        return []
     names = list(done[0])
     values = torch.stack([torch.stack([batch[name].float() for name in names]) for batch in done]).cpu().numpy()
     first = position.batch - len(done)
     bad = np.flatnonzero(~np.isfinite(values[:, names.index("loss")]))
     if len(bad):
         index = first + int(bad[0])
-        step = position.epoch * steps_per_epoch + index // settings.accumulation + 1
+        step = schedule.step(position.epoch, index) + 1
         shown = ", ".join(map(str, order[index][:8])) + (", …" if len(order[index]) > 8 else "")
         raise InputError(
             f"training: the loss of step {step} (epoch {position.epoch + 1}, batch {index + 1} of {len(order)}, "
@@ -231,8 +240,8 @@ def history_rows(
         )
     rows = []
     for begin in range(0, len(values), settings.accumulation):
-        step = position.epoch * steps_per_epoch + (first + begin) // settings.accumulation
-        rate = settings.learning_rate * schedule(step, total_steps, settings.warmup)
+        step = schedule.step(position.epoch, first + begin)
+        rate = settings.learning_rate * schedule.rate(step, settings.warmup)
         means = values[begin : begin + settings.accumulation].mean(axis=0).astype(float)
         scalars = dict(zip(names, means.tolist(), strict=True))
         rows.append({"step": step + 1, "epoch": position.epoch, "lr": rate, **scalars})

@@ -11,7 +11,8 @@ from transformers import AutoModel, BertConfig, BertModel
 from cosee.backbone import check_folder, check_layers, empty_backbone, load_backbone, load_encoder
 from cosee.batches import DeviceSplit
 from cosee.errors import InputError
-from cosee.model import LinearExits, MultiExitModel, count_parameters
+from cosee.heads import LinearExits
+from cosee.model import MultiExitModel, count_parameters
 
 KINDS = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert", "tiny_albert_groups"])
 

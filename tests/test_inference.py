@@ -8,10 +8,11 @@ from tiny import LAYERS, token_split
 from cosee.backbone import load_backbone
 from cosee.batches import DeviceSplit
 from cosee.exits import exit_layers
+from cosee.heads import LinearExits
 from cosee.inference import early_exit
-from cosee.model import LinearExits, MultiExitModel
-from cosee.prediction import predict_logits
-from cosee.signals import SIGNALS
+from cosee.model import MultiExitModel
+from cosee.prediction import predict
+from cosee.rules import RULES
 
 ROWS = 24
 
@@ -26,26 +27,29 @@ def model(request):
     return MultiExitModel(backbone, heads, range(1, LAYERS + 1)).eval()
 
 
+ANSWERING = {name: rule for name, rule in RULES.items() if not rule.needs_scores}
+
+
 def between(scores: np.ndarray) -> list[float]:
     """Five thresholds over the range of the scores, none near a score: rounding differs between batch shapes."""
     values = np.unique(scores)
     gaps = np.diff(values)
-    places = [part[np.argmax(gaps[part])] for part in np.array_split(np.arange(len(gaps)), 5)]
+    places = [part[np.argmax(gaps[part])] for part in np.array_split(np.arange(len(gaps)), 5) if len(part)]
     return [float((values[place] + values[place + 1]) / 2) for place in places]
 
 
-@pytest.mark.parametrize("signal", SIGNALS.values(), ids=SIGNALS)
+@pytest.mark.parametrize("rule", ANSWERING.values(), ids=ANSWERING)
 @pytest.mark.parametrize("batch_size", [1, 5, ROWS])
-def test_real_exits_are_the_simulated_ones(model, signal, batch_size):
+def test_real_exits_are_the_simulated_ones(model, rule, batch_size):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
-    logits = predict_logits(model, split, 8)
-    scores = signal.score(logits[:, :-1].astype(np.float64))
+    logits = predict(model, split, 8).logits
+    scores = rule.score(logits[:, :-1].astype(np.float64), None)
     taken = set()
     for threshold in between(scores):
-        simulated = exit_layers(scores, threshold, signal.harder_is)
+        simulated = exit_layers(scores, threshold, rule.harder_is)
         for begin in range(0, ROWS, batch_size):
             rows = np.arange(begin, min(begin + batch_size, ROWS))
-            real, layers = early_exit(model, split.batch(rows), signal, threshold)
+            real, layers = early_exit(model, split.batch(rows), rule, threshold)
             assert layers.tolist() == simulated[rows].tolist()
             np.testing.assert_allclose(real.numpy(), logits[rows, simulated[rows]], rtol=1e-4, atol=1e-5)
         taken |= set(simulated.tolist())
@@ -54,11 +58,11 @@ def test_real_exits_are_the_simulated_ones(model, signal, batch_size):
 
 def test_finished_rows_leave_the_batch(model):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
-    signal = SIGNALS["entropy"]
-    scores = signal.score(predict_logits(model, split, 8)[:, :-1].astype(np.float64))
+    rule = RULES["entropy"]
+    scores = rule.score(predict(model, split, 8).logits[:, :-1].astype(np.float64), None)
     threshold = float(np.median(scores))
     computed, batch = [], split.batch(np.arange(ROWS))
-    _, layers = early_exit(model, batch, signal, threshold, lambda _, rows: computed.append(rows))
+    _, layers = early_exit(model, batch, rule, threshold, lambda _, rows: computed.append(rows))
     expected = [int((layers >= layer).sum()) for layer in range(LAYERS)]
     assert computed == [rows for rows in expected if rows]
     assert sum(computed) < ROWS * LAYERS
@@ -67,12 +71,12 @@ def test_finished_rows_leave_the_batch(model):
 def test_one_row_stops_at_its_exit(model):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
     computed = []
-    early_exit(model, split.batch(np.array([0])), SIGNALS["softmax"], 0.5, lambda layer, _: computed.append(layer))
+    early_exit(model, split.batch(np.array([0])), RULES["softmax"], 0.5, lambda layer, _: computed.append(layer))
     assert computed == [0]  # two classes: the larger probability surpasses one half at once
 
 
 def test_a_threshold_that_never_fires_is_the_whole_model(model):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
-    real, layers = early_exit(model, split.batch(np.arange(ROWS)), SIGNALS["energy"], 0.0)
+    real, layers = early_exit(model, split.batch(np.arange(ROWS)), RULES["energy"], 0.0)
     assert layers.tolist() == [LAYERS - 1] * ROWS
-    np.testing.assert_allclose(real.numpy(), predict_logits(model, split, ROWS)[:, -1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(real.numpy(), predict(model, split, ROWS).logits[:, -1], rtol=1e-4, atol=1e-5)

@@ -15,6 +15,7 @@ from cosee.methods import METHODS, make_method
 from cosee.methods import cosee as cosee_module
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
+from cosee.schedule import Schedule
 from cosee.signals import SIGNALS
 
 CPU = torch.device("cpu")
@@ -53,7 +54,7 @@ def random_logits(seed=0, classes=2, samples=N, exits=M):
 
 def batch_of(labels: torch.Tensor) -> Batch:
     empty = torch.zeros(len(labels), 0, dtype=torch.int64)
-    return Batch(empty, None, empty, labels)
+    return Batch(empty, None, empty, labels, torch.arange(len(labels)))
 
 
 def random_labels(seed=0, classes=2, samples=N):
@@ -147,7 +148,7 @@ def test_fresh_models_depend_on_the_seed_alone(name, exits, tiny_bert):
 
 def test_finetune_minimises_the_cross_entropy_of_its_one_exit():
     logits, labels = random_logits(exits=1), random_labels()
-    loss, parts = Finetune().objective(10, 3, 0, CPU)(FakeModel(logits), batch_of(labels), 0)
+    loss, parts = Finetune().objective(Schedule(10, 3), 0, CPU)(FakeModel(logits), batch_of(labels), 0)
     assert loss.item() == pytest.approx(F.cross_entropy(logits[:, 0], labels).item(), rel=1e-6)
     assert parts["mean_ce"] == parts["loss_ce"] == loss
 
@@ -158,7 +159,7 @@ def test_finetune_of_some_layers_is_a_shorter_model(tiny_bert):
     batch = DeviceSplit(token_split(5), CPU).batch(np.arange(5))
     full = Finetune().build(str(tiny_bert), 2, 0).eval()
     states = full.backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    torch.testing.assert_close(model.eval()(batch), full.exits(states[:, 1:2], full.backbone))
+    torch.testing.assert_close(model.eval()(batch), full.exits(states[:, 1:2], full.backbone).logits)
 
 
 # --- COSEE ------------------------------------------------------------------------------------------------------------
@@ -167,7 +168,7 @@ def test_finetune_of_some_layers_is_a_shorter_model(tiny_bert):
 @pytest.mark.parametrize("margin", [0.0, 0.3])
 def test_without_alpha_and_beta_it_is_the_mean_cross_entropy_of_all_exits(margin):
     logits, labels = random_logits().requires_grad_(), random_labels()
-    objective = Cosee(alpha=0.0, beta0=0.0, margin=margin).objective(10, 2, 0, CPU)
+    objective = Cosee(alpha=0.0, beta0=0.0, margin=margin).objective(Schedule(10, 2), 0, CPU)
     mean = sum(F.cross_entropy(logits[:, m], labels) for m in range(M)) / M
     (expected,) = torch.autograd.grad(mean, logits)
     for step in (0, 7, 19):
@@ -182,7 +183,7 @@ def test_the_general_path_has_the_same_loss_and_gradient_as_alpha_and_beta_vanis
     logits, labels = random_logits().requires_grad_(), random_labels()
     found = []
     for settings in ({"alpha": 0.0, "beta0": 0.0}, {"alpha": 0.0, "beta0": 1e-12}, {"alpha": 1e-12, "beta0": 0.0}):
-        loss, _ = Cosee(**settings).objective(10, 2, 0, CPU)(FakeModel(logits), batch_of(labels), 19)
+        loss, _ = Cosee(**settings).objective(Schedule(10, 2), 0, CPU)(FakeModel(logits), batch_of(labels), 19)
         found.append((loss, *torch.autograd.grad(loss, logits)))
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], rtol=1e-6, atol=1e-7)
@@ -193,7 +194,7 @@ def test_the_general_path_has_the_same_loss_and_gradient_as_alpha_and_beta_vanis
 @pytest.mark.parametrize("osc_average", ["present", "all"])
 def test_the_whole_objective_equals_naive_loops(signal, classes, osc_average, monkeypatch):
     method = Cosee(signal=signal, alpha=0.7, beta0=1.5, margin=0.3, num_thresholds=K, osc_average=osc_average)
-    objective, thresholds = method.objective(4, 2, 3, CPU), seen_thresholds(monkeypatch)
+    objective, thresholds = method.objective(Schedule(4, 2), 3, CPU), seen_thresholds(monkeypatch)
     for step in range(8):
         logits, labels = random_logits(step, classes), random_labels(step, classes)
         loss, parts = objective(FakeModel(logits), batch_of(labels), step)
@@ -210,14 +211,14 @@ def test_the_two_averages_of_the_calibration_loss_differ():
     logits[:, 0] = 3.0 * F.one_hot(labels, 2)  # exit 1 is right on all samples
     logits[:, 1] = logits[:, 2] = torch.tensor([1.0, 0.0])  # exits 2 and 3 on some
     parts = {
-        average: Cosee(osc_average=average).objective(4, 2, 0, CPU)(FakeModel(logits), batch_of(labels), 0)[1]
+        average: Cosee(osc_average=average).objective(Schedule(4, 2), 0, CPU)(FakeModel(logits), batch_of(labels), 0)[1]
         for average in ("present", "all")
     }
     assert parts["present"]["loss_osc"].item() == pytest.approx(1.5 * parts["all"]["loss_osc"].item(), rel=1e-6)
 
 
 def test_the_decay_grows_from_zero_to_almost_its_final_value():
-    objective = Cosee(beta0=10.0).objective(5, 4, 0, CPU)
+    objective = Cosee(beta0=10.0).objective(Schedule(5, 4), 0, CPU)
     model, batch = FakeModel(random_logits()), batch_of(random_labels())
     betas = [objective(model, batch, step)[1]["beta"].item() for step in range(20)]
     np.testing.assert_allclose(betas, 10.0 * np.arange(20) / 20, rtol=1e-6)
@@ -232,7 +233,7 @@ def test_thresholds_are_fresh_every_step_and_the_same_for_the_same_seed(signal, 
 
     def drawn(seed, steps=range(6)):
         thresholds.clear()
-        objective = Cosee(signal=signal, num_thresholds=K).objective(6, 2, seed, CPU)
+        objective = Cosee(signal=signal, num_thresholds=K).objective(Schedule(6, 2), seed, CPU)
         for step in steps:
             objective(model, batch, step)
         return list(thresholds)
@@ -248,7 +249,7 @@ def test_thresholds_are_fresh_every_step_and_the_same_for_the_same_seed(signal, 
 @EACH_SIGNAL
 def test_the_thresholds_of_an_epoch_span_the_signals_of_the_one_before(signal, monkeypatch):
     objective, thresholds = (
-        Cosee(signal=signal, num_thresholds=200).objective(3, 3, 0, CPU),
+        Cosee(signal=signal, num_thresholds=200).objective(Schedule(3, 3), 0, CPU),
         seen_thresholds(monkeypatch),
     )
     low, high = 0.0, 1.0
@@ -268,7 +269,7 @@ def test_the_thresholds_of_an_epoch_span_the_signals_of_the_one_before(signal, m
 
 def test_the_state_carries_the_range_over_to_another_process(monkeypatch):
     thresholds = seen_thresholds(monkeypatch)
-    first, second = (Cosee().objective(3, 3, 0, CPU) for _ in range(2))
+    first, second = (Cosee().objective(Schedule(3, 3), 0, CPU) for _ in range(2))
     for step in range(4):
         first(FakeModel(random_logits(step)), batch_of(random_labels()), step)
         if step == 2:
@@ -285,7 +286,9 @@ def test_calibration_reaches_the_logits_and_weighting_does_not_add_to_it():
     logits, labels = random_logits().requires_grad_(), random_labels()
     gradients = []
     for alpha in (0.0, 1.0):
-        loss, _ = Cosee(alpha=alpha, beta0=1.0).objective(10, 1, 0, CPU)(FakeModel(logits), batch_of(labels), 9)
+        loss, _ = Cosee(alpha=alpha, beta0=1.0).objective(Schedule(10, 1), 0, CPU)(
+            FakeModel(logits), batch_of(labels), 9
+        )
         gradients.append(torch.autograd.grad(loss, logits)[0])
     assert (gradients[0] - gradients[1])[:, :-1].abs().max() > 1e-4
     torch.testing.assert_close(gradients[0][:, -1], gradients[1][:, -1])  # the last exit is not calibrated
@@ -293,14 +296,14 @@ def test_calibration_reaches_the_logits_and_weighting_does_not_add_to_it():
 
 def test_bf16_logits_are_weighed_in_float32():
     logits, labels = random_logits().bfloat16(), random_labels()
-    loss, parts = Cosee().objective(10, 1, 0, CPU)(FakeModel(logits), batch_of(labels), 5)
+    loss, parts = Cosee().objective(Schedule(10, 1), 0, CPU)(FakeModel(logits), batch_of(labels), 5)
     assert {loss.dtype, *(part.dtype for part in parts.values())} == {torch.float32}
 
 
 def test_saturated_logits_give_finite_losses_and_gradients():
     for signal in SIGNALS:
         logits = (random_logits() * 5000).requires_grad_()
-        loss, _ = Cosee(signal=signal, alpha=1.0).objective(10, 1, 0, CPU)(
+        loss, _ = Cosee(signal=signal, alpha=1.0).objective(Schedule(10, 1), 0, CPU)(
             FakeModel(logits), batch_of(random_labels()), 5
         )
         (gradient,) = torch.autograd.grad(loss, logits)
@@ -327,7 +330,7 @@ def test_the_guard_sees_what_waits(waits):
 
 @pytest.mark.parametrize("method", [Finetune(), *(Cosee(signal=signal) for signal in SIGNALS)], ids=str)
 def test_a_step_does_not_wait_for_the_device(method):
-    objective = method.objective(3, 2, 0, CPU)
+    objective = method.objective(Schedule(3, 2), 0, CPU)
     logits, batch = random_logits().requires_grad_(), batch_of(random_labels())
     with NoWaiting():
         for step in range(6):
@@ -341,6 +344,6 @@ def test_a_step_does_not_wait_for_the_device(method):
 @pytest.mark.parametrize("method", [Finetune(), *(Cosee(signal=signal) for signal in SIGNALS)], ids=str)
 def test_a_step_runs_where_no_value_can_be_read_at_all(method):
     meta = torch.device("meta")
-    objective = method.objective(3, 2, 0, meta)
+    objective = method.objective(Schedule(3, 2), 0, meta)
     loss, parts = objective(FakeModel(random_logits().to(meta)), batch_of(random_labels().to(meta)), 4)
     assert {loss.device, *(part.device for part in parts.values())} == {meta}

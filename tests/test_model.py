@@ -5,7 +5,8 @@ from tiny import HIDDEN, LAYERS, token_split
 
 from cosee.backbone import load_backbone
 from cosee.batches import DeviceSplit
-from cosee.model import HEAD_STD, LinearExits, MultiExitModel
+from cosee.heads import HEAD_STD, LinearExits
+from cosee.model import MultiExitModel
 from cosee.seeds import torch_generator
 
 
@@ -31,7 +32,7 @@ def test_every_exit_is_a_linear_head_on_the_shared_pooler(tiny_bert, batch, num_
         pooled = torch.tanh(model.backbone.encoder.pooler.dense(states[:, m]))
         expected = pooled @ model.exits.weight[m].T + model.exits.bias[m]
         torch.testing.assert_close(logits[:, m], expected)
-        torch.testing.assert_close(model.exits.at(m, states[:, m], model.backbone), expected)
+        torch.testing.assert_close(model.exits.at(m, states[:, m], model.backbone, None)[0].logits, expected)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from test_model import make_model
 from tiny import LAYERS, token_split
 
 from cosee.batches import DeviceSplit
-from cosee.prediction import predict_logits
+from cosee.prediction import predict
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def split():
 
 def test_logits_come_in_the_order_of_the_rows(tiny_bert, split):
     model = make_model(tiny_bert)
-    logits = predict_logits(model, split, 8)
+    logits = predict(model, split, 8).logits
     assert logits.shape == (33, LAYERS, 2) and logits.dtype == np.float32
     with torch.no_grad():
         alone = np.concatenate([model(split.batch(np.array([n]))).numpy() for n in range(33)])
@@ -27,20 +27,20 @@ def test_logits_come_in_the_order_of_the_rows(tiny_bert, split):
 def test_the_batch_size_moves_logits_by_rounding_only(tiny_bert, split, batch_size):
     model = make_model(tiny_bert)
     np.testing.assert_allclose(
-        predict_logits(model, split, batch_size), predict_logits(model, split, 8), rtol=1e-4, atol=1e-6
+        predict(model, split, batch_size).logits, predict(model, split, 8).logits, rtol=1e-4, atol=1e-6
     )
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_dropout_is_off_and_the_mode_is_kept(tiny_bert, split, training):
     model = make_model(tiny_bert, dropout=0.5).train(training)
-    first = predict_logits(model, split, 8)
-    assert np.array_equal(first, predict_logits(model, split, 8))
+    first = predict(model, split, 8).logits
+    assert np.array_equal(first, predict(model, split, 8).logits)
     assert all(module.training == training for module in model.modules())
 
 
 def test_training_goes_on_after_a_prediction(tiny_bert, split):
     model = make_model(tiny_bert)
-    predict_logits(model, split, 8)
+    predict(model, split, 8)
     model(split.batch(np.arange(4))).sum().backward()
     assert model.exits.weight.grad.abs().sum() > 0

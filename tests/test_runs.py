@@ -12,7 +12,7 @@ from cosee.batches import DeviceSplit
 from cosee.io import read_frame, read_json
 from cosee.methods import make_method
 from cosee.plan import Run
-from cosee.prediction import predict_logits
+from cosee.prediction import predict
 from cosee.predictions import load_predictions
 from cosee.runs import STATE, execute, progress_of
 
@@ -78,7 +78,7 @@ def test_the_weights_give_the_stored_logits(run, tiny_bert, tmp_path, monkeypatc
     folder = do(run, tmp_path, tiny_bert, monkeypatch)
     model = make_method(run.method, run.settings).build(str(tiny_bert), 2, seed=99)
     model.load_state_dict(load_file(folder / "model.safetensors"))
-    logits = predict_logits(model, DeviceSplit(TOKENS["dev"], torch.device("cpu"), PAD), 16)
+    logits = predict(model, DeviceSplit(TOKENS["dev"], torch.device("cpu"), PAD), 16).logits
     assert np.array_equal(logits, load_predictions(folder / "logits-dev.npz").logits)
 
 

@@ -15,7 +15,8 @@ from cosee.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
-from cosee.training import TrainingSettings, make_optimizer, schedule, train
+from cosee.schedule import Schedule
+from cosee.training import TrainingSettings, make_optimizer, train
 
 CPU = torch.device("cpu")
 FIT, SEL = DeviceSplit(token_split(40), CPU), DeviceSplit(token_split(24, seed=1), CPU)
@@ -27,8 +28,8 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-def last_exit_accuracy(logits):
-    return float((logits[:, -1].argmax(axis=-1) == SEL.labels.numpy()).mean())
+def last_exit_accuracy(outputs):
+    return float((outputs.logits[:, -1].argmax(axis=-1) == SEL.labels.numpy()).mean())
 
 
 def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_exit_accuracy, **changes):
@@ -40,7 +41,8 @@ def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_
     model = method.build(str(folder), 2, seed)
     history, facts = train(
         model,
-        lambda steps: wrap(method.objective(steps, settings.epochs, seed, CPU)),
+        method.stages(),
+        lambda schedule: wrap(method.objective(schedule, seed, CPU)),
         fit,
         SEL,
         settings,
@@ -168,8 +170,8 @@ def test_a_truncated_model_names_its_one_exit_by_depth(tiny_bert, tmp_path):
 def test_the_chosen_checkpoint_is_restored(checkpoint, chosen, tiny_bert, tmp_path):
     scores, seen = itertools.cycle([0.5, 0.9, 0.1, 0.9]), []
 
-    def select(logits):
-        seen.append(logits)
+    def select(outputs):
+        seen.append(outputs.logits)
         return next(scores)
 
     method = METHODS["cosee"]
@@ -177,24 +179,11 @@ def test_the_chosen_checkpoint_is_restored(checkpoint, chosen, tiny_bert, tmp_pa
     assert facts["best_epoch"] == chosen and facts["sel_score"] == 0.9
     model = method.build(str(tiny_bert), 2, 0)
     model.load_state_dict(weights)
-    logits = training.predict_logits(model, SEL, 64)
+    logits = training.predict(model, SEL, 64).logits
     assert [np.array_equal(logits, other) for other in seen] == [epoch == chosen for epoch in range(1, 5)]
 
 
 # --- schedule, optimizer, accumulation --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("total", "warmup", "expected"),
-    [
-        (4, 0.0, [1, 3 / 4, 2 / 4, 1 / 4]),
-        (6, 1 / 3, [1 / 2, 1, 1, 3 / 4, 2 / 4, 1 / 4]),
-        (2, 1.0, [1 / 2, 1]),
-        (1, 0.1, [1]),
-    ],
-)
-def test_the_rate_rises_and_falls_linearly(total, warmup, expected):
-    assert [schedule(step, total, warmup) for step in range(total)] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
@@ -208,7 +197,7 @@ def test_the_schedule_spans_the_optimizer_steps(tiny_bert, tmp_path, accumulatio
     history = run(tiny_bert, METHODS["finetune"], tmp_path / "state", **settings)[1]
     steps = 10 if accumulation == 1 else 6  # 5 batches of 8 rows are 2 pairs and a single one
     assert list(history["step"]) == list(range(1, steps + 1))
-    expected = [0.01 * schedule(i, steps, 0.25) for i in range(steps)]
+    expected = [0.01 * Schedule(steps, 1).rate(i, 0.25) for i in range(steps)]
     assert history["lr"].tolist() == pytest.approx(expected)
     assert [rate for rates in used for rate in rates] == pytest.approx(expected)
 
@@ -300,14 +289,18 @@ def test_a_run_killed_after_a_save_goes_on_as_if_it_had_not_been(
     steps = []
     again = run(tiny_bert, method, tmp_path / "state", wrap=spying(lambda *call: steps.append(call[-1])), **settings)
     assert_same(again, uninterrupted(method, accumulation))
-    assert steps == list(range(10))[-len(steps) :] and len(steps) < 10  # it did go on, not start anew
+    schedule = Schedule(5, 2, accumulation)
+    every = [schedule.step(epoch, batch) for epoch in range(2) for batch in range(5)]
+    assert steps == every[-len(steps) :] and len(steps) < 10  # it did go on, not start anew
 
 
 @EACH_METHOD
 @pytest.mark.parametrize("batch", [1, 4, 6, 8])
 def test_a_run_killed_between_two_saves_goes_on_from_the_earlier(method, batch, uninterrupted, tiny_bert, tmp_path):
+    calls = itertools.count()
+
     def kill(model, seen, step):
-        if step == batch:
+        if next(calls) == batch:
             raise Killed
 
     settings = {"accumulation": 4, "batch_size": 32}  # a step is made of batches 0-3, 4, 5-8, 9
@@ -406,7 +399,7 @@ def test_weights_that_the_last_step_ruined_are_noticed(tiny_bert, tmp_path, monk
 @EACH_METHOD
 def test_a_whole_step_does_not_wait_for_the_device(method, precision, tiny_bert):
     model = method.build(str(tiny_bert), 2, 0).train()
-    goal, optimizer = method.objective(9, 1, 0, CPU), make_optimizer(model, TrainingSettings(0.01, 8, 1))
+    goal, optimizer = method.objective(Schedule(9, 1), 0, CPU), make_optimizer(model, TrainingSettings(0.01, 8, 1))
     with NoWaiting():
         for step in range(3):
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
@@ -424,7 +417,7 @@ def test_a_step_on_a_gpu_does_not_wait_for_it(method, tiny_bert):
     device = torch.device("cuda")
     fit = DeviceSplit(token_split(72), device)
     model = method.build(str(tiny_bert), 2, 0).to(device).train()
-    goal, optimizer = method.objective(9, 1, 0, device), make_optimizer(model, TrainingSettings(0.01, 8, 1))
+    goal, optimizer = method.objective(Schedule(9, 1), 0, device), make_optimizer(model, TrainingSettings(0.01, 8, 1))
     try:
         for step in range(4):
             torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first step sets things up

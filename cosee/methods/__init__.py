@@ -1,85 +1,50 @@
-"""Training methods, one file each. A method says what its exits are and what is minimised; the loop knows none by name.
+"""Training methods, one file each: what their exits are and what is minimised. The loop knows none by name.
 
-A method is a frozen dataclass of hyper-parameters with two functions, see `Method`. A new one is a file here and a line
-in `_CLASSES`.
+A file `cosee/methods/<name>.py` makes the method `<name>` of configurations. It holds one subclass of `Method`, a
+frozen dataclass of hyper-parameters (see `cosee.methods.base`), and, if the method leaves by a rule that `cosee.rules`
+lacks, that rule as `RULE`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib import import_module
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
 
 from cosee.errors import InputError
 
-if TYPE_CHECKING:  # the names and settings of methods are also needed where torch is not
-    import torch
-    from torch import Tensor
-
-    from cosee.batches import Batch
-    from cosee.model import MultiExitModel
+if TYPE_CHECKING:  # the names of methods are also needed where torch is not
+    from cosee.methods.base import Method
 
 
-class Objective(Protocol):
-    """What is minimised in one training run; it may carry state from step to step."""
-
-    def __call__(self, model: "MultiExitModel", batch: "Batch", step: int) -> "tuple[Tensor, dict[str, Tensor]]":
-        """Loss (scalar) of a batch, and scalars for the history; nothing waits for the device.
-
-        `step` counts the batches of the run from 0; without accumulation, that is the optimizer steps.
-        """
-        ...
-
-    def end_epoch(self) -> None:
-        """Called after the last step of every epoch."""
-        ...
-
-    def state(self) -> "dict[str, Tensor]":
-        """State to be saved, by name."""
-        ...
-
-    def restore(self, state: "Mapping[str, Tensor]") -> None:
-        """Take back what `state` gave."""
-        ...
-
-
-class Method(Protocol):
-    """A training method with its hyper-parameters."""
-
-    def build(self, folder: str, num_classes: int, seed: int) -> "MultiExitModel":
-        """A fresh model on the pretrained backbone in `folder`, its new weights drawn from `seed`."""
-        ...
-
-    def objective(self, steps_per_epoch: int, epochs: int, seed: int, device: "torch.device") -> Objective:
-        """The objective of one training run."""
-        ...
-
-
-_CLASSES = MappingProxyType({"finetune": "cosee.methods.finetune.Finetune", "cosee": "cosee.methods.cosee.Cosee"})
-
-
-class _Methods(Mapping[str, Callable[..., Method]]):
+class _Methods(Mapping[str, Callable[..., "Method"]]):
     """Methods by name, each imported when it is first asked for."""
 
-    def __getitem__(self, name: str) -> Callable[..., Method]:
-        module, _, attribute = _CLASSES[name].rpartition(".")
-        return getattr(import_module(module), attribute)
+    def __getitem__(self, name: str) -> Callable[..., "Method"]:
+        if name not in self:
+            raise KeyError(name)
+        from cosee.methods.base import Method
+
+        module = import_module(f"{__name__}.{name}")
+        own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+        (method,) = [value for value in own if isinstance(value, type) and issubclass(value, Method)]
+        return method
 
     def __contains__(self, name: object) -> bool:
-        return name in _CLASSES  # without importing it
+        return name in list(self)  # without importing it
 
-    def __iter__(self):
-        return iter(_CLASSES)
+    def __iter__(self) -> Iterator[str]:
+        return (module.name for module in iter_modules(__path__) if module.name != "base")
 
     def __len__(self) -> int:
-        return len(_CLASSES)
+        return len(list(iter(self)))
 
 
-METHODS: Mapping[str, Callable[..., Method]] = _Methods()
+METHODS: Mapping[str, Callable[..., "Method"]] = _Methods()
 """The methods by their name in the configuration."""
 
 
-def make_method(name: str, settings: Mapping[str, Any]) -> Method:
+def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
     """The method `name` with the given hyper-parameters.
 
     Raises:
@@ -92,6 +57,6 @@ def make_method(name: str, settings: Mapping[str, Any]) -> Method:
     foreign = sorted(set(settings) - known)
     if foreign:
         raise InputError(
-            f"method {name}: no hyper-parameter {foreign[0]!r}; expected one of {', '.join(sorted(known))}."
+            f"method {name}: no hyper-parameter {foreign[0]!r}; expected one of {', '.join(sorted(known)) or 'none'}."
         )
     return method(**settings)

@@ -10,19 +10,20 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from cosee.backbone import load_backbone
 from cosee.batches import Batch
 from cosee.calibration import signal_calibration_loss
-from cosee.model import LinearExits, MultiExitModel
+from cosee.losses import exit_cross_entropies
+from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.model import MultiExitModel
+from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 from cosee.signals import SIGNALS
 from cosee.weighting import sample_weights, simulate_exits, weighted_cross_entropy
 
 
 @dataclass(frozen=True)
-class Cosee:
+class Cosee(Method):
     """Hyper-parameters of COSEE, in the paper's symbols.
 
     Attributes:
@@ -45,29 +46,25 @@ class Cosee:
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""
-        backbone = load_backbone(folder)
-        num_exits = backbone.num_layers
-        heads = LinearExits(num_exits, backbone.hidden_size, num_classes, self.dropout, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, heads, range(1, num_exits + 1))
+        return linear_exits_model(folder, num_classes, self.dropout, seed)
 
-    def objective(self, steps_per_epoch: int, epochs: int, seed: int, device: torch.device) -> "CoseeObjective":
-        """Eq. 9 with its decay warm-up over `epochs * steps_per_epoch` steps."""
-        return CoseeObjective(self, steps_per_epoch, epochs, seed, device)
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "CoseeObjective":
+        """Eq. 9 with its decay warm-up over all steps of the run."""
+        return CoseeObjective(self, schedule, seed, device)
 
 
-class CoseeObjective:
+class CoseeObjective(Objective):
     """The training objective of Eq. 9, with the threshold range that it carries from epoch to epoch.
 
     Thresholds are uniform between the smallest and largest signal of the previous epoch, over all internal exits and
     training samples; in the first epoch between 0 and 1. Everything stays on the device: a step never waits for it.
     """
 
-    def __init__(self, method: Cosee, steps_per_epoch: int, epochs: int, seed: int, device: torch.device) -> None:
+    def __init__(self, method: Cosee, schedule: Schedule, seed: int, device: torch.device) -> None:
         """Start with the range (0, 1)."""
         self.method = method
         self.signal = SIGNALS[method.signal]
-        self.steps_per_epoch = steps_per_epoch
-        self.total_steps = steps_per_epoch * epochs
+        self.schedule = schedule
         self.seed = seed
         self.range = torch.tensor([0.0, 1.0], device=device)
         self.seen = torch.tensor([torch.inf, -torch.inf], device=device)
@@ -82,9 +79,9 @@ class CoseeObjective:
 
     def _thresholds(self, step: int) -> Tensor:
         """K fresh thresholds [K] of a step; an epoch's draws go to the device together."""
-        epoch, position = divmod(step, self.steps_per_epoch)
+        epoch, position = divmod(step, self.schedule.steps_per_epoch)
         if epoch != self.drawn_epoch:
-            shape = (self.steps_per_epoch, self.method.num_thresholds)
+            shape = (self.schedule.steps_per_epoch, self.method.num_thresholds)
             generator = torch_generator(self.seed, "thresholds", epoch)
             self.uniform = torch.rand(shape, generator=generator).to(self.range.device)
             self.drawn_epoch = epoch
@@ -95,16 +92,17 @@ class CoseeObjective:
         return self.method.alpha > 0 or self.method.beta0 > 0
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of Eq. 9 for a batch at a step (0-based)."""
+        """Loss of Eq. 9 for a batch at a step (0-based); the batches of one step share its thresholds."""
         logits = model(batch).float()
-        labels = batch.labels[:, None].expand(-1, model.num_exits)
-        cross_entropy = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+        cross_entropy = exit_cross_entropies(logits, batch.labels)
         mean_ce = cross_entropy.mean()
         if not self._needs_signal:
             return mean_ce, {"loss_ce": mean_ce.detach(), "mean_ce": mean_ce.detach()}
 
         signal = self.signal.score(logits[:, :-1])
-        beta = self.method.beta0 * step / self.total_steps  # Eq. 4: gamma_t = t / T, so that the first step is uniform
+        beta = (
+            self.method.beta0 * step / self.schedule.total_steps
+        )  # Eq. 4: gamma_t = t / T, so that the first step is uniform
         exits = simulate_exits(signal, self._thresholds(step), self.signal.harder_is)
         loss_ce = weighted_cross_entropy(cross_entropy, sample_weights(exits, model.num_exits, beta))
         correct = logits[:, :-1].argmax(dim=-1) == batch.labels[:, None]

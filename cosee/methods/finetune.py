@@ -1,6 +1,5 @@
 """Plain fine-tuning: one exit, at the end of the whole encoder or of its first k layers (the baselines BERT-kL)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,12 +8,15 @@ from torch.nn import functional as F
 
 from cosee.backbone import load_backbone
 from cosee.batches import Batch
-from cosee.model import LinearExits, MultiExitModel
+from cosee.heads import LinearExits
+from cosee.methods.base import Method, Objective
+from cosee.model import MultiExitModel
+from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 
 
 @dataclass(frozen=True)
-class Finetune:
+class Finetune(Method):
     """Fine-tune the first `depth` layers (None: all) with one classifier on top of the last."""
 
     depth: int | None = None
@@ -26,25 +28,15 @@ class Finetune:
         heads = LinearExits(1, backbone.hidden_size, num_classes, self.dropout, torch_generator(seed, "heads"))
         return MultiExitModel(backbone, heads, [backbone.num_layers])
 
-    def objective(self, steps_per_epoch: int, epochs: int, seed: int, device: torch.device) -> "CrossEntropy":
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "CrossEntropy":
         """Cross-entropy of the one exit."""
         return CrossEntropy()
 
 
-class CrossEntropy:
+class CrossEntropy(Objective):
     """Cross-entropy of the last exit; stateless."""
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean cross-entropy of a batch."""
         loss = F.cross_entropy(model(batch)[:, -1].float(), batch.labels)
         return loss, {"loss_ce": loss.detach(), "mean_ce": loss.detach()}
-
-    def end_epoch(self) -> None:
-        """Nothing changes between epochs."""
-
-    def state(self) -> dict[str, Tensor]:
-        """No state."""
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """No state."""

@@ -1,0 +1,152 @@
+"""What sits on the exits: modules that turn [CLS] states into logits, and into scores where they learn any."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cosee.backbone import Backbone
+
+HEAD_STD = 0.02
+"""Standard deviation of a fresh head's weights: BERT's own initialisation."""
+
+
+class Outputs(NamedTuple):
+    """Logits of all exits [B, M, C] (of one exit: [B, C]), and scores [B, M] ([B]) where the exits learn some."""
+
+    logits: Tensor
+    scores: Tensor | None = None
+
+
+class Exits(nn.Module, ABC):
+    """The heads of all exits of a model. A method with other heads than linear ones has a subclass beside it."""
+
+    def __init__(self, num_exits: int, num_classes: int) -> None:
+        """Say how many exits and classes there are."""
+        super().__init__()
+        self.num_exits = num_exits
+        self.num_classes = num_classes
+
+    @abstractmethod
+    def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
+        """All exits at once: [CLS] states [B, M, H] -> logits [B, M, C] and perhaps scores [B, M]."""
+
+    @abstractmethod
+    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+        """One exit while the layers are being computed, equal to `forward` there.
+
+        Args:
+            index: which exit, 0-based; they are visited in order.
+            state: its [CLS] state [B, H].
+            backbone: the encoder, for its pooler.
+            memory: what the exit before gave back, with rows first [B, ...]; None at the first exit.
+
+        Returns:
+            Logits [B, C] with scores [B] or None, and the memory for the next exit (None: exits do not look back).
+        """
+
+    @abstractmethod
+    def flops(self, index: int) -> float:
+        """Floating-point operations that visiting exit `index` (0-based) costs for one row; an addition counts."""
+
+
+def linear_flops(inputs: int, outputs: int) -> float:
+    """Floating-point operations of a linear layer on one vector."""
+    return 2.0 * inputs * outputs
+
+
+def fresh_heads(num_exits: int, num_classes: int, hidden_size: int, generator: torch.Generator | None) -> Tensor:
+    """Head weights [M, C, H] from N(0, 0.02); the same for every method with one generator (None: meta device)."""
+    return torch.empty(num_exits, num_classes, hidden_size).normal_(0, HEAD_STD, generator=generator)
+
+
+class LinearExits(Exits):
+    """One linear head per exit on the shared pretrained pooler (paper, Section 4.3; Table 4).
+
+    The heads are one tensor, so that all exits are one matrix product; M-1 heads beyond the final one add
+    (M-1) * (H*C + C) parameters to the plain fine-tuned backbone.
+    """
+
+    def __init__(
+        self, num_exits: int, hidden_size: int, num_classes: int, dropout: float, generator: torch.Generator | None
+    ) -> None:
+        """Draw the weights with `generator`; biases are zero."""
+        super().__init__(num_exits, num_classes)
+        self.weight = nn.Parameter(fresh_heads(num_exits, num_classes, hidden_size, generator))
+        self.bias = nn.Parameter(torch.zeros(num_exits, num_classes))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
+        """Logits of all exits."""
+        pooled = self.dropout(backbone.pool(states))
+        return Outputs(torch.einsum("bmh,mch->bmc", pooled, self.weight) + self.bias)
+
+    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+        """Logits of one exit."""
+        pooled = self.dropout(backbone.pool(state))
+        return Outputs(F.linear(pooled, self.weight[index], self.bias[index])), None
+
+    def flops(self, index: int) -> float:
+        """The pooler and one head."""
+        hidden = self.weight.shape[-1]
+        return linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+
+
+class PooledExits(Exits):
+    """A pooler and a linear head of its own for every internal exit; the last exit keeps the pretrained pooler.
+
+    The internal poolers begin as copies of the pretrained one (DeeBERT, Xin et al. 2020; BERxiT, Xin et al. 2021).
+    Everything that the internal exits own is named `internal_*`.
+    """
+
+    def __init__(self, backbone: Backbone, num_classes: int, dropout: float, generator: torch.Generator) -> None:
+        """An exit after every layer of `backbone`; the heads are drawn with `generator`."""
+        super().__init__(backbone.num_layers, num_classes)
+        heads = fresh_heads(self.num_exits, num_classes, backbone.hidden_size, generator)
+        weight, bias = (parameter.detach() for parameter in backbone.pooler_parameters())
+        copies = self.num_exits - 1
+        self.internal_pooler_weight = nn.Parameter(weight.repeat(copies, 1, 1))
+        self.internal_pooler_bias = nn.Parameter(bias.repeat(copies, 1))
+        self.internal_weight = nn.Parameter(heads[:-1].clone())
+        self.internal_bias = nn.Parameter(torch.zeros(copies, num_classes))
+        self.final_weight = nn.Parameter(heads[-1].clone())
+        self.final_bias = nn.Parameter(torch.zeros(num_classes))
+        self.dropout = nn.Dropout(dropout)
+
+    def pool(self, states: Tensor, backbone: Backbone) -> Tensor:
+        """Pooled states of all exits [B, M, H], after dropout."""
+        internal = torch.einsum("bmh,mkh->bmk", states[:, :-1], self.internal_pooler_weight) + self.internal_pooler_bias
+        return self.dropout(torch.cat([internal.tanh(), backbone.pool(states[:, -1:])], dim=1))
+
+    def pool_at(self, index: int, state: Tensor, backbone: Backbone) -> Tensor:
+        """Pooled state of one exit [B, H], after dropout."""
+        if index == self.num_exits - 1:
+            return self.dropout(backbone.pool(state))
+        pooled = F.linear(state, self.internal_pooler_weight[index], self.internal_pooler_bias[index])
+        return self.dropout(pooled.tanh())
+
+    def classify(self, pooled: Tensor) -> Tensor:
+        """Logits [B, M, C] of pooled states [B, M, H]."""
+        internal = torch.einsum("bmh,mch->bmc", pooled[:, :-1], self.internal_weight) + self.internal_bias
+        return torch.cat([internal, F.linear(pooled[:, -1:], self.final_weight, self.final_bias)], dim=1)
+
+    def classify_at(self, index: int, pooled: Tensor) -> Tensor:
+        """Logits [B, C] of one exit's pooled state [B, H]."""
+        if index == self.num_exits - 1:
+            return F.linear(pooled, self.final_weight, self.final_bias)
+        return F.linear(pooled, self.internal_weight[index], self.internal_bias[index])
+
+    def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
+        """Logits of all exits."""
+        return Outputs(self.classify(self.pool(states, backbone)))
+
+    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+        """Logits of one exit."""
+        return Outputs(self.classify_at(index, self.pool_at(index, state, backbone))), None
+
+    def flops(self, index: int) -> float:
+        """A pooler and a head."""
+        hidden = self.final_weight.shape[-1]
+        return linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)

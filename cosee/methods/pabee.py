@@ -1,0 +1,46 @@
+"""PABEE (Zhou et al. 2020): the cross-entropies of all exits, the deeper the heavier; exits wait for agreement.
+
+Its exit rule "patience" counts agreeing exits. PCEE-BERT (Zhang et al. 2022) and F-PABEE (Gao et al. 2023) train the
+same way and are exit rules on the same outputs, see `cosee.rules`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cosee.batches import Batch
+from cosee.losses import exit_cross_entropies
+from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.model import MultiExitModel
+from cosee.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Pabee(Method):
+    """A linear head after every layer, on the shared pretrained pooler.
+
+    Attributes:
+        dropout: on the pooled state before each head.
+    """
+
+    dropout: float = 0.1
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A backbone with a linear head after every layer."""
+        return linear_exits_model(folder, num_classes, self.dropout, seed)
+
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "DepthWeightedCrossEntropy":
+        """The cross-entropy of all exits, weighted by depth."""
+        return DepthWeightedCrossEntropy()
+
+
+class DepthWeightedCrossEntropy(Objective):
+    """sum_j j * CE_j / sum_j j over exits j = 1..M; stateless."""
+
+    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch."""
+        means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
+        depth = torch.arange(1, len(means) + 1, device=means.device)
+        loss = (depth * means).sum() / depth.sum()
+        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}

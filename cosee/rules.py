@@ -1,0 +1,155 @@
+"""Exit rules: how the outputs of the exits so far become one score per exit, which a threshold is then set on.
+
+A rule that counts, compares neighbouring exits or reads what a method has learnt still ends in the same question as a
+signal of one exit: is the score easier than the threshold? So every rule is swept, evaluated and used online by the
+same code. The score of an exit depends on this exit and those before it alone, never on later ones.
+
+Written for torch tensors and NumPy arrays alike, through the array API.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from math import inf, log
+from types import MappingProxyType
+
+from array_api_compat import array_namespace
+
+from cosee.errors import InputError
+from cosee.methods import METHODS
+from cosee.signals import SIGNALS, Array, Orientation, Signal, log_softmax, normalized_entropy
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An exit rule and its orientation.
+
+    Attributes:
+        name: configuration name; that of a signal for the rule "leave at the first exit whose signal passes".
+        label: name as printed in figures.
+        score: logits [N, m, C] and learnt scores [N, m] (None where a method learns none) of the first m exits ->
+            scores [N, m].
+        harder_is: "larger": exit where the score falls below the threshold; "smaller": where it surpasses it.
+        range: number of classes C and of exits M -> lowest and highest score.
+        thresholds: the only thresholds that the method has; None: any.
+        needs_scores: whether the rule reads learnt scores.
+    """
+
+    name: str
+    label: str
+    score: Callable[[Array, Array | None], Array]
+    harder_is: Orientation
+    range: Callable[[int, int], tuple[float, float]]
+    thresholds: tuple[float, ...] | None = None
+    needs_scores: bool = False
+
+
+def first(signal: Signal) -> Rule:
+    """Leave at the first exit whose signal passes the threshold."""
+    return Rule(
+        signal.name,
+        signal.label,
+        lambda logits, scores: signal.score(logits),
+        signal.harder_is,
+        lambda num_classes, num_exits: signal.range(num_classes),
+    )
+
+
+def agreements(logits: Array, scores: Array | None = None) -> Array:
+    """How many exits in a row, up to each one, predict the same as the exit before them [N, m].
+
+    PABEE (Zhou et al. 2020) leaves when the count reaches its patience P, so at exit P+1 at the earliest.
+    """
+    xp = array_namespace(logits)
+    predicted = xp.argmax(logits, axis=-1)
+    counts = [xp.zeros_like(logits[:, 0, 0])]
+    for before, here in zip(range(predicted.shape[1]), range(1, predicted.shape[1]), strict=False):
+        counts.append(xp.where(predicted[:, here] == predicted[:, before], counts[-1] + 1, 0 * counts[-1]))
+    return xp.stack(counts, axis=1)
+
+
+def divergences(logits: Array, scores: Array | None = None) -> Array:
+    """Jensen-Shannon divergence of each exit's prediction from the one before, over log 2: 0 to 1 [N, m].
+
+    The first exit has none before it: infinity. F-PABEE (Gao et al. 2023).
+    """
+    xp = array_namespace(logits)
+    before, here = log_softmax(logits)[:, :-1], log_softmax(logits)[:, 1:]
+    middle = xp.logaddexp(before, here) - log(2)
+    divergence = xp.exp(before) * (before - middle) + xp.exp(here) * (here - middle)
+    return xp.concat([xp.full_like(logits[:, :1, 0], inf), divergence.sum(-1) / (2 * log(2))], axis=1)
+
+
+def consecutive(score: Callable[[Array, Array | None], Array], patience: int) -> Callable[..., Array]:
+    """The hardest of the last `patience` scores of a rule where harder is larger; infinity before there are as many.
+
+    It lies below a threshold exactly where the last `patience` scores all do: the counter of PCEE-BERT (Zhang et al.
+    2022) and F-PABEE.
+    """
+
+    def hardest(logits: Array, scores: Array | None = None) -> Array:
+        values = score(logits, scores)
+        xp, length = array_namespace(values), values.shape[1]
+        padded = xp.concat([xp.full_like(values[:, :1], inf)] * (patience - 1) + [values], axis=1)
+        return xp.max(xp.stack([padded[:, i : i + length] for i in range(patience)]), axis=0)
+
+    return hardest
+
+
+def learnt(logits: Array, scores: Array | None) -> Array:
+    """The scores that the method has learnt, as they are [N, m]."""
+    return scores
+
+
+def halted(logits: Array, scores: Array | None) -> Array:
+    """Probability of having halted by each exit [N, m], from halting probabilities given that none did before.
+
+    1 - prod_j (1 - lambda_j): the cumulative distribution that PALBERT's Q-exit (Balagansky & Gavrilov 2022) compares
+    with a quantile.
+    """
+    xp = array_namespace(scores)
+    stay, columns = xp.ones_like(scores[:, 0]), []
+    for exit_index in range(scores.shape[1]):
+        stay = stay * (1 - scores[:, exit_index])
+        columns.append(1 - stay)
+    return xp.stack(columns, axis=1)
+
+
+def _entropy(logits: Array, scores: Array | None = None) -> Array:
+    return normalized_entropy(logits)
+
+
+def _unit(num_classes: int, num_exits: int) -> tuple[float, float]:
+    return 0.0, 1.0
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        rule.name: rule
+        for rule in (
+            *(first(signal) for signal in SIGNALS.values()),
+            Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
+            Rule("pcee", "entropy, twice in a row", consecutive(_entropy, 2), "larger", _unit),
+            Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit),
+            Rule("uncertainty", "learnt uncertainty", learnt, "larger", _unit, needs_scores=True),
+            Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_scores=True),
+            Rule("policy", "policy", learnt, "smaller", _unit, thresholds=(0.5,), needs_scores=True),
+        )
+    }
+)
+"""The exit rules by name. A new one is a function and a line here."""
+
+
+def rule_named(name: str) -> Rule:
+    """The exit rule of this name: one of `RULES`, or the one that the method of this name brings along.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name in RULES:
+        return RULES[name]
+    if name in METHODS:
+        module = import_module(f"cosee.methods.{name}")
+        if hasattr(module, "RULE"):
+            return module.RULE
+    raise InputError(f"exit rule {name!r} is unknown; expected one of {', '.join(RULES)}.")
