@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cosee.curves import shown_curves, shown_tasks
 from cosee.errors import InputError
 from cosee.exits import check_threshold
-from cosee.plan import final_runs, shown_runs, shown_tasks, tuned_name
-from cosee.signals import SIGNALS
+from cosee.methods import METHODS
+from cosee.plan import final_runs, num_layers, tuned_name
+from cosee.rules import RULES, rule_named
 from cosee.tasks import TASKS
 
 Config = Mapping[str, Any]
@@ -48,7 +50,13 @@ def _defined(value: str, known: Mapping[str, Any], where: str) -> None:
 
 def _check_variant(config: Config, name: str) -> None:
     where, entry = f"config: variants.{name}", config["variants"][name]
+    _defined(entry["method"], METHODS, f"{where}.method")
     _defined(entry.get("same_point_as", name), config["variants"], f"{where}.same_point_as")
+    _defined(entry.get("model_of", name), config["variants"], f"{where}.model_of")
+    if "rule" in entry:
+        rule_named(entry["rule"])
+    elif "model_of" in entry or "points" in entry:
+        raise InputError(f"{where} needs a `rule` by which its models are left.")
     for axis in entry.get("tune", []):
         _defined(axis, config["grid"], f"{where}.tune")
         if axis in entry.get("fixed", {}):
@@ -91,7 +99,7 @@ def _check_figure(config: Config, name: str, spec: Config) -> None:
     for variant in spec["variants"]:
         _defined(variant, config["variants"], where)
     _check_shown(config, where, spec)
-    trained = {run.variant: run for run in shown_runs(config, spec)}
+    trained = {curve.variant: curve for curve in shown_curves(config, spec)}
     for variant in spec["variants"]:
         _defined(variant, trained, f"{where}: among what `experiments` trains for it, variants")
     if name in SINGLE and (len(spec["tasks"]), len(spec["variants"])) != (1, 1):
@@ -100,7 +108,8 @@ def _check_figure(config: Config, name: str, spec: Config) -> None:
         raise InputError(f"{where} needs `thresholds`.")
     for task in shown_tasks(config, spec):
         for threshold in spec.get("thresholds", []):
-            check_threshold(threshold, SIGNALS[spec["signal"]], TASKS[task].num_classes)
+            layers = num_layers(config, spec["backbone"])
+            check_threshold(threshold, RULES[spec["signal"]], TASKS[task].num_classes, layers)
     for target in spec.get("targets", []):
         if target not in config["protocol"]["targets"]:
             raise InputError(f"{where} shows the target speed-up {target}, which protocol.targets does not list.")

@@ -6,13 +6,22 @@ that can be concatenated over runs, splits and signals. Layers are 1-based in th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cosee.errors import InputError
-from cosee.exits import exit_layers, oracle_curve, random_scores, thin, threshold_for_speedup, tradeoff_curve
+from cosee.exits import (
+    exit_layers,
+    oracle_curve,
+    points_curve,
+    random_scores,
+    thin,
+    threshold_for_speedup,
+    tradeoff_curve,
+)
 from cosee.metrics import cross_entropy, difficulty_inversion_score, glue_scores, speedup_ratio
 from cosee.predictions import Predictions
 from cosee.rules import Rule
@@ -39,20 +48,19 @@ class RunId:
         backbone: key of the backbone.
         method: key of the variant.
         seed: seed of the run.
+        model: name of the run: a variant may have several models, one per operating point.
     """
 
     task: str
     backbone: str
     method: str
     seed: int
+    model: str
 
 
 def tradeoff_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, max_points: int = 500) -> pd.DataFrame:
-    """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, score, accuracy, f1."""
-    predicted, labels = _answers(predictions, split)
-    scores = _scores(predictions, rule)
-    curve = tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[run.task])
-    return _identified(thin(curve, max_points), run, split, rule.name)
+    """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, speedup_flops and the scores."""
+    return _identified(thin(_curve(predictions, run.task, split, rule), max_points), run, split, rule.name)
 
 
 def random_frame(
@@ -66,58 +74,74 @@ def random_frame(
     """Control: the trade-off curve of the same exits when the scores are noise; method "random"."""
     predicted, labels = _answers(predictions, split)
     scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
-    curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task])
+    curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], predictions.exit_costs)
     return _identified(thin(curve, max_points), replace(run, method="random"), split, signal)
 
 
 def oracle_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
     """Control: the trade-off curve of the same exits under an oracle that knows the labels; method "oracle"."""
-    curve = oracle_curve(*_answers(predictions, split), TASKS[run.task])
+    curve = oracle_curve(*_answers(predictions, split), TASKS[run.task], predictions.exit_costs)
     return _identified(curve, replace(run, method="oracle"), split, signal)
 
 
 def static_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
     """Control: the one point of a truncated model of k layers, as a row of a trade-off curve; method "static"."""
-    (depth,) = predictions.exit_depths
-    predicted, labels = _answers(predictions, split)
-    point = {"threshold": np.nan, "mean_exit_layer": float(depth), "speedup": predictions.num_layers / depth}
-    frame = pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[run.task])])
-    return _identified(frame, replace(run, method="static"), split, signal)
+    return _identified(_static_curve(predictions, run.task, split), replace(run, method="static"), split, signal)
 
 
-def target_thresholds(
-    selection: Predictions, rule: Rule, targets: Iterable[float] = TARGETS
-) -> list[tuple[float, float]]:
-    """Thresholds that come closest to the target speed-ups on the selection split, as pairs (target, threshold)."""
-    scores = _scores(selection, rule)
-    return [(target, threshold_for_speedup(scores, target, rule.harder_is)) for target in targets]
+def operating_points(
+    selection: Sequence[Predictions], rule: Rule, targets: Iterable[float] = TARGETS
+) -> list[list[tuple[float, float]]]:
+    """For every target speed-up the model and threshold that come closest to it on the selection split.
+
+    Args:
+        selection: predictions of every model of a curve; one, unless the method has no knob at test time.
+        rule: exit rule.
+        targets: speed-ups.
+
+    Returns:
+        Pairs (target, threshold) of every model; a target belongs to one model, of equally close ones to the first.
+    """
+    scores = [_scores(predictions, rule) for predictions in selection]
+    points: list[list[tuple[float, float]]] = [[] for _ in selection]
+    for target in targets:
+        found = [threshold_for_speedup(s, target, rule.harder_is, rule.thresholds) for s in scores]
+        missed = [abs(speedup - target) for _, speedup in found]
+        nearest = int(np.argmin(missed))
+        points[nearest].append((target, found[nearest][0]))
+    return points
 
 
 def targets_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
-    """Speed-up and scores that thresholds realise on a split: target_speedup, threshold, speedup, score, accuracy, f1.
+    """What thresholds realise on a split: target_speedup, threshold, speedup, speedup_flops, score, accuracy, f1.
 
-    The thresholds come from `target_thresholds` of the same run's predictions on the selection split.
+    The thresholds come from `operating_points` on the selection split. `adjustable` says whether they could be chosen:
+    a method without a knob at test time shows the nearest of its trained points.
     """
     predicted, labels = _answers(predictions, split)
-    target, threshold = np.transpose(list(thresholds))
+    target, threshold = np.reshape(list(thresholds), (-1, 2)).T
     layers = exit_layers(_scores(predictions, rule), threshold, rule.harder_is)
-    realised = {"speedup": speedup_ratio(layers, predictions.num_layers)}
+    realised = {
+        "speedup": speedup_ratio(layers, predictions.num_layers),
+        "speedup_flops": predictions.num_layers / np.asarray(predictions.exit_costs)[layers].mean(axis=-1),
+    }
     realised |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
     frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realised})
-    return _identified(frame, run, split, rule.name)
+    return _identified(frame.assign(adjustable=rule.thresholds is None), run, split, rule.name)
 
 
 def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
     """The row of a static model in the same frame: neither target nor threshold."""
-    frame = static_frame(run, predictions, split).drop(columns="mean_exit_layer").assign(method=run.method)
+    frame = static_frame(run, predictions, split).drop(columns="mean_exit_layer")
+    frame = frame.assign(method=run.method, adjustable=False)
     frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
     return frame
 
 
 def criteria_of(predictions: Predictions, task: str, rule: Rule) -> dict[str, float]:
     """Every selection criterion of one model on its selection split; a single exit is a curve of one point."""
-    predicted, labels = _answers(predictions, "selection")
-    return criteria(tradeoff_curve(predictions.scores(rule), predicted, labels, rule.harder_is, TASKS[task]))
+    curve_of = _static_curve if len(predictions.exit_depths) == 1 else partial(_curve, rule=rule)
+    return criteria(curve_of(predictions, task, "selection"))
 
 
 def dis_frame(run: RunId, predictions: Predictions, split: str, rule: Rule) -> pd.DataFrame:
@@ -189,6 +213,28 @@ def density_frame(
     return _identified(pd.concat(frames, ignore_index=True), run, split)
 
 
+def _curve(predictions: Predictions, task: str, split: str, rule: Rule) -> pd.DataFrame:
+    """Trade-off curve of one model: of all thresholds, or of the only ones that the rule has."""
+    predicted, labels = _answers(predictions, split)
+    scores, costs = _scores(predictions, rule), predictions.exit_costs
+    if rule.thresholds is None:
+        return tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[task], costs)
+    return points_curve(scores, rule.thresholds, predicted, labels, rule.harder_is, TASKS[task], costs)
+
+
+def _static_curve(predictions: Predictions, task: str, split: str) -> pd.DataFrame:
+    """The one point of a truncated model."""
+    (depth,) = predictions.exit_depths
+    predicted, labels = _answers(predictions, split)
+    point = {
+        "threshold": np.nan,
+        "mean_exit_layer": float(depth),
+        "speedup": predictions.num_layers / depth,
+        "speedup_flops": predictions.num_layers / predictions.exit_costs[0],
+    }
+    return pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[task])])
+
+
 def _answers(predictions: Predictions, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
     """Predicted label ids of all exits [N, M] and labels [N]."""
     if (predictions.labels < 0).any():
@@ -207,8 +253,8 @@ def _scores(predictions: Predictions, rule: Rule) -> NDArray[np.float64]:
 
 
 def _identified(frame: pd.DataFrame, run: RunId, split: str, signal: str | None = None) -> pd.DataFrame:
-    """Put the columns task, backbone, method, (signal,) seed, split before those of the frame."""
+    """Put the columns task, backbone, method, (signal,) seed, split, model before those of the frame."""
     identity = {"task": run.task, "backbone": run.backbone, "method": run.method}
     identity |= {} if signal is None else {"signal": signal}
-    identity |= {"seed": run.seed, "split": split}
+    identity |= {"seed": run.seed, "split": split, "model": run.model}
     return pd.concat([pd.DataFrame(identity, index=frame.index), frame], axis=1)

@@ -1,12 +1,13 @@
 """Early exit simulated on stored scores: exit layers, trade-off curves, thresholds for a speed-up.
 
-The exit rule here is "first": a sample leaves at the first internal exit whose score is easier than the threshold, and
-at the last exit if there is none. Exit layers are 0-based: M-1 is the last.
+A sample leaves at the first internal exit whose score is easier than the threshold, and at the last exit if there is
+none; what the score is, an exit rule says (`cosee.rules`). Exit layers are 0-based: M-1 is the last.
 
 A whole curve costs one sort. As the threshold loosens, a sample only ever moves to an earlier exit, and only to one
 that is easier than all exits before it; these moves, sorted by the score at which they happen, are the sweep.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cosee.errors import InputError
-from cosee.metrics import glue_scores, glue_scores_from_counts, hardness
-from cosee.signals import Orientation, Signal
+from cosee.metrics import glue_scores, glue_scores_from_counts, hardness, speedup_ratio
+from cosee.rules import Rule
+from cosee.signals import Orientation
 from cosee.tasks import Task
 
 IntArray = NDArray[np.int64]
@@ -42,17 +44,17 @@ def exit_layers(scores: ArrayLike, thresholds: ArrayLike, harder_is: Orientation
     return layers
 
 
-def check_threshold(threshold: float, signal: Signal, num_classes: int) -> None:
+def check_threshold(threshold: float, rule: Rule, num_classes: int, num_exits: int) -> None:
     """Refuse a threshold that no score can lie on the other side of.
 
     Raises:
-        InputError: if the threshold is NaN or outside the range of the signal for C = `num_classes`.
+        InputError: if the threshold is NaN or outside the range of the rule for C = `num_classes`, M = `num_exits`.
     """
-    low, high = signal.range(num_classes)
+    low, high = rule.range(num_classes, num_exits)
     # "Just beyond the highest score" is a valid threshold (everything exits), hence the last digit is free.
     if not low - 1e-12 <= threshold <= high + 1e-12:
         raise InputError(
-            f"threshold {threshold} for the {signal.name} signal: with {num_classes} classes its scores lie between "
+            f"threshold {threshold} for the exit rule {rule.name}: with {num_classes} classes its scores lie between "
             f"{low:.4g} and {high:.4g}, so choose a threshold in that range"
         )
 
@@ -80,6 +82,12 @@ class Sweep:
         counts = np.asarray(counts, dtype=np.int64)
         change = counts[self.sample, self.after] - counts[self.sample, self.before]
         return counts[:, -1].sum() + np.concatenate([[0], np.cumsum(change)])[self.moved]
+
+    def mean(self, values: ArrayLike, num_samples: int) -> FloatArray:
+        """Mean over samples of a value per exit [M], at every operating point [P]."""
+        values = np.asarray(values, dtype=np.float64)
+        change = np.cumsum(values[self.after] - values[self.before]) / num_samples
+        return values[-1] + np.concatenate([[0.0], change])[self.moved]
 
     def executed_layers(self, num_samples: int, num_layers: int) -> IntArray:
         """Layers executed for all samples together, at every operating point [P]."""
@@ -110,7 +118,12 @@ def sweep(scores: ArrayLike, harder_is: Orientation) -> Sweep:
 
 
 def tradeoff_curve(
-    scores: ArrayLike, predictions: ArrayLike, labels: ArrayLike, harder_is: Orientation, task: Task
+    scores: ArrayLike,
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    harder_is: Orientation,
+    task: Task,
+    exit_costs: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Exact trade-off curve: one row for every distinct operating point, by increasing speed-up.
 
@@ -120,9 +133,10 @@ def tradeoff_curve(
         labels: label ids [N].
         harder_is: orientation of the scores.
         task: decides the metrics.
+        exit_costs: cost of leaving at each exit [M], in encoder layers; None: the layers passed.
 
     Returns:
-        Columns threshold, mean_exit_layer (1-based), speedup, score, accuracy, f1.
+        Columns threshold, mean_exit_layer (1-based), speedup (layers), speedup_flops (costs), score, accuracy, f1.
     """
     predictions, labels = np.asarray(predictions), np.asarray(labels)[:, None]
     points = sweep(scores, harder_is)
@@ -131,18 +145,40 @@ def tradeoff_curve(
     return _curve(
         points.thresholds,
         points.executed_layers(*predictions.shape) / len(labels),
+        points.mean(_costs(exit_costs, predictions.shape[1]), len(labels)),
         predictions.shape[1],
         glue_scores_from_counts(correct, true_positives, len(labels), task),
     )
 
 
-def oracle_curve(predictions: ArrayLike, labels: ArrayLike, task: Task) -> pd.DataFrame:
+def points_curve(
+    scores: ArrayLike,
+    thresholds: ArrayLike,
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    harder_is: Orientation,
+    task: Task,
+    exit_costs: Sequence[float] | None = None,
+) -> pd.DataFrame:
+    """The operating points of given thresholds [K], as rows of `tradeoff_curve`."""
+    predictions = np.asarray(predictions)
+    num_samples, num_layers = predictions.shape
+    layers = exit_layers(scores, np.atleast_1d(thresholds), harder_is)
+    costs = _costs(exit_costs, num_layers)[layers].mean(axis=1)
+    chosen = glue_scores(predictions[np.arange(num_samples), layers], labels, task)
+    return _curve(thresholds, (layers + 1).mean(axis=1), costs, num_layers, chosen)
+
+
+def oracle_curve(
+    predictions: ArrayLike, labels: ArrayLike, task: Task, exit_costs: Sequence[float] | None = None
+) -> pd.DataFrame:
     """Upper bound: for k = M..1, exit at the first right exit at or after layer k, at the last if there is none.
 
     Args:
         predictions: predicted label ids of all exits [N, M].
         labels: label ids [N].
         task: decides the metrics.
+        exit_costs: cost of leaving at each exit [M], in encoder layers; None: the layers passed.
 
     Returns:
         The columns of `tradeoff_curve`, M rows by increasing speed-up; the threshold is NaN.
@@ -153,7 +189,8 @@ def oracle_curve(predictions: ArrayLike, labels: ArrayLike, task: Task) -> pd.Da
     right[:, -1] = True  # the exit taken where none is right
     layers = np.stack([first + right[:, first:].argmax(axis=1) for first in reversed(range(num_layers))])
     chosen = predictions[np.arange(num_samples), layers]
-    return _curve(np.nan, (layers + 1).mean(axis=1), num_layers, glue_scores(chosen, labels, task))
+    costs = _costs(exit_costs, num_layers)[layers].mean(axis=1)
+    return _curve(np.nan, (layers + 1).mean(axis=1), costs, num_layers, glue_scores(chosen, labels, task))
 
 
 def random_scores(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
@@ -161,10 +198,18 @@ def random_scores(shape: tuple[int, int], rng: np.random.Generator) -> FloatArra
     return rng.random(shape)
 
 
-def threshold_for_speedup(scores: ArrayLike, target: float, harder_is: Orientation) -> float:
-    """Threshold of the operating point whose speed-up on scores [N, M-1] is closest to the target.
+def threshold_for_speedup(
+    scores: ArrayLike, target: float, harder_is: Orientation, thresholds: Sequence[float] | None = None
+) -> tuple[float, float]:
+    """Threshold of the operating point whose speed-up is closest to the target, and that speed-up.
 
     Of two equally close points the slower one is taken.
+
+    Args:
+        scores: scores of the internal exits [N, M-1].
+        target: speed-up.
+        harder_is: orientation of the scores.
+        thresholds: the only ones to choose among; None: all.
 
     Raises:
         InputError: if the target lies outside [1, M], which no threshold can reach.
@@ -173,9 +218,14 @@ def threshold_for_speedup(scores: ArrayLike, target: float, harder_is: Orientati
     num_layers = num_internal + 1
     if not 1 <= target <= num_layers:
         raise InputError(f"target speed-up {target}: with {num_layers} layers it must lie between 1 and {num_layers}")
-    points = sweep(scores, harder_is)
-    speedup = num_layers / (points.executed_layers(num_samples, num_layers) / num_samples)
-    return float(points.thresholds[np.abs(speedup - target).argmin()])
+    if thresholds is None:
+        points = sweep(scores, harder_is)
+        thresholds = points.thresholds
+        speedup = num_layers / (points.executed_layers(num_samples, num_layers) / num_samples)
+    else:
+        speedup = speedup_ratio(exit_layers(scores, np.asarray(thresholds), harder_is), num_layers)
+    nearest = np.abs(speedup - target).argmin()
+    return float(thresholds[nearest]), float(speedup[nearest])
 
 
 def thin(curve: pd.DataFrame, max_points: int = 500) -> pd.DataFrame:
@@ -207,6 +257,12 @@ def _between(values: FloatArray) -> FloatArray:
     return np.concatenate([values[:1], middle, [np.nextafter(values[-1], np.inf)]])
 
 
-def _curve(thresholds: ArrayLike, mean_layers: FloatArray, num_layers: int, scores: dict) -> pd.DataFrame:
-    speedup = num_layers / mean_layers
-    return pd.DataFrame({"threshold": thresholds, "mean_exit_layer": mean_layers, "speedup": speedup, **scores})
+def _costs(exit_costs: Sequence[float] | None, num_exits: int) -> FloatArray:
+    return np.arange(1.0, num_exits + 1) if exit_costs is None else np.asarray(exit_costs)
+
+
+def _curve(
+    thresholds: ArrayLike, mean_layers: FloatArray, mean_costs: FloatArray, num_layers: int, scores: dict
+) -> pd.DataFrame:
+    speedups = {"speedup": num_layers / mean_layers, "speedup_flops": num_layers / mean_costs}
+    return pd.DataFrame({"threshold": thresholds, "mean_exit_layer": mean_layers, **speedups, **scores})

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from cosee.data import SELECTION_SPLIT
-from cosee.errors import InputError
 from cosee.tasks import TASKS
 
 RUNS_FOLDER = "results/runs"
@@ -28,7 +27,8 @@ class Run:
         task: key in `TASKS`.
         variant: key in `variants`.
         name: the variant with its signal or depth: runs of one name differ in grid point and seed only.
-        signal: exit signal that the run is trained and selected with; None where the exits play no part.
+        signal: exit signal that the run is trained with; None where training knows none.
+        rule: exit rule that the run is selected by.
         method: key in `METHODS`.
         settings: hyper-parameters of the method.
         training: settings of the training loop.
@@ -41,6 +41,7 @@ class Run:
     variant: str
     name: str
     signal: str | None
+    rule: str
     method: str
     settings: Mapping[str, Any] = field(hash=False)
     training: Mapping[str, Any] = field(hash=False)
@@ -150,20 +151,30 @@ def final_runs(config: Mapping[str, Any]) -> list[Run]:
 def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task: str, variant: str) -> Iterator[Run]:
     backbone = experiment["backbone"]
     entry = config["variants"][variant]
+    if "model_of" in entry:  # another exit rule on the models of another variant
+        return
     layers = num_layers(config, backbone)
-    training = {**config["training"], **config.get("training_by_task", {}).get(task, {})}
+    training = {**config["training"], **config.get("training_by_task", {}).get(task, {}), **entry.get("training", {})}
     fixed = entry.get("fixed", {})
     seeds = entry.get("seeds", experiment.get("seeds", config["seeds"]))
     if "depths" in entry:  # the first layers fine-tuned alone: one static model per depth
         depths = {"full": [layers], "half": [layers // 2], "between": [k for k in range(1, layers) if k != layers // 2]}
         several = entry["depths"] == "between"
         kinds = [(f"{variant}-{k:02d}" if several else variant, None, {"depth": k}) for k in depths[entry["depths"]]]
-    elif entry.get("uses_signal", True):
+    elif "points" in entry:  # one model per operating point
+        kinds = [
+            (f"{variant}-{axis}-{value}", None, {axis: value})
+            for axis, values in entry["points"].items()
+            for value in values
+        ]
+    elif "rule" not in entry and entry.get("uses_signal", True):
         kinds = [(f"{variant}-{signal}", signal, {"signal": signal}) for signal in experiment["signals"]]
     else:
         kinds = [(variant, None, {})]
     for (name, signal, settings), seed in product(kinds, seeds):
-        yield Run(backbone, task, variant, name, signal, entry["method"], {**fixed, **settings}, training, seed)
+        rule = entry.get("rule", signal or config["signals"][0])
+        settings = {**fixed, **settings}
+        yield Run(backbone, task, variant, name, signal, rule, entry["method"], settings, training, seed)
 
 
 def grid_runs(config: Mapping[str, Any]) -> list[Run]:
@@ -255,59 +266,6 @@ def grid_files(config: Mapping[str, Any], backbone: str, task: str) -> list[str]
     split = selection_split(config)
     runs = [run for run in grid_runs(config) if (run.backbone, run.task) == (backbone, task)]
     return [f"{run.folder}/logits-{split}.npz" for run in runs]
-
-
-def evaluated_runs(config: Mapping[str, Any], task: str, signal: str) -> list[Run]:
-    """Final runs of a task that an exit signal applies to: trained with it, or with none.
-
-    Raises:
-        InputError: the configuration trains nothing for this task and signal.
-    """
-    asked = {(e["backbone"], t) for e in config["experiments"] if signal in e["signals"] for t in e["tasks"]}
-    runs = [run for run in final_runs(config) if run.task == task and run.signal in (None, signal)]
-    runs = [run for run in runs if (run.backbone, run.task) in asked]
-    if not runs:
-        raise InputError(f"config: no entry of `experiments` has task {task} with signal {signal}; add one.")
-    return runs
-
-
-def evaluated_splits(run: Run, config: Mapping[str, Any]) -> list[str]:
-    """Splits with labels among those that a run predicts."""
-    return [split for split in predicted_splits(run, config) if split not in TASKS[run.task].test_splits]
-
-
-def evaluated_files(config: Mapping[str, Any], task: str, signal: str) -> list[str]:
-    """Stored logits that the results of a task and signal are made from."""
-    runs = evaluated_runs(config, task, signal)
-    return [f"{run.folder}/logits-{split}.npz" for run in runs for split in evaluated_splits(run, config)]
-
-
-def shown_tasks(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
-    """Tasks of a table or figure that are trained with its backbone and signal; the others leave their place out."""
-    trained = {(e["backbone"], s, t) for e in config["experiments"] for s in e["signals"] for t in e["tasks"]}
-    return [task for task in spec["tasks"] if (spec["backbone"], spec["signal"], task) in trained]
-
-
-def shown_runs(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Run]:
-    """Final runs that a figure shows."""
-    return [
-        run
-        for task in shown_tasks(config, spec)
-        for run in evaluated_runs(config, task, spec["signal"])
-        if run.backbone == spec["backbone"] and run.variant in spec["variants"]
-    ]
-
-
-def given_thresholds(config: Mapping[str, Any], signal: str) -> list[float]:
-    """Thresholds that figures of a signal name."""
-    specs = [spec for spec in config["figures"].values() if spec and spec["signal"] == signal]
-    return sorted({threshold for spec in specs for threshold in spec.get("thresholds", [])})
-
-
-def shown_seeds(config: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[int, ...]:
-    """Seeds that all variants of a figure were trained with: a band compares like with like."""
-    runs = shown_runs(config, spec)
-    return tuple(sorted(set.intersection(*({r.seed for r in runs if r.variant == v} for v in spec["variants"]))))
 
 
 def labels(config: Mapping[str, Any], variants: list[str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -22,10 +21,10 @@ from cosee.io import whole_file, write_frame, write_json
 from cosee.methods import make_method
 from cosee.model import count_parameters
 from cosee.plan import Run
-from cosee.prediction import predict_logits
+from cosee.prediction import Predicted, predict
 from cosee.predictions import Predictions, save_predictions
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
-from cosee.signals import SIGNALS
+from cosee.rules import rule_named
 from cosee.tasks import TASKS
 from cosee.tokens import TokenSplit
 from cosee.training import TrainingSettings, train
@@ -53,7 +52,6 @@ def execute(
     backbone: Path,
     num_layers: int,
     protocol: Mapping[str, Any],
-    default_signal: str,
     pad_id: int,
     splits: list[str],
     keep_weights: bool,
@@ -70,7 +68,6 @@ def execute(
         backbone: encoder folder.
         num_layers: full depth of the backbone.
         protocol: the section `protocol` of the configuration.
-        default_signal: exit signal by which checkpoints are compared where the run has none of its own.
         pad_id: id of the padding token.
         splits: splits to predict, among those of `tokens`.
         keep_weights: whether to write the trained weights.
@@ -81,32 +78,35 @@ def execute(
     task, settings = TASKS[run.task], TrainingSettings(**run.training)
     selection = SELECTION_SPLIT[protocol["name"]]
     on_device = {name: DeviceSplit(tokens[name], device, pad_id) for name in {"fit", selection, *splits}}
-    signal = SIGNALS[run.signal or default_signal]
+    rule = rule_named(run.rule)
 
-    def stored(logits: np.ndarray, split: str) -> Predictions:
-        return Predictions(logits, tokens[split].labels, tokens[split].idx, num_layers, model.exit_depths)
+    def stored(outputs: Predicted, split: str) -> Predictions:
+        rows = tokens[split]
+        costs = model.exit_costs(float(rows.lengths.mean()))
+        return Predictions(outputs.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, outputs.scores)
 
     method = make_method(run.method, run.settings)
     model = method.build(str(backbone), task.num_classes, run.seed).to(device)
     history, facts = train(
         model,
-        lambda steps: method.objective(steps, settings.epochs, run.seed, device),
+        method.stages(),
+        lambda schedule: method.objective(schedule, run.seed, device),
         on_device["fit"],
         on_device[selection],
         settings,
         run.seed,
-        lambda logits: criteria_of(stored(logits, selection), run.task, signal)[protocol["criterion"]],
+        lambda outputs: criteria_of(stored(outputs, selection), run.task, rule)[protocol["criterion"]],
         folder / STATE,
         state_fingerprint(
-            run, [tokens["fit"], tokens[selection]], backbone, f"{protocol['criterion']} {signal.name} {device.type}"
+            run, [tokens["fit"], tokens[selection]], backbone, f"{protocol['criterion']} {rule.name} {device.type}"
         ),
         keep_state,
         progress=progress_of(run.folder),
     )
     begin = perf_counter()
     for name in splits:
-        logits = predict_logits(model, on_device[name], settings.eval_batch_size)
-        save_predictions(folder / f"logits-{name}.npz", stored(logits, name))
+        outputs = predict(model, on_device[name], settings.eval_batch_size)
+        save_predictions(folder / f"logits-{name}.npz", stored(outputs, name))
     if keep_weights:
         save_weights(folder / "model.safetensors", model)
     write_frame(folder / "history.csv", history)
@@ -119,6 +119,7 @@ def execute(
             "selection_split": selection,
             "rows": {name: len(split) for name, split in tokens.items()},
             "parameters": count_parameters(model),
+            "stages": len(method.stages()),
             "seconds": {"training": facts.pop("seconds"), "prediction": perf_counter() - begin},
             **facts,
             "hardware": hardware(),

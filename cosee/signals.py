@@ -1,7 +1,7 @@
 """Exit signals: one number per exit that says how hard a sample still is (paper, Section 3.5).
 
-Each signal is written once, for torch tensors and NumPy arrays alike: only operators and methods that both share are
-used, so training differentiates through the very formula that the sweep evaluates in float64. Every signal stays finite
+Each signal is written once, for torch tensors and NumPy arrays alike, through the array API: training differentiates
+through the very formula that the sweep evaluates in float64. Every signal stays finite
 and keeps a correct gradient for saturated logits: the released code's softmax-then-log gives 0 * log 0 = NaN there.
 """
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from math import log
 from types import MappingProxyType
 from typing import Any, Literal
+
+from array_api_compat import array_namespace
 
 Array = Any
 """A floating torch.Tensor or numpy.ndarray."""
@@ -37,38 +39,18 @@ class Signal:
     range: Callable[[int], tuple[float, float]]
 
 
-def _exp(x: Array) -> Array:
-    # torch tensors carry their functions as methods, NumPy arrays do not: the only place where the two differ.
-    if hasattr(x, "exp"):
-        return x.exp()
-    import numpy as np
-
-    return np.exp(x)
-
-
-def _log(x: Array) -> Array:
-    if hasattr(x, "log"):
-        return x.log()
-    import numpy as np
-
-    return np.log(x)
-
-
-def _max(x: Array) -> Array:
-    """Maximum over the last axis, kept as an axis of length one [..., 1]."""
-    return x.amax(-1, keepdim=True) if hasattr(x, "amax") else x.max(axis=-1, keepdims=True)
-
-
 def log_softmax(logits: Array) -> Array:
     """Log-probabilities [..., C] of logits [..., C], without overflow."""
-    shifted = logits - _max(logits)
-    return shifted - _log(_exp(shifted).sum(-1)[..., None])
+    xp = array_namespace(logits)
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
 
 
 def energy(logits: Array) -> Array:
     """Energy score -log sum_i exp(f_i) of logits [..., C] (Eq. 10) -> [...]; lower means easier."""
-    top = _max(logits)
-    return -(top[..., 0] + _log(_exp(logits - top).sum(-1)))
+    xp = array_namespace(logits)
+    top = xp.max(logits, axis=-1, keepdims=True)
+    return -(top[..., 0] + xp.log(xp.sum(xp.exp(logits - top), axis=-1)))
 
 
 def normalized_energy(logits: Array) -> Array:
@@ -76,21 +58,23 @@ def normalized_energy(logits: Array) -> Array:
 
     Equal to the softmax probability of one more class whose logit is 0, and computed as such: no exponent is positive.
     """
-    top = _max(logits)
+    xp = array_namespace(logits)
+    top = xp.max(logits, axis=-1, keepdims=True)
     top = top * (top > 0)
-    zero = _exp(-top[..., 0])
-    return zero / (zero + _exp(logits - top).sum(-1))
+    zero = xp.exp(-top[..., 0])
+    return zero / (zero + xp.sum(xp.exp(logits - top), axis=-1))
 
 
 def normalized_entropy(logits: Array) -> Array:
     """Entropy of the prediction divided by log C, so that 0 is certain and 1 is uniform; lower means easier."""
-    log_p = log_softmax(logits)
-    return -(_exp(log_p) * log_p).sum(-1) / log(logits.shape[-1])
+    xp, log_p = array_namespace(logits), log_softmax(logits)
+    return -xp.sum(xp.exp(log_p) * log_p, axis=-1) / log(logits.shape[-1])
 
 
 def softmax_score(logits: Array) -> Array:
     """Probability of the predicted class, in [1/C, 1]; higher means easier."""
-    return 1 / _exp(logits - _max(logits)).sum(-1)
+    xp = array_namespace(logits)
+    return 1 / xp.sum(xp.exp(logits - xp.max(logits, axis=-1, keepdims=True)), axis=-1)
 
 
 SIGNALS: Mapping[str, Signal] = MappingProxyType(

@@ -11,15 +11,20 @@ from cosee.evaluation import RunId
 from cosee.exits import exit_layers, tradeoff_curve
 from cosee.metrics import difficulty_inversion_score, glue_scores, speedup_ratio
 from cosee.predictions import Predictions
+from cosee.rules import RULES
 from cosee.selection import CRITERIA, criteria
 from cosee.signals import SIGNALS
 from cosee.tasks import TASKS
 
-ENERGY = SIGNALS["energy"]
-MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13), RunId("mnli", "albert", "vanilla", 7)
+ENERGY = RULES["energy"]
+MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13, "cosee-energy"), RunId("mnli", "albert", "vanilla", 7, "vanilla")
 RUNS = pytest.mark.parametrize("run", [MRPC, MNLI], ids=["C=2", "C=3"])
-TRADEOFF = "task backbone method signal seed split threshold mean_exit_layer speedup score accuracy f1".split()
-TARGETS = "task backbone method signal seed split target_speedup threshold speedup score accuracy f1".split()
+IDENTITY = "task backbone method signal seed split model".split()
+TRADEOFF = [*IDENTITY, *"threshold mean_exit_layer speedup speedup_flops score accuracy f1".split()]
+TARGETS = [
+    *IDENTITY,
+    *"target_speedup threshold speedup speedup_flops score accuracy f1 adjustable".split(),
+]
 
 
 def multi_exit(run, num_samples=300, num_layers=6, seed=0):
@@ -29,17 +34,18 @@ def multi_exit(run, num_samples=300, num_layers=6, seed=0):
     evidence = rng.gamma(2, 0.4, (num_samples, 1, 1)) * np.arange(1, num_layers + 1)[:, None]
     logits = rng.normal(0, 1, (num_samples, num_layers, num_classes)) + evidence * np.eye(num_classes)[labels][:, None]
     depths = tuple(range(1, num_layers + 1))
-    return Predictions(logits.astype(np.float32), labels, np.arange(num_samples), num_layers, depths)
+    costs = tuple(1.1 * depth for depth in depths)
+    return Predictions(logits.astype(np.float32), labels, np.arange(num_samples), num_layers, depths, costs)
 
 
 def truncated(run, depth=3, num_layers=6):
     full = multi_exit(run)
-    return Predictions(full.logits[:, depth - 1 : depth], full.labels, full.idx, num_layers, (depth,))
+    return Predictions(full.logits[:, depth - 1 : depth], full.labels, full.idx, num_layers, (depth,), (1.1 * depth,))
 
 
 def assert_identity(frame, run, split, signal=None, method=None):
     expected = {"task": run.task, "backbone": run.backbone, "method": method or run.method}
-    expected |= ({"signal": signal} if signal else {}) | {"seed": run.seed, "split": split}
+    expected |= ({"signal": signal} if signal else {}) | {"seed": run.seed, "split": split, "model": run.model}
     assert list(frame.columns[: len(expected)]) == list(expected)
     assert len(frame) and (frame[list(expected)] == list(expected.values())).all(axis=None)
 
@@ -48,12 +54,14 @@ def assert_identity(frame, run, split, signal=None, method=None):
 @pytest.mark.parametrize("name", SIGNALS)
 def test_tradeoff_frame_is_the_curve_of_the_float64_scores(run, name):
     signal, predictions, task = SIGNALS[name], multi_exit(run), TASKS[run.task]
-    frame = evaluation.tradeoff_frame(run, predictions, "dev", signal, max_points=10_000)
+    frame = evaluation.tradeoff_frame(run, predictions, "dev", RULES[name], max_points=10_000)
     assert list(frame.columns) == TRADEOFF
     assert_identity(frame, run, "dev", name)
     logits = predictions.logits.astype(np.float64)
-    curve = tradeoff_curve(signal.score(logits[:, :-1]), logits.argmax(-1), predictions.labels, signal.harder_is, task)
-    pd.testing.assert_frame_equal(frame[TRADEOFF[6:]], curve)
+    scores, labels, costs = signal.score(logits[:, :-1]), predictions.labels, predictions.exit_costs
+    curve = tradeoff_curve(scores, logits.argmax(-1), labels, signal.harder_is, task, costs)
+    pd.testing.assert_frame_equal(frame[TRADEOFF[7:]], curve)
+    np.testing.assert_allclose(frame["speedup_flops"], frame["speedup"] / 1.1)
 
 
 def test_tradeoff_frame_is_thinned_but_keeps_both_ends():
@@ -91,7 +99,7 @@ def test_static_frame_is_one_point_at_the_cost_of_its_depth():
 @RUNS
 def test_targets_are_found_on_the_selection_split_and_realised_on_another(run):
     sel, dev = multi_exit(run, seed=1), multi_exit(run, seed=2)
-    thresholds = evaluation.target_thresholds(sel, ENERGY, (1.5, 3.0))
+    (thresholds,) = evaluation.operating_points([sel], ENERGY, (1.5, 3.0))
     frame = evaluation.targets_frame(run, dev, "dev", ENERGY, thresholds)
     assert list(frame.columns) == TARGETS
     assert_identity(frame, run, "dev", "energy")
@@ -100,9 +108,37 @@ def test_targets_are_found_on_the_selection_split_and_realised_on_another(run):
         on_sel = exit_layers(sel.scores(ENERGY), row.threshold, "larger")
         assert speedup_ratio(on_sel, 6) == pytest.approx(row.target_speedup, rel=0.01)
         on_dev = exit_layers(dev.scores(ENERGY), row.threshold, "larger")
-        assert row.speedup == speedup_ratio(on_dev, 6)
+        assert row.speedup == speedup_ratio(on_dev, 6) and row.adjustable
+        assert row.speedup_flops == pytest.approx(row.speedup / 1.1)
         expected = glue_scores(dev.predicted[np.arange(300), on_dev], dev.labels, TASKS[run.task])
         np.testing.assert_array_equal([row.score, row.accuracy, row.f1], list(expected.values()))
+
+
+POLICY = RULES["policy"]
+
+
+def halting(run, speed, seed=0):
+    """Predictions of a method with a policy that leaves the earlier, the larger `speed`."""
+    predictions = multi_exit(run, seed=seed)
+    learnt = np.random.default_rng(seed).random((300, 6)) < speed
+    return Predictions(**vars(predictions) | {"learnt": learnt.astype(np.float32)})
+
+
+def test_a_method_without_a_knob_shows_the_nearest_of_its_trained_points():
+    models = [halting(MRPC, speed) for speed in (0.05, 0.2, 0.6)]
+    reached = [speedup_ratio(exit_layers(m.scores(POLICY), 0.5, "smaller"), 6) for m in models]
+    assert reached[0] < 1.5 < reached[1] < 3 < reached[2] < 4
+    points = evaluation.operating_points(models, POLICY, (1.1, 1.5, 3.0, 4.0))
+    nearest = [int(np.abs(np.array(reached) - target).argmin()) for target in (1.1, 1.5, 3.0, 4.0)]
+    assert [[target for target, _ in of_model] for of_model in points] == [
+        [t for t, n in zip((1.1, 1.5, 3.0, 4.0), nearest, strict=True) if n == m] for m in range(3)
+    ]
+    frame = evaluation.targets_frame(MRPC, models[2], "dev", POLICY, points[2])
+    assert not frame["adjustable"].any() and set(frame["threshold"]) == {0.5}
+    np.testing.assert_allclose(frame["speedup"], reached[2])
+    assert len(evaluation.targets_frame(MRPC, models[0], "dev", POLICY, [])) == 0
+    (point,) = evaluation.tradeoff_frame(MRPC, models[1], "dev", POLICY).to_dict("records")
+    assert (point["threshold"], point["speedup"]) == (0.5, pytest.approx(reached[1]))
 
 
 def test_static_models_have_a_row_among_the_targets():
@@ -119,13 +155,13 @@ def test_dis_frame_has_a_row_for_every_internal_exit(run):
     logits = np.round(predictions.logits)  # ties
     frame = evaluation.dis_frame(run, Predictions(**(vars(predictions) | {"logits": logits})), "dev", ENERGY)
     assert_identity(frame, run, "dev", "energy")
-    assert list(frame.columns[6:]) == ["layer", "dis", "dis_strict", "num_easy", "num_hard"]
+    assert list(frame.columns[7:]) == ["layer", "dis", "dis_strict", "num_easy", "num_hard"]
     assert frame["layer"].tolist() == [1, 2, 3, 4, 5]
     for row in frame.itertuples():
         exit_logits = logits[:, row.layer - 1].astype(np.float64)
         correct = exit_logits.argmax(-1) == predictions.labels
         assert (row.num_easy, row.num_hard) == (correct.sum(), 300 - correct.sum())
-        assert row.dis == difficulty_inversion_score(ENERGY.score(exit_logits), correct, "larger")
+        assert row.dis == difficulty_inversion_score(SIGNALS["energy"].score(exit_logits), correct, "larger")
         assert row.dis_strict < row.dis
 
 
@@ -134,7 +170,7 @@ def test_layers_frame_scores_every_exit_for_all_samples(run):
     predictions = multi_exit(run)
     frame = evaluation.layers_frame(run, predictions, "dev")
     assert_identity(frame, run, "dev")
-    assert list(frame.columns[5:]) == ["layer", "score", "accuracy", "f1", "loss"]
+    assert list(frame.columns[6:]) == ["layer", "score", "accuracy", "f1", "loss"]
     assert frame["layer"].tolist() == [1, 2, 3, 4, 5, 6]
     for m, row in enumerate(frame.itertuples()):
         expected = glue_scores(predictions.predicted[:, m], predictions.labels, TASKS[run.task])
@@ -153,7 +189,7 @@ def test_histogram_frame_counts_every_sample_once_where_it_exits(run):
     predictions, classes = multi_exit(run), TASKS[run.task].classes
     frame = evaluation.histogram_frame(run, predictions, "fit", ENERGY, [(2.0, 0.2), (np.nan, 0.05)])
     assert_identity(frame, run, "fit", "energy")
-    assert list(frame.columns[6:]) == ["threshold", "target_speedup", "layer", "label", "count", "speedup"]
+    assert list(frame.columns[7:]) == ["threshold", "target_speedup", "layer", "label", "count", "speedup"]
     assert len(frame) == 2 * 6 * len(classes)
     for threshold, rows in frame.groupby("threshold"):
         layers = exit_layers(predictions.scores(ENERGY), threshold, "larger")
@@ -168,7 +204,7 @@ def test_density_frame_has_common_bins_and_unit_mass():
     predictions = multi_exit(MRPC)
     frame = evaluation.density_frame(MRPC, predictions, "dev", layers=[2, 5], bins=20)
     assert_identity(frame, MRPC, "dev")
-    assert list(frame.columns[5:]) == ["layer", "kind", "bin_left", "bin_right", "density"]
+    assert list(frame.columns[6:]) == ["layer", "kind", "bin_left", "bin_right", "density"]
     assert len(frame) == 2 * 2 * 20
     for (kind, layer), rows in frame.groupby(["kind", "layer"]):
         width = rows["bin_right"] - rows["bin_left"]

@@ -17,6 +17,7 @@ from cosee.exits import (
     tradeoff_curve,
 )
 from cosee.metrics import glue_scores, speedup_ratio
+from cosee.rules import RULES
 from cosee.signals import SIGNALS
 from cosee.tasks import TASKS
 
@@ -133,7 +134,7 @@ def test_the_curve_of_real_signals_runs_from_the_last_exit_to_the_first_within_t
     assert fastest["score"] == glue_scores(predictions[:, 0], labels, task)["score"]
     assert curve["threshold"].is_monotonic_increasing or curve["threshold"].is_monotonic_decreasing
     for threshold in curve["threshold"]:
-        check_threshold(threshold, signal, task.num_classes)
+        check_threshold(threshold, RULES[name], task.num_classes, 12)
 
 
 @given(SCORES, ORIENTATIONS, SEEDS)
@@ -156,31 +157,31 @@ def test_thresholds_lie_midway_between_the_scores_they_separate():
 @pytest.mark.parametrize("name", SIGNALS)
 def test_a_threshold_outside_the_signals_range_is_refused(name):
     low, high = SIGNALS[name].range(3)
-    check_threshold((low + high) / 2, SIGNALS[name], 3)
+    check_threshold((low + high) / 2, RULES[name], 3, 12)
     for threshold in (low - 0.01, high + 0.01, np.nan):
-        with pytest.raises(InputError, match=f"{name} signal"):
-            check_threshold(threshold, SIGNALS[name], 3)
+        with pytest.raises(InputError, match=f"exit rule {name}"):
+            check_threshold(threshold, RULES[name], 3, 12)
 
 
 def test_a_softmax_threshold_below_one_half_is_refused_for_two_classes_only():
-    check_threshold(0.4, SIGNALS["softmax"], 3)
+    check_threshold(0.4, RULES["softmax"], 3, 12)
     with pytest.raises(InputError, match=r"between 0\.5 and 1"):
-        check_threshold(0.4, SIGNALS["softmax"], 2)
+        check_threshold(0.4, RULES["softmax"], 2, 12)
 
 
 @given(SCORES, ORIENTATIONS, st.floats(1, 2))
 def test_the_threshold_for_a_speedup_is_the_closest_of_all(scores, harder_is, target):
     num_layers = scores.shape[1] + 1
-    threshold = threshold_for_speedup(scores, target, harder_is)
+    threshold, reached = threshold_for_speedup(scores, target, harder_is)
     realised = speedup_ratio(exit_layers(scores, threshold, harder_is), num_layers)
     everything = speedup_ratio(exit_layers(scores, sweep(scores, harder_is).thresholds, harder_is), num_layers)
-    assert abs(realised - target) == np.abs(everything - target).min()
+    assert abs(realised - target) == np.abs(everything - target).min() and reached == realised
 
 
 def test_of_two_equally_close_operating_points_the_slower_is_taken():
     scores = [[0.1], [0.1]]  # speed-up 1 or 2
-    assert (exit_layers(scores, threshold_for_speedup(scores, 1.5, "larger"), "larger") == 1).all()
-    assert (exit_layers(scores, threshold_for_speedup(scores, 1.51, "larger"), "larger") == 0).all()
+    assert (exit_layers(scores, threshold_for_speedup(scores, 1.5, "larger")[0], "larger") == 1).all()
+    assert (exit_layers(scores, threshold_for_speedup(scores, 1.51, "larger")[0], "larger") == 0).all()
 
 
 @pytest.mark.parametrize("target", [0.9, 3.1, np.nan])

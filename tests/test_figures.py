@@ -24,7 +24,7 @@ from cosee.figures.frames import seed_band
 from cosee.figures.style import COLOURS, TEXT_WIDTH, line_styles
 from cosee.figures.training import smooth
 from cosee.predictions import Predictions
-from cosee.signals import SIGNALS
+from cosee.rules import RULES
 
 LABELS = {variant: frames.LABELS[variant] for variant in ("vanilla", "wo_osc", "cosee")}
 NOTE = "Data: generated. Backbone: tiny. Split: dev. Protocol: heldout. Runs: 3 seeds (1, 2, 3)."
@@ -240,8 +240,10 @@ def test_smoothing_does_not_mix_seeds():
 
 def test_figures_take_what_evaluation_gives():
     rng = np.random.default_rng(0)
-    predictions = Predictions(rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)))
-    run, energy = evaluation.RunId("sst2", "bert", "cosee", 1), SIGNALS["energy"]
+    predictions = Predictions(
+        rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)), tuple(range(1, 7))
+    )
+    run, energy = evaluation.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
     thresholds = evaluation.target_thresholds(predictions, energy)
     curves = [
         evaluation.tradeoff_frame(run, predictions, "dev", energy),

@@ -7,7 +7,7 @@ import sys
 import pytest
 from presets import read
 
-from cosee import plan
+from cosee import curves, plan
 from cosee.tasks import TASKS
 
 
@@ -124,7 +124,7 @@ def test_splits_follow_protocol_task_and_source(config, tmp_path):
     (tmp_path / "mnli").mkdir()
     (tmp_path / "mnli" / "test_matched-00000-of-00001.parquet").touch()
     assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm", "test"]
-    assert plan.evaluated_splits(run, config) == ["fit", "dev", "dev_mm"]
+    assert curves.evaluated_splits(run, config) == ["fit", "dev", "dev_mm"]
 
 
 def test_paper_grid_has_144_points():
@@ -138,5 +138,5 @@ def test_the_plan_needs_no_torch():
 
 
 def test_figures_show_the_seeds_that_all_their_variants_have(config):
-    assert plan.shown_seeds(config, config["figures"]["fig4"]) == (0, 1)
-    assert plan.shown_seeds(config, config["figures"]["fig8"]) == (0,)
+    assert curves.shown_seeds(config, config["figures"]["fig4"]) == (0, 1)
+    assert curves.shown_seeds(config, config["figures"]["fig8"]) == (0,)

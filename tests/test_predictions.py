@@ -3,7 +3,7 @@ import pytest
 
 from cosee.errors import InputError
 from cosee.predictions import Predictions, load_predictions, save_predictions
-from cosee.signals import SIGNALS
+from cosee.rules import RULES
 
 
 def make_predictions(num_samples=7, num_layers=4, num_classes=2):
@@ -14,6 +14,7 @@ def make_predictions(num_samples=7, num_layers=4, num_classes=2):
         idx=np.arange(num_samples)[::-1].copy(),
         num_layers=num_layers,
         exit_depths=tuple(range(1, num_layers + 1)),
+        exit_costs=tuple(1.01 * depth for depth in range(1, num_layers + 1)),
     )
 
 
@@ -25,6 +26,7 @@ def test_what_is_saved_is_loaded_bit_by_bit(tmp_path):
         assert getattr(loaded, name).dtype == getattr(predictions, name).dtype
         np.testing.assert_array_equal(getattr(loaded, name), getattr(predictions, name))
     assert (loaded.num_layers, loaded.exit_depths) == (4, (1, 2, 3, 4))
+    assert loaded.exit_costs == predictions.exit_costs and loaded.learnt is None
     assert [entry.name for entry in tmp_path.iterdir()] == ["logits-dev.npz"]
 
 
@@ -83,8 +85,21 @@ def test_shapes_that_do_not_fit_are_refused(change):
 
 def test_scores_are_float64_of_the_internal_exits():
     predictions = make_predictions()
-    scores = predictions.scores(SIGNALS["energy"])
+    scores = predictions.scores(RULES["energy"])
     assert scores.dtype == np.float64 and scores.shape == (7, 3)
     f = predictions.logits[2, 1].astype(float)
     assert scores[2, 1] == pytest.approx(1 / (1 + np.exp(f).sum()))
     assert predictions.predicted[2, 1] == f.argmax()
+
+
+def test_learnt_scores_are_kept_and_read_by_the_rules_that_need_them(tmp_path):
+    learnt = np.random.default_rng(1).random((7, 4)).astype(np.float32)
+    predictions = Predictions(**vars(make_predictions()) | {"learnt": learnt})
+    save_predictions(tmp_path / "logits-dev.npz", predictions)
+    loaded = load_predictions(tmp_path / "logits-dev.npz")
+    np.testing.assert_array_equal(loaded.learnt, learnt)
+    np.testing.assert_array_equal(loaded.scores(RULES["uncertainty"]), learnt[:, :-1].astype(np.float64))
+    with pytest.raises(InputError, match="exit rule uncertainty: the model has learnt no scores"):
+        make_predictions().scores(RULES["uncertainty"])
+    with pytest.raises(InputError, match=r"learnt scores of shape \(7, 3\) do not fit logits of shape \(7, 4, 2\)"):
+        Predictions(**vars(make_predictions()) | {"learnt": learnt[:, :3]})

@@ -17,8 +17,8 @@ from cosee.predictions import load_predictions
 from cosee.runs import STATE, execute, progress_of
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}
-COSEE = Run("bert", "rte", "cosee", "cosee-energy", "energy", "cosee", {"signal": "energy"}, TRAINING, seed=3)
-HALF = Run("bert", "rte", "half", "half", None, "finetune", {"depth": 2}, TRAINING, seed=3)
+COSEE = Run("bert", "rte", "cosee", "cosee-energy", "energy", "energy", "cosee", {"signal": "energy"}, TRAINING, seed=3)
+HALF = Run("bert", "rte", "half", "half", None, "energy", "finetune", {"depth": 2}, TRAINING, seed=3)
 TOKENS = {name: token_split(rows, seed) for seed, (name, rows) in enumerate({"fit": 40, "sel": 24, "dev": 20}.items())}
 PROTOCOL = {"name": "heldout", "criterion": "area"}
 
@@ -30,7 +30,6 @@ def do(run, folder, backbone, monkeypatch, **changes):
     settings = {
         "num_layers": LAYERS,
         "protocol": PROTOCOL,
-        "default_signal": "energy",
         "pad_id": PAD,
         "splits": ["fit", "sel", "dev"],
         "keep_weights": True,

@@ -25,7 +25,7 @@ def results(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def exits(results) -> pd.DataFrame:
     """Dev accuracy of every exit of the vanilla mini-BERT: one row per task, one column per exit, mean over seeds."""
-    frames = pd.concat([pd.read_csv(results / task / "layers.csv") for task in TASKS])
+    frames = pd.concat([pd.read_csv(results / task / "energy_layers.csv") for task in TASKS])
     vanilla = frames.query("backbone == 'bert' and method == 'vanilla' and split == 'dev'")
     return vanilla.pivot_table(index="task", columns="layer", values="accuracy")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from cosee import NUMERICS_VERSION, plan, provenance
+from cosee import NUMERICS_VERSION, curves, plan, provenance
 from cosee.captions import Context
 from cosee.checks import check
 from cosee.cost import announcement
@@ -51,32 +51,40 @@ GPUS = int(provenance.has_nvidia_driver())
 wildcard_constraints:
     task="|".join(TASK_NAMES),
     backbone="|".join(config["backbones"]),
-    signal="|".join(config["signals"]),
+    signal="|".join([*config["signals"], curves.OWN]),
 
 
 TABLES = ["table1", "table4"] + [name for name in ("table2", "table3") if config["tables"][name]]
 
 # name -> (what it shows, script, file of each task that it is drawn from)
 FIGURES = {
-    "fig1": ("exit-layers", "exits", "{signal}_exits.csv"),
-    "fig3": ("energy", "energy", "energy_distribution.csv"),
-    "fig4": ("tradeoff-energy", "tradeoff", "{signal}_tradeoff.csv"),
-    "fig5": ("dis", "dis", "{signal}_dis.csv"),
+    "fig1": ("exit-layers", "exits", "exits.csv"),
+    "fig3": ("energy", "energy", "density.csv"),
+    "fig4": ("tradeoff-energy", "tradeoff", "tradeoff.csv"),
+    "fig5": ("dis", "dis", "dis.csv"),
     "fig6": ("training", "training", None),
-    "fig7": ("exit-layers", "exits", "{signal}_exits.csv"),
-    "fig8": ("tradeoff-entropy", "tradeoff", "{signal}_tradeoff.csv"),
-    "fig9": ("tradeoff-softmax", "tradeoff", "{signal}_tradeoff.csv"),
+    "fig7": ("exit-layers", "exits", "exits.csv"),
+    "fig8": ("tradeoff-entropy", "tradeoff", "tradeoff.csv"),
+    "fig9": ("tradeoff-softmax", "tradeoff", "tradeoff.csv"),
 }
 SPLITS = {"fig6": "fit, the training rows", "fig7": "fit and dev"}  # all others show dev alone
 DRAWN = {name: spec for name, spec in config["figures"].items() if spec}
 
 
+def result_files(spec, kind):
+    """Results that a table or figure is made from: of its signal, and of the variants with rules of their own."""
+    return [
+        f"results/{task}/{signal}_{kind}"
+        for task in curves.shown_tasks(config, spec)
+        for signal in curves.shown_signals(config, spec, task)
+    ]
+
+
 def figure_inputs(name):
-    spec, source = DRAWN[name], FIGURES[name][2]
-    tasks = plan.shown_tasks(config, spec)
-    if source is None:
-        return [f"{run.folder}/history.csv" for run in plan.shown_runs(config, spec)]
-    return [f"results/{task}/{source.format(signal=spec['signal'])}" for task in tasks]
+    spec, kind = DRAWN[name], FIGURES[name][2]
+    if kind is None:
+        return [f"{run.folder}/history.csv" for curve in curves.shown_curves(config, spec) for run in curve.runs]
+    return result_files(spec, kind)
 
 
 def reference_inputs(name):
@@ -85,12 +93,12 @@ def reference_inputs(name):
     first = config["signals"][0]
     if FIGURES[name][1] != "tradeoff" or spec["signal"] == first:
         return []
-    return [f"results/{task}/{first}_tradeoff.csv" for task in plan.shown_tasks(config, spec)]
+    return [f"results/{task}/{first}_tradeoff.csv" for task in curves.shown_tasks(config, spec)]
 
 
 def seeds_of(name):
     """Seeds that a figure shows: those of all its variants; Figure 3 draws one, as bins differ between runs."""
-    seeds = plan.shown_seeds(config, DRAWN[name])
+    seeds = curves.shown_seeds(config, DRAWN[name])
     return seeds[:1] if FIGURES[name][1] == "energy" else seeds
 
 

@@ -29,9 +29,7 @@ for name in sorted(set(TABLES) & {"table2", "table3"}):
         name:
             name
         input:
-            targets=expand(
-                "results/{task}/{signal}_targets.csv", task=plan.shown_tasks(config, spec), signal=spec["signal"]
-            ),
+            targets=result_files(spec, "targets.csv"),
             reported=PROJECT / f"config/reported/{name}.csv",
         output:
             **table_outputs(name),

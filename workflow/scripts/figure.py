@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cosee import figures, plan
+from cosee import figures
+from cosee.curves import shown_curves
 from cosee.io import read_frame, read_frames
 from cosee.scripting import logged
 
@@ -67,12 +68,12 @@ def dis(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
 
 def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 6."""
-    runs = plan.shown_runs(snakemake.config, spec)
     histories = [
         read_frame(f"{run.folder}/history.csv").assign(
             task=run.task, backbone=run.backbone, method=run.variant, seed=run.seed
         )
-        for run in runs
+        for curve in shown_curves(snakemake.config, spec)
+        for run in curve.runs
         if run.seed in snakemake.params.seeds
     ]
     return figures.training_figure(pd.concat(histories, ignore_index=True), labels, note, tasks=spec["tasks"])

@@ -6,9 +6,9 @@ from cosee import plan
 from cosee.evaluation import criteria_of
 from cosee.io import write_yaml
 from cosee.predictions import load_predictions
+from cosee.rules import rule_named
 from cosee.scripting import logged
 from cosee.selection import choose, selection_record
-from cosee.signals import SIGNALS
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -26,7 +26,7 @@ with logged(snakemake.log[0]):
         for point in points:
             folder = plan.with_point(run, point, plan.point_name(point)).folder
             predictions = load_predictions(f"{folder}/logits-{split}.npz")
-            rows.append({**point, **criteria_of(predictions, run.task, SIGNALS[run.signal or config["signals"][0]])})
+            rows.append({**point, **criteria_of(predictions, run.task, rule_named(run.rule))})
         best, others = choose(pd.DataFrame(rows), protocol["criterion"])
         chosen[name] = selection_record(best, others, protocol["criterion"], protocol["name"], split)
     write_yaml(snakemake.output[0], {"chosen": chosen})

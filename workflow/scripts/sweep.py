@@ -1,4 +1,4 @@
-"""Trade-off curves, scores at target speed-ups, DIS and exit-layer histograms of one task and signal."""
+"""Everything that follows from the stored outputs of one task: curves, scores at target speed-ups, DIS, exits."""
 
 from typing import TYPE_CHECKING
 
@@ -6,38 +6,49 @@ import pandas as pd
 
 from cosee import evaluation as ev
 from cosee import plan
+from cosee.curves import curves, evaluated_splits
 from cosee.io import write_frame
 from cosee.predictions import load_predictions
+from cosee.rules import rule_named
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
-from cosee.signals import SIGNALS
 from cosee.tasks import TASKS
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    config, name, signal = snakemake.config, snakemake.wildcards.task, SIGNALS[snakemake.wildcards.signal]
-    tradeoff, targets, dis, exits = [], [], [], []
-    for run in plan.evaluated_runs(config, name, signal.name):
-        who = ev.RunId(name, run.backbone, run.variant, run.seed)
-        splits = {s: load_predictions(f"{run.folder}/logits-{s}.npz") for s in plan.evaluated_splits(run, config)}
-        evaluated = {s: splits[s] for s in TASKS[name].eval_splits}
-        if len(splits["dev"].exit_depths) == 1:
-            tradeoff += [ev.static_frame(who, predictions, s, signal.name) for s, predictions in evaluated.items()]
-            targets += [ev.static_targets_frame(who, predictions, s) for s, predictions in evaluated.items()]
-            continue
-        found = ev.target_thresholds(splits[plan.selection_split(config)], signal, snakemake.params.targets)
-        shown = [*found, *((float("nan"), threshold) for threshold in snakemake.params.thresholds)]
-        for s, predictions in evaluated.items():
-            tradeoff.append(ev.tradeoff_frame(who, predictions, s, signal))
-            targets.append(ev.targets_frame(who, predictions, s, signal, found))
-            dis.append(ev.dis_frame(who, predictions, s, signal))
-            if run.variant == config["control"]:
-                tradeoff.append(
-                    ev.random_frame(who, predictions, s, numpy_generator(run.seed, "random", s), signal.name)
-                )
-                tradeoff.append(ev.oracle_frame(who, predictions, s, signal.name))
-        exits += [ev.histogram_frame(who, splits[s], s, signal, shown) for s in ("fit", "dev")]
-    for kind, frames in (("tradeoff", tradeoff), ("targets", targets), ("dis", dis), ("exits", exits)):
-        write_frame(snakemake.output[kind], pd.concat(frames, ignore_index=True))
+    config, name, selection = snakemake.config, snakemake.wildcards.task, plan.selection_split(snakemake.config)
+    given = [(float("nan"), threshold) for threshold in snakemake.params.thresholds]
+    frames = {kind: [] for kind in snakemake.output.keys()}  # noqa: SIM118 (not a mapping)
+    for curve in curves(config, name, snakemake.wildcards.signal):
+        rule = rule_named(curve.rule)
+        models = [
+            {split: load_predictions(f"{run.folder}/logits-{split}.npz") for split in evaluated_splits(run, config)}
+            for run in curve.runs
+        ]
+        is_static = len(models[0][selection].exit_depths) == 1
+        found = (
+            [[]] if is_static else ev.operating_points([m[selection] for m in models], rule, snakemake.params.targets)
+        )
+        for run, model, points in zip(curve.runs, models, found, strict=True):
+            who = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
+            for split in TASKS[name].eval_splits:
+                predictions = model[split]
+                frames["layers"].append(ev.layers_frame(who, predictions, split))
+                if is_static:
+                    frames["tradeoff"].append(ev.static_frame(who, predictions, split, rule.name))
+                    frames["targets"].append(ev.static_targets_frame(who, predictions, split))
+                    continue
+                frames["tradeoff"].append(ev.tradeoff_frame(who, predictions, split, rule))
+                frames["targets"].append(ev.targets_frame(who, predictions, split, rule, points))
+                frames["dis"].append(ev.dis_frame(who, predictions, split, rule))
+                frames["density"].append(ev.density_frame(who, predictions, split))
+                if curve.variant == config["control"]:
+                    rng = numpy_generator(run.seed, "random", split)
+                    frames["tradeoff"].append(ev.random_frame(who, predictions, split, rng, rule.name))
+                    frames["tradeoff"].append(ev.oracle_frame(who, predictions, split, rule.name))
+            if not is_static:
+                frames["exits"] += [ev.histogram_frame(who, model[s], s, rule, points + given) for s in ("fit", "dev")]
+    for kind, parts in frames.items():
+        write_frame(snakemake.output[kind], pd.concat(parts, ignore_index=True))

@@ -27,7 +27,6 @@ with logged(snakemake.log[0]):
             backbone,
             num_layers=plan.num_layers(config, run.backbone),
             protocol=config["protocol"],
-            default_signal=config["signals"][0],
             pad_id=padding_id(backbone / "tokenizer.json"),
             splits=plan.predicted_splits(run, config),
             keep_weights=stage == "final",
