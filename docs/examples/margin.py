@@ -1,0 +1,61 @@
+"""A method in one file: exits that learn alone in turn, and leave where their two best classes lie far apart.
+
+Copied to `cosee/methods/margin.py`, it is the method `margin` with the exit rule `margin` of every configuration:
+
+    variants:
+      margin: { label: Margin, method: margin, rule: margin, fixed: { period: 2 } }
+"""
+
+from dataclasses import dataclass
+
+import torch
+from array_api_compat import array_namespace
+from torch import Tensor
+
+from cosee.batches import Batch
+from cosee.losses import exit_cross_entropies
+from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.model import MultiExitModel
+from cosee.rules import Rule
+from cosee.schedule import Schedule
+from cosee.signals import Array, log_softmax
+
+
+def margin(logits: Array, scores: Array | None = None) -> Array:
+    """Probability of the best class minus that of the second best: logits [N, m, C] -> [N, m]."""
+    xp = array_namespace(logits)
+    ascending = xp.sort(xp.exp(log_softmax(logits)), axis=-1)
+    return ascending[..., -1] - ascending[..., -2]
+
+
+RULE = Rule("margin", "margin", margin, "smaller", range=lambda num_classes, num_exits: (0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Margin(Method):
+    """In every step the last exit learns, and one in `period` of the others."""
+
+    period: int = 2
+    dropout: float = 0.1
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A linear head after every layer of the backbone in `folder`."""
+        return linear_exits_model(folder, num_classes, self.dropout, seed)
+
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "InTurn":
+        """The cross-entropy of those whose turn it is."""
+        return InTurn(self.period)
+
+
+class InTurn(Objective):
+    """Mean cross-entropy of the exits m with m = step (mod period), and of the last."""
+
+    def __init__(self, period: int) -> None:
+        """Remember the period."""
+        self.period = period
+
+    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch."""
+        means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
+        loss = means[:-1][step % self.period :: self.period].mean() + means[-1]
+        return loss, {"mean_ce": means.mean().detach()}

@@ -1,0 +1,64 @@
+"""The example of the README: a method and its exit rule, in a file that the project does not have."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import LAYERS, PAD, token_split
+
+import cosee.methods
+from cosee.batches import DeviceSplit
+from cosee.evaluation import RunId, tradeoff_frame
+from cosee.inference import early_exit
+from cosee.plan import Run
+from cosee.predictions import load_predictions
+from cosee.rules import rule_named
+from cosee.runs import execute
+
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/margin.py"
+TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 8, "warmup": 0.1}
+
+
+@pytest.fixture
+def extended(tmp_path, monkeypatch):
+    """The package with one file more."""
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    shutil.copy(EXAMPLE, folder / "margin.py")
+    monkeypatch.setattr(cosee.methods, "__path__", [*cosee.methods.__path__, str(folder)])
+    monkeypatch.delitem(__import__("sys").modules, "cosee.methods.margin", raising=False)
+
+
+def test_a_file_is_all_that_a_method_with_a_rule_of_its_own_needs(extended, tiny_bert, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = Run("bert", "rte", "margin", "margin", None, "margin", "margin", {"period": 3}, TRAINING, seed=0)
+    tokens = {
+        name: token_split(rows, seed) for seed, (name, rows) in enumerate({"fit": 96, "sel": 48, "dev": 64}.items())
+    }
+    execute(
+        run,
+        tokens,
+        tiny_bert,
+        num_layers=LAYERS,
+        protocol={"name": "heldout", "criterion": "area"},
+        pad_id=PAD,
+        splits=["sel", "dev"],
+        keep_weights=True,
+        keep_state=False,
+        device=torch.device("cpu"),
+    )
+    predictions, rule = load_predictions(f"{run.folder}/logits-dev.npz"), rule_named("margin")
+    curve = tradeoff_frame(RunId("rte", "bert", "margin", 0, run.name), predictions, "dev", rule)
+    assert curve["signal"].unique().tolist() == ["margin"]
+    assert len(curve) > 10 and curve["speedup"].iloc[[0, -1]].tolist() == [1, LAYERS]
+    assert curve["accuracy"].max() > 0.7  # chance is one half
+
+    top_two = np.sort(predictions.logits[5, 1].astype(float))[::-1][:2]
+    p = np.exp(top_two - np.logaddexp.reduce(predictions.logits[5, 1].astype(float)))
+    assert predictions.scores(rule)[5, 1] == pytest.approx(p[0] - p[1])
+
+    model = cosee.methods.make_method("margin", {}).build(str(tiny_bert), 2, 0).eval()
+    _, layers = early_exit(model, DeviceSplit(tokens["dev"], torch.device("cpu"), PAD).batch(np.arange(8)), rule, 1.0)
+    assert layers.tolist() == [LAYERS - 1] * 8  # no margin surpasses one
