@@ -1,0 +1,240 @@
+"""ConsistentEE (Zeng et al. 2024): where to leave is learnt by reinforcement, and one right exit per sample is enough.
+
+Three stages: all exits are trained together, as PABEE does; then a policy network per exit, nothing else; then both,
+each sample at the exits that its policy takes. How hard a sample is, its memorised layer, is measured in between.
+
+The default follows the paper where the released code departs from it. There the reward has no term for speed
+(`alpha = 0` here), exits are not sampled but taken where the policy passes one half, so that rollouts of a sample
+differ by dropout only, and every rollout is a forward pass of its own. Here they are samples of the policy on the
+outputs of one pass. Initialisation, stages, their lengths and their learning rates are those of the released code.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cosee.backbone import Backbone, load_backbone
+from cosee.batches import Batch, DeviceSplit
+from cosee.errors import InputError
+from cosee.heads import LinearExits, Outputs, fresh_heads, linear_flops
+from cosee.losses import exit_cross_entropies
+from cosee.methods.base import Method, Objective
+from cosee.methods.pabee import DepthWeightedCrossEntropy
+from cosee.model import MultiExitModel
+from cosee.prediction import predict
+from cosee.schedule import Schedule, Stage
+from cosee.seeds import torch_generator
+
+CLASSIFIERS, POLICY, BOTH = range(3)
+"""The stages."""
+
+
+@dataclass(frozen=True)
+class ConsistentEE(Method):
+    """A linear head and a policy network on every exit. The exit rule is fixed: each `alpha` is a model of its own.
+
+    Attributes:
+        alpha: price of a layer in the reward, in nats, for the easiest samples; the larger, the earlier they leave.
+        num_rollouts: K, sampled exits per sample and step; each is compared with the mean of the others.
+        entropy: weight of a bonus for the entropy of the exit distribution, against policies that are sure too soon.
+        width: hidden units of a policy network.
+        policy_share: share of the run's steps in which the policy networks learn alone.
+        joint_share: share in which everything learns together, at the end; the steps before both are for classifiers.
+        policy_rate: factor on the learning rate while the policy networks learn alone.
+        joint_rate: factor on the learning rate while everything learns together.
+        dropout: on the pooled state before each head.
+
+    Raises:
+        InputError: a single rollout, which has nothing to be compared with.
+    """
+
+    alpha: float = 0.05
+    num_rollouts: int = 8
+    entropy: float = 0.0
+    width: int = 32
+    policy_share: float = 2 / 9
+    joint_share: float = 2 / 9
+    policy_rate: float = 30.0
+    joint_rate: float = 3.0
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.num_rollouts < 2:
+            raise InputError(f"method consistentee: num_rollouts is {self.num_rollouts}; expected 2 or more.")
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A backbone with a linear head and a policy network after every layer."""
+        backbone = load_backbone(folder)
+        exits = PolicyExits(backbone, num_classes, self.dropout, self.width, seed)
+        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "ConsistentObjective":
+        """The loss of each stage."""
+        return ConsistentObjective(self, schedule, seed, device)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Classifiers, policy networks, both; the policy networks have no gradient in the first."""
+        return (
+            Stage(1 - self.policy_share - self.joint_share),
+            Stage(self.policy_share, self.policy_rate, lambda name: name.startswith("exits.policy")),
+            Stage(self.joint_share, self.joint_rate),
+        )
+
+
+class PolicyExits(LinearExits):
+    """Linear heads, and on every internal exit a small network that says how probable it is to leave there.
+
+    The policy reads the pooled state without dropout. At the last exit nothing is decided: its probability is 1.
+    """
+
+    def __init__(self, backbone: Backbone, num_classes: int, dropout: float, width: int, seed: int) -> None:
+        """Heads and policy networks are drawn from streams of their own of `seed`."""
+        hidden, internal = backbone.hidden_size, backbone.num_layers - 1
+        super().__init__(backbone.num_layers, hidden, num_classes, dropout, torch_generator(seed, "heads"))
+        generator = torch_generator(seed, "policy")
+        self.policy_inner_weight = nn.Parameter(fresh_heads(internal, width, hidden, generator))
+        self.policy_inner_bias = nn.Parameter(torch.zeros(internal, width))
+        self.policy_outer_weight = nn.Parameter(fresh_heads(internal, 1, width, generator).squeeze(1))
+        self.policy_outer_bias = nn.Parameter(torch.zeros(internal))
+
+    def decide(self, states: Tensor, backbone: Backbone) -> tuple[Tensor, Tensor]:
+        """Logits of all exits [B, M, C], and log-odds of leaving at the internal ones [B, M-1], of states [B, M, H]."""
+        pooled = backbone.pool(states)
+        logits = torch.einsum("bmh,mch->bmc", self.dropout(pooled), self.weight) + self.bias
+        inner = F.gelu(torch.einsum("bmh,mdh->bmd", pooled[:, :-1], self.policy_inner_weight) + self.policy_inner_bias)
+        log_odds = torch.einsum("bmd,md->bm", inner, self.policy_outer_weight) + self.policy_outer_bias
+        return logits, log_odds.float()
+
+    def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
+        """Logits of all exits, and the probability to leave at each if none before was taken."""
+        logits, log_odds = self.decide(states, backbone)
+        return Outputs(logits, F.pad(log_odds.sigmoid(), (0, 1), value=1.0))
+
+    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+        """Logits of one exit, and the probability to leave there."""
+        pooled = backbone.pool(state)
+        logits = F.linear(self.dropout(pooled), self.weight[index], self.bias[index])
+        if index == self.num_exits - 1:
+            return Outputs(logits, torch.ones_like(logits[:, 0])), None
+        inner = F.gelu(F.linear(pooled, self.policy_inner_weight[index], self.policy_inner_bias[index]))
+        log_odds = inner @ self.policy_outer_weight[index] + self.policy_outer_bias[index]
+        return Outputs(logits, log_odds.float().sigmoid()), None
+
+    def flops(self, index: int) -> float:
+        """The pooler, a head and, but at the last exit, a policy network."""
+        width, hidden = self.policy_inner_weight.shape[1:]
+        decision = linear_flops(hidden, width) + linear_flops(width, 1)
+        return super().flops(index) + (decision if index < self.num_exits - 1 else 0.0)
+
+
+def memorised_layers(correct: Tensor) -> Tensor:
+    """Layer from which on all exits are right [N], 1-based, of whether each exit is [N, M]; M if the last is wrong."""
+    num_exits = correct.shape[1]
+    right_at_the_end = correct.flip(1).int().cumprod(dim=1).sum(dim=1)
+    return (num_exits + 1 - right_at_the_end).clamp(max=num_exits)
+
+
+def rewards(cross_entropy: Tensor, memorised: Tensor, alpha: float) -> Tensor:
+    """Reward of leaving at every exit [B, M]: -CE - alpha * l * (1 - m / M) at layer l, with memorised layer m.
+
+    Args:
+        cross_entropy: of every exit [B, M].
+        memorised: memorised layers [B], 1-based; a sample that only the last layer gets right is not hurried at all.
+        alpha: price of a layer.
+    """
+    num_exits = cross_entropy.shape[1]
+    layer = torch.arange(1, num_exits + 1, device=cross_entropy.device)
+    return -cross_entropy - alpha * layer * (1 - memorised[:, None] / num_exits)
+
+
+def log_exit_distribution(log_odds: Tensor) -> Tensor:
+    """Log-probability of leaving at every exit [B, M] under a policy with log-odds [B, M-1]; the rest leave at M."""
+    stay = F.pad(F.logsigmoid(-log_odds).cumsum(dim=1), (1, 0))
+    return stay + F.pad(F.logsigmoid(log_odds), (0, 1))
+
+
+def sample_exits(log_odds: Tensor, uniform: Tensor) -> Tensor:
+    """Exits of K rollouts [B, K], 0-based: one decision per exit until the first to leave.
+
+    Args:
+        log_odds: of leaving at the internal exits [B, M-1].
+        uniform: random numbers in [0, 1), one per decision [B, K, M-1].
+    """
+    stays = uniform >= log_odds.sigmoid()[:, None]
+    return stays.int().cumprod(dim=-1).sum(dim=-1)
+
+
+def policy_gradient_loss(log_exit: Tensor, reward: Tensor, exits: Tensor) -> Tensor:
+    """REINFORCE: a scalar whose gradient estimates that of the negative mean reward.
+
+    The baseline of a rollout is the mean reward of the other rollouts of its sample, which leaves the estimate
+    unbiased. The mean of all K, this one included, only shrinks the gradient by (K - 1) / K.
+
+    Args:
+        log_exit: log-probability of leaving at every exit [B, M].
+        reward: of leaving at every exit [B, M], without gradient.
+        exits: of the rollouts [B, K].
+    """
+    num_rollouts = exits.shape[1]
+    gained = reward.gather(1, exits)
+    advantage = (gained - gained.mean(dim=1, keepdim=True)) * num_rollouts / (num_rollouts - 1)
+    return -(advantage * log_exit.gather(1, exits)).mean()
+
+
+class ConsistentObjective(Objective):
+    """The losses of the three stages, with the memorised layers of the fit split that are measured after the first."""
+
+    def __init__(self, method: ConsistentEE, schedule: Schedule, seed: int, device: torch.device) -> None:
+        """No memorised layers yet."""
+        self.method = method
+        self.schedule = schedule
+        self.seed = seed
+        self.memorised = torch.empty(0, dtype=torch.int64, device=device)
+        self.classifiers = DepthWeightedCrossEntropy()
+
+    def begin_stage(self, stage: int, model: MultiExitModel, fit: DeviceSplit) -> None:
+        """Measure the memorised layers [N] once the classifiers are trained."""
+        if stage == POLICY:
+            predicted = torch.from_numpy(predict(model, fit, batch_size=64).logits).argmax(dim=-1).to(fit.device)
+            self.memorised = memorised_layers(predicted == fit.labels[:, None])
+
+    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch in the stage of its step; the batches of one step share their random numbers."""
+        stage = self.schedule.stage(step)
+        if stage == CLASSIFIERS:
+            return self.classifiers(model, batch, step)
+
+        logits, log_odds = model.exits.decide(model.states(batch), model.backbone)
+        cross_entropy = exit_cross_entropies(logits, batch.labels)
+        log_exit = log_exit_distribution(log_odds)
+        shape = (len(batch), self.method.num_rollouts, model.num_exits - 1)
+        uniform = torch.rand(shape, generator=torch_generator(self.seed, "rollouts", step))
+        exits = sample_exits(log_odds, uniform.to(log_odds.device, non_blocking=True))
+        reward = rewards(cross_entropy.detach(), self.memorised[batch.rows], self.method.alpha)
+
+        loss_ce = cross_entropy.gather(1, exits).mean()
+        loss_policy = policy_gradient_loss(log_exit, reward, exits)
+        entropy = -(log_exit.exp() * log_exit).sum(dim=1).mean()
+        parts = {
+            "loss_ce": loss_ce,
+            "loss_policy": loss_policy,
+            "entropy": entropy,
+            "reward": reward.gather(1, exits).mean(),
+            "exit_layer": exits.float().mean() + 1,
+            "mean_ce": cross_entropy.mean(),
+        }
+        loss = loss_policy - self.method.entropy * entropy
+        if stage == BOTH:
+            loss = loss_ce + loss
+        return loss, {name: part.detach() for name, part in parts.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """The memorised layers; none in the first stage."""
+        return {"memorised": self.memorised}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take the memorised layers back; the rollouts are drawn anew from the seed."""
+        self.memorised = state["memorised"].to(self.memorised.device)
