@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import AlbertForPreTraining, AutoModel, AutoTokenizer, BertForPreTraining
 
 from cosee import minidata, pretraining
 from cosee.backbone import load_backbone
@@ -73,6 +73,35 @@ def test_masks_predict_the_connecting_word_in_its_place_or_at_cls():
     assert predicted[2000:, 1:8].float().mean().item() == pytest.approx(pretraining.MASK_RATE, abs=0.01)
     hidden = (words[2000:] == mask) | (words[2000:] == ids[2000:])
     assert hidden.all()
+
+
+@pytest.mark.parametrize("kind", ["bert", "albert"])
+def test_the_loss_reads_cls_from_the_pooled_state_and_words_from_their_own(kind, texts, tokenizer):
+    encoder, _ = pretraining.pretrain(kind, texts, tokenizer, steps=0, seed=0, **SMALL)
+    classes = {"bert": BertForPreTraining, "albert": AlbertForPreTraining}
+    model = classes[kind](encoder.config).eval()
+    ids = torch.tensor([[pretraining.CLS, 40, 41, 42, pretraining.SEP], [pretraining.CLS, 43, 44, pretraining.SEP, 0]])
+    inputs = {"input_ids": ids, "token_type_ids": torch.zeros_like(ids), "attention_mask": (ids > 0).long()}
+    labels = torch.full_like(ids, pretraining.IGNORE)
+    labels[0, 0], labels[0, 2], labels[1, 1] = 50, 41, 60
+
+    output = model.base_model(**inputs)
+    words = model(**inputs).prediction_logits
+    embeddings = model.get_input_embeddings().weight  # which the output layer shares
+    bias = model.get_output_embeddings().bias
+    terms = [
+        -(output.pooler_output[0] @ embeddings.T + bias).log_softmax(-1)[50],
+        -words[0, 2].log_softmax(-1)[41],
+        -words[1, 1].log_softmax(-1)[60],
+    ]
+    loss = pretraining.masked_loss(model, labels, **inputs)
+    torch.testing.assert_close(loss, sum(terms) / 3)
+
+
+def test_the_pooler_is_pretrained(texts, tokenizer):
+    before, _ = pretraining.pretrain("bert", texts, tokenizer, steps=0, seed=3, **SMALL)
+    after, _ = pretraining.pretrain("bert", texts, tokenizer, steps=3, seed=3, **SMALL)
+    assert not torch.equal(before.pooler.dense.weight, after.pooler.dense.weight)
 
 
 @pytest.mark.parametrize("kind", ["bert", "albert"])
