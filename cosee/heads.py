@@ -94,38 +94,29 @@ class LinearExits(Exits):
         return linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
 
 
-class PooledExits(Exits):
-    """A pooler and a linear head of its own for every internal exit; the last exit keeps the pretrained pooler.
+class SplitExits(Exits):
+    """Linear heads on the shared pretrained pooler, the internal ones apart from the last exit's.
 
-    The internal poolers begin as copies of the pretrained one (DeeBERT, Xin et al. 2020; BERxiT, Xin et al. 2021).
-    Everything that the internal exits own is named `internal_*`.
+    Everything that the internal exits own is named `internal_*`, so that a stage may train them alone.
     """
 
     def __init__(self, backbone: Backbone, num_classes: int, dropout: float, generator: torch.Generator) -> None:
         """An exit after every layer of `backbone`; the heads are drawn with `generator`."""
         super().__init__(backbone.num_layers, num_classes)
         heads = fresh_heads(self.num_exits, num_classes, backbone.hidden_size, generator)
-        weight, bias = (parameter.detach() for parameter in backbone.pooler_parameters())
-        copies = self.num_exits - 1
-        self.internal_pooler_weight = nn.Parameter(weight.repeat(copies, 1, 1))
-        self.internal_pooler_bias = nn.Parameter(bias.repeat(copies, 1))
         self.internal_weight = nn.Parameter(heads[:-1].clone())
-        self.internal_bias = nn.Parameter(torch.zeros(copies, num_classes))
+        self.internal_bias = nn.Parameter(torch.zeros(self.num_exits - 1, num_classes))
         self.final_weight = nn.Parameter(heads[-1].clone())
         self.final_bias = nn.Parameter(torch.zeros(num_classes))
         self.dropout = nn.Dropout(dropout)
 
     def pool(self, states: Tensor, backbone: Backbone) -> Tensor:
         """Pooled states of all exits [B, M, H], after dropout."""
-        internal = torch.einsum("bmh,mkh->bmk", states[:, :-1], self.internal_pooler_weight) + self.internal_pooler_bias
-        return self.dropout(torch.cat([internal.tanh(), backbone.pool(states[:, -1:])], dim=1))
+        return self.dropout(backbone.pool(states))
 
     def pool_at(self, index: int, state: Tensor, backbone: Backbone) -> Tensor:
         """Pooled state of one exit [B, H], after dropout."""
-        if index == self.num_exits - 1:
-            return self.dropout(backbone.pool(state))
-        pooled = F.linear(state, self.internal_pooler_weight[index], self.internal_pooler_bias[index])
-        return self.dropout(pooled.tanh())
+        return self.dropout(backbone.pool(state))
 
     def classify(self, pooled: Tensor) -> Tensor:
         """Logits [B, M, C] of pooled states [B, M, H]."""
@@ -150,3 +141,29 @@ class PooledExits(Exits):
         """A pooler and a head."""
         hidden = self.final_weight.shape[-1]
         return linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+
+
+class PooledExits(SplitExits):
+    """A pooler of its own, too, for every internal exit; the last exit keeps the pretrained one.
+
+    The internal poolers begin as copies of the pretrained one (DeeBERT, Xin et al. 2020; BERxiT, Xin et al. 2021).
+    """
+
+    def __init__(self, backbone: Backbone, num_classes: int, dropout: float, generator: torch.Generator) -> None:
+        """An exit after every layer of `backbone`; the heads are drawn with `generator`."""
+        super().__init__(backbone, num_classes, dropout, generator)
+        weight, bias = (parameter.detach() for parameter in backbone.pooler_parameters())
+        self.internal_pooler_weight = nn.Parameter(weight.repeat(self.num_exits - 1, 1, 1))
+        self.internal_pooler_bias = nn.Parameter(bias.repeat(self.num_exits - 1, 1))
+
+    def pool(self, states: Tensor, backbone: Backbone) -> Tensor:
+        """Pooled states of all exits [B, M, H], after dropout."""
+        internal = torch.einsum("bmh,mkh->bmk", states[:, :-1], self.internal_pooler_weight) + self.internal_pooler_bias
+        return self.dropout(torch.cat([internal.tanh(), backbone.pool(states[:, -1:])], dim=1))
+
+    def pool_at(self, index: int, state: Tensor, backbone: Backbone) -> Tensor:
+        """Pooled state of one exit [B, H], after dropout."""
+        if index == self.num_exits - 1:
+            return self.dropout(backbone.pool(state))
+        pooled = F.linear(state, self.internal_pooler_weight[index], self.internal_pooler_bias[index])
+        return self.dropout(pooled.tanh())

@@ -1,0 +1,101 @@
+"""BERxiT (Xin et al. 2021): the last exit and all exits take turns, and exits may learn how uncertain they are.
+
+With `lte` ("learning to exit") a model leaves by the rule "uncertainty", without it by a signal of its logits (entropy
+in the released code). That code alternates differently with an estimator: its odd steps then leave the cross-entropy of
+the last exit out. Here they do not, and `lte` adds its own term and nothing else.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cosee.backbone import Backbone, load_backbone
+from cosee.batches import Batch
+from cosee.heads import Outputs, PooledExits, fresh_heads, linear_flops
+from cosee.losses import exit_cross_entropies
+from cosee.methods.base import Method, Objective
+from cosee.model import MultiExitModel
+from cosee.schedule import Schedule
+from cosee.seeds import torch_generator
+
+
+@dataclass(frozen=True)
+class Berxit(Method):
+    """Exits with poolers of their own, trained in one stage by an alternating objective.
+
+    Attributes:
+        lte: whether to learn the uncertainty too, which the paper needs for regression and offers for classification.
+        dropout: on the pooled state before each head.
+    """
+
+    lte: bool = False
+    dropout: float = 0.1
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A backbone with an exit after every layer, and the estimator if there is one."""
+        backbone = load_backbone(folder)
+        heads = backbone, num_classes, self.dropout, torch_generator(seed, "heads")
+        exits = EstimatingExits(*heads, torch_generator(seed, "lte")) if self.lte else PooledExits(*heads)
+        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "AlternatingCrossEntropy":
+        """The alternating objective, with the estimator's term where the model has one."""
+        return AlternatingCrossEntropy()
+
+
+class EstimatingExits(PooledExits):
+    """Exits that also say how likely they are wrong: one linear layer H -> 1 and a sigmoid, shared by all of them."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        dropout: float,
+        generator: torch.Generator,
+        estimator_generator: torch.Generator,
+    ) -> None:
+        """Draw the heads with one generator, the estimator with another, so that the heads are those of all methods."""
+        super().__init__(backbone, num_classes, dropout, generator)
+        self.lte_weight = nn.Parameter(fresh_heads(1, 1, backbone.hidden_size, estimator_generator)[0])
+        self.lte_bias = nn.Parameter(torch.zeros(1))
+
+    def uncertainty(self, pooled: Tensor) -> Tensor:
+        """Estimated probability of a wrong prediction [...], in float32, of pooled states [..., H]."""
+        return F.linear(pooled, self.lte_weight, self.lte_bias).squeeze(-1).float().sigmoid()
+
+    def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
+        """Logits and uncertainties of all exits."""
+        pooled = self.pool(states, backbone)
+        return Outputs(self.classify(pooled), self.uncertainty(pooled))
+
+    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+        """Logits and uncertainty of one exit."""
+        pooled = self.pool_at(index, state, backbone)
+        return Outputs(self.classify_at(index, pooled), self.uncertainty(pooled)), None
+
+    def flops(self, index: int) -> float:
+        """A pooler, a head and the estimator."""
+        return super().flops(index) + linear_flops(self.lte_weight.shape[-1], 1)
+
+
+class AlternatingCrossEntropy(Objective):
+    """Cross-entropy of the last exit in even steps (from 0), the plain sum over all exits in odd ones; stateless.
+
+    Where the exits estimate their uncertainty, every step adds its mean squared error over samples and exits; its
+    target is 1 where an exit is wrong, else 0. This gradient flows on into poolers and backbone. That of the
+    internal heads is zero in even steps, not absent: as in the released code, Adam's momentum moves them on.
+    """
+
+    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch."""
+        logits, uncertainty = model.outputs(batch)
+        means = exit_cross_entropies(logits, batch.labels).mean(dim=0)
+        loss = loss_ce = means[-1] if step % 2 == 0 else means.sum()
+        parts = {"loss_ce": loss_ce, "final_ce": means[-1], "mean_ce": means.mean()}
+        if uncertainty is not None:
+            wrong = logits.argmax(dim=-1) != batch.labels[:, None]
+            parts["loss_lte"] = F.mse_loss(uncertainty, wrong.float())
+            loss = loss_ce + parts["loss_lte"]
+        return loss, {name: part.detach() for name, part in parts.items()}

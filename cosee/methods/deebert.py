@@ -1,0 +1,78 @@
+"""DeeBERT (Xin et al. 2020): fine-tune the encoder first, then the internal exits on top of what it has become.
+
+Exits leave on low entropy. The released code measures it in nats where the signal "entropy" is divided by log C: the
+same exits at thresholds scaled alike. It also gives the last layer a second, internal head, which is never trained but
+asked at inference; here the last exit is the fine-tuned classifier alone, as in the paper.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from cosee.backbone import load_backbone
+from cosee.batches import Batch
+from cosee.heads import PooledExits, SplitExits
+from cosee.losses import exit_cross_entropies
+from cosee.methods.base import Method, Objective
+from cosee.model import MultiExitModel
+from cosee.schedule import Schedule, Stage
+from cosee.seeds import torch_generator
+
+_EXITS = {"own": PooledExits, "shared": SplitExits}
+
+
+@dataclass(frozen=True)
+class Deebert(Method):
+    """Two stages; the second trains the internal exits and leaves everything else as it is.
+
+    Attributes:
+        first_share: of the run's steps, for the first stage; the released code trains both equally long.
+        pooler: "own" copies the pretrained pooler for every internal exit, as the released code does; "shared" leaves
+            them the one that the first stage has fine-tuned, as later papers re-run it.
+        dropout: on the pooled state before each head.
+    """
+
+    first_share: float = 0.5
+    pooler: Literal["own", "shared"] = "own"
+    dropout: float = 0.1
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A backbone with an exit after every layer."""
+        backbone = load_backbone(folder)
+        exits = _EXITS[self.pooler](backbone, num_classes, self.dropout, torch_generator(seed, "heads"))
+        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "StagedCrossEntropy":
+        """The cross-entropy of the exits that are trained."""
+        return StagedCrossEntropy(schedule)
+
+    def stages(self) -> tuple[Stage, Stage]:
+        """Everything but the internal exits, then these alone."""
+        return (
+            Stage(self.first_share, trains=lambda name: not is_internal(name)),
+            Stage(1 - self.first_share, trains=is_internal),
+        )
+
+
+def is_internal(name: str) -> bool:
+    """Whether the parameter of this name belongs to an internal exit."""
+    return name.startswith("exits.internal_")
+
+
+class StagedCrossEntropy(Objective):
+    """Cross-entropy of the last exit in the first stage, sum of those of the internal exits in the second; stateless.
+
+    Dropout stays on in the frozen backbone, as in the released code.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        """Know the stage of every step."""
+        self.schedule = schedule
+
+    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch."""
+        means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
+        loss = means[-1] if self.schedule.stage(step) == 0 else means[:-1].sum()
+        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}
