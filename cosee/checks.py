@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cosee.curves import shown_curves, shown_tasks
+from cosee.curves import shown_curves, shown_tasks, shown_variants
 from cosee.errors import InputError
 from cosee.exits import check_threshold
 from cosee.methods import METHODS
@@ -14,6 +14,8 @@ from cosee.tasks import TASKS
 Config = Mapping[str, Any]
 SINGLE = ("fig1", "fig3", "fig7")
 """Figures of one variant on one task."""
+COMPARISONS = ("table2", "table3", "table5", "differences")
+"""Tables of methods that are trained with one backbone and signal."""
 
 
 def check(config: Config) -> None:
@@ -35,9 +37,12 @@ def check(config: Config) -> None:
         )
     if config["protocol"]["table_target"] not in targets:
         raise InputError("config: protocol.table_target is not in protocol.targets, for which thresholds are sought.")
-    for name in ("table2", "table3"):
+    for name in COMPARISONS:
         if config["tables"][name]:
             _check_shown(config, f"config: tables.{name}", config["tables"][name])
+    if config["tables"]["differences"]:
+        shown = dict.fromkeys(shown_variants(config, config["tables"]["differences"]))
+        _defined(config["control"], shown, "config: control, with which tables.differences compares,")
     for name, spec in config["figures"].items():
         if spec:
             _check_figure(config, name, spec)
@@ -96,13 +101,13 @@ def _check_shown(config: Config, where: str, spec: Config) -> None:
 
 def _check_figure(config: Config, name: str, spec: Config) -> None:
     where = f"config: figures.{name}"
-    for variant in spec["variants"]:
+    for variant in spec.get("variants", []):
         _defined(variant, config["variants"], where)
     _check_shown(config, where, spec)
-    trained = {curve.variant: curve for curve in shown_curves(config, spec)}
-    for variant in spec["variants"]:
+    variants, trained = shown_variants(config, spec), {curve.variant: curve for curve in shown_curves(config, spec)}
+    for variant in variants:
         _defined(variant, trained, f"{where}: among what `experiments` trains for it, variants")
-    if name in SINGLE and (len(spec["tasks"]), len(spec["variants"])) != (1, 1):
+    if name in SINGLE and (len(spec["tasks"]), len(variants)) != (1, 1):
         raise InputError(f"{where} shows one variant on one task; name one of each.")
     if name == "fig1" and not spec.get("thresholds"):
         raise InputError(f"{where} needs `thresholds`.")

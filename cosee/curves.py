@@ -110,15 +110,29 @@ def shown_signals(config: Mapping[str, Any], spec: Mapping[str, Any], task: str)
     return [spec["signal"], *([OWN] if own and has_own(config, task, spec["backbone"]) else [])]
 
 
-def shown_curves(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Curve]:
-    """Trade-off curves of the models that a figure shows."""
+def trained_curves(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Curve]:
+    """Every trade-off curve that there is for the backbone, tasks and signal of a table or figure."""
     return [
         curve
         for task in shown_tasks(config, spec)
         for signal in shown_signals(config, spec, task)
         for curve in curves(config, task, signal)
-        if curve.backbone == spec["backbone"] and curve.variant in spec["variants"]
+        if curve.backbone == spec["backbone"]
     ]
+
+
+def shown_variants(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:
+    """Variants of a table or figure in display order: those it names, or all multi-exit ones that were trained."""
+    if "variants" in spec:
+        return spec["variants"]
+    trained = {curve.variant for curve in trained_curves(config, spec)}
+    return [name for name, entry in config["variants"].items() if name in trained and "depths" not in entry]
+
+
+def shown_curves(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Curve]:
+    """Trade-off curves of the variants that a table or figure shows."""
+    variants = shown_variants(config, spec)
+    return [curve for curve in trained_curves(config, spec) if curve.variant in variants]
 
 
 def given_thresholds(config: Mapping[str, Any], signal: str) -> list[float]:
@@ -129,5 +143,7 @@ def given_thresholds(config: Mapping[str, Any], signal: str) -> list[float]:
 
 def shown_seeds(config: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[int, ...]:
     """Seeds that all variants of a figure were trained with: a band compares like with like."""
-    shown = shown_curves(config, spec)
-    return tuple(sorted(set.intersection(*({c.seed for c in shown if c.variant == v} for v in spec["variants"]))))
+    seeds: dict[str, set[int]] = {}
+    for curve in shown_curves(config, spec):
+        seeds.setdefault(curve.variant, set()).add(curve.seed)
+    return tuple(sorted(set.intersection(*seeds.values())))

@@ -17,8 +17,12 @@ _LEVEL = {"rte": 0.67, "mrpc": 0.86, "qqp": 0.90, "sst2": 0.925, "qnli": 0.90, "
 _GAIN = {"vanilla": 0.0, "wo_osc": 0.35, "wo_swm": 0.2, "cosee": 0.6}
 
 
-def _identity(task, method, seed, split="dev", backbone="bert", signal="energy"):
-    return {"task": task, "backbone": backbone, "method": method, "signal": signal, "seed": seed, "split": split}
+COST = 1.01  # of a layer with its exit
+
+
+def _identity(task, method, seed, split="dev", backbone="bert", signal="energy", model=None):
+    identity = {"task": task, "backbone": backbone, "method": method, "signal": signal, "seed": seed, "split": split}
+    return identity | {"model": model or method}
 
 
 def _score(task, method, speedup, rng):
@@ -58,13 +62,10 @@ def tradeoff(
                     if method == "random":
                         score -= 0.02 * (speedup > 1.05)
                     point = {"threshold": np.nan if method == "static" else layer / 50, "mean_exit_layer": layer}
-                    kind = signal if method in methods else "none"
-                    rows.append(
-                        _identity(task, method, seed, signal=kind)
-                        | point
-                        | {"speedup": speedup}
-                        | _metrics(task, score)
-                    )
+                    speeds = {"speedup": speedup, "speedup_flops": speedup / COST}
+                    model = f"static-{layer:g}" if method == "static" else method
+                    identity = _identity(task, method, seed, signal=signal, model=model)
+                    rows.append(identity | point | speeds | _metrics(task, score))
     return pd.DataFrame(rows)
 
 
@@ -78,12 +79,14 @@ def targets(
             for split in TASKS[task].eval_splits:
                 for method, speedup in (("backbone", 1.0), ("half", 2.0)):
                     point = {"target_speedup": np.nan, "threshold": np.nan, "speedup": speedup}
+                    point |= {"speedup_flops": speedup / COST, "adjustable": False}
                     scores = _metrics(task, float(_score(task, method, speedup, rng)))
                     rows.append(_identity(task, method, seed, split, backbone, "none") | point | scores)
                 for method in methods:
                     for aim in aims:
                         speedup = aim + rng.normal(0, 0.05)
                         point = {"target_speedup": aim, "threshold": 0.01 * aim, "speedup": speedup}
+                        point |= {"speedup_flops": speedup / COST, "adjustable": True}
                         scores = _metrics(task, float(_score(task, method, speedup, rng)))
                         rows.append(_identity(task, method, seed, split, backbone) | point | scores)
     return pd.DataFrame(rows)

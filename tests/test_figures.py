@@ -36,6 +36,9 @@ def all_figures(seeds=(1, 2, 3), num_layers=12):
         "tradeoff": tradeoff_figure(frames.tradeoff(("sst2", "qqp"), tuple(LABELS), **few), LABELS, NOTE),
         "exits": exit_histogram_figure(frames.histogram(**few), NOTE),
         "energy": energy_figure(frames.density(**few), NOTE),
+        "methods": tradeoff_figure(
+            frames.tradeoff(("sst2", "qqp"), tuple(LABELS), **few), LABELS, NOTE, emphasised="cosee"
+        ),
         "dis": dis_figure(frames.dis(**few), LABELS, NOTE),
         "training": training_figure(frames.history(seeds=seeds, steps=200), LABELS, NOTE),
     }
@@ -118,6 +121,34 @@ def test_tradeoff_without_controls_other_tasks_and_one_seed():
     assert [axes.get_title() for axes in figure.axes] == ["RTE", "MRPC"]
     assert legend(figure) == [LABELS["vanilla"], LABELS["cosee"]]
     assert not figure.axes[0].collections
+
+
+def test_one_of_many_methods_is_emphasised():
+    many = {f"m{i}": f"method {i}" for i in range(13)} | {"cosee": "COSEE"}
+    curves = frames.tradeoff(("sst2", "qnli", "rte"), tuple(many))
+    figure = tradeoff_figure(curves, many, NOTE, tasks=("sst2", "qnli", "rte"), emphasised="cosee")
+    assert len({axes.get_position().x0 for axes in figure.axes}) == 2  # columns
+    for axes in figure.axes:
+        drawn = lines(axes)
+        others = [drawn[name] for name in many.values() if name != "COSEE"]
+        assert drawn["COSEE"].get_linewidth() > 2 * max(line.get_linewidth() for line in others)
+        assert drawn["COSEE"].get_zorder() > max(line.get_zorder() for line in others)
+        assert len(axes.collections) == 1  # its band alone
+    assert legend(figure)[:14] == list(many.values())
+
+
+def test_a_method_with_a_model_per_point_shows_its_models():
+    curves = frames.tradeoff(methods=("cosee", "vanilla"), seeds=(1, 2), controls=False)
+    own = pd.DataFrame(
+        [("a", 1, 1.4, 0.92), ("a", 2, 1.6, 0.90), ("b", 1, 2.9, 0.80), ("b", 2, 3.1, 0.84)],
+        columns=["model", "seed", "speedup", "score"],
+    )
+    own = own.assign(task="sst2", backbone="bert", method="vanilla", split="dev")
+    axes = tradeoff_figure(pd.concat([curves[curves["method"] == "cosee"], own]), LABELS).axes[0]
+    line = lines(axes)[LABELS["vanilla"]]
+    np.testing.assert_allclose(line.get_xdata(), [1.5, 3.0])
+    np.testing.assert_allclose(line.get_ydata(), [91, 82])
+    assert line.get_markevery() == 1
 
 
 def test_variants_keep_their_looks_in_all_figures():
@@ -244,7 +275,7 @@ def test_figures_take_what_evaluation_gives():
         rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)), tuple(range(1, 7))
     )
     run, energy = evaluation.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
-    thresholds = evaluation.target_thresholds(predictions, energy)
+    (thresholds,) = evaluation.operating_points([predictions], energy)
     curves = [
         evaluation.tradeoff_frame(run, predictions, "dev", energy),
         evaluation.random_frame(run, predictions, "dev", rng),

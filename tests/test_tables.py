@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import frames
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -37,10 +38,13 @@ COUNTS = pd.DataFrame(
 )
 
 
-def compare(number=2, targets=None, **settings):
+CURVES = frames.tradeoff(tuple(TASKS), seeds=(1, 2), controls=False)
+
+
+def compare(number=2, targets=None, curves=CURVES, **settings):
     targets = frames.targets() if targets is None else targets
     settings = {"backbone": "bert", "protocol": "heldout"} | settings
-    return comparison(REPORTED[number], targets, frames.LABELS, **settings)
+    return comparison(REPORTED[number], targets, curves, frames.LABELS, **settings)
 
 
 def cell(table, method, task, metric, split="dev"):
@@ -132,6 +136,36 @@ def test_average_is_over_tasks_within_a_run():
     assert (row.reported, row.reported_speedup) == (87.3, 2.12)
 
 
+def test_a_method_is_measured_at_the_speedup_that_it_reports():
+    row = cell(compare(), "cosee", "mrpc", "f1")
+    assert row.reported_speedup == pytest.approx(row.interpolated_speedup) == 2.70
+    assert row.interpolated_speedup_flops == pytest.approx(2.70 / frames.COST)
+    curves = CURVES.query("task == 'mrpc' and method == 'cosee'").sort_values("speedup").groupby("seed")
+    values = [100 * np.interp(2.70, curve["speedup"], curve["f1"]) for _, curve in curves]
+    assert row.interpolated_mean == pytest.approx(np.mean(values))
+    assert row.interpolated_std == pytest.approx(np.std(values, ddof=1))
+    assert pd.isna(cell(compare(), "half", "mrpc", "f1").interpolated_mean)  # one model, no curve
+    assert pd.isna(cell(compare(), "vanilla", "mrpc", "f1").interpolated_mean)  # reports no speed-up
+
+
+def test_a_speedup_that_is_reported_as_an_average_stands_for_every_task():
+    table = compare(3)
+    for task in ("sst2", "qnli", "mnli"):
+        assert cell(table, "cosee", task, "accuracy").interpolated_speedup == pytest.approx(2.12)
+    average = cell(table, "cosee", "average", "mean")
+    tasks = [("qqp", "mean"), *((task, "accuracy") for task in ("sst2", "qnli", "mnli"))]
+    expected = np.mean([cell(table, "cosee", *which).interpolated_mean for which in tasks])
+    assert average.interpolated_mean == pytest.approx(expected)
+    assert average.interpolated_speedup == pytest.approx(2.12)
+
+
+def test_curves_that_do_not_get_there_are_not_extrapolated():
+    one_short = CURVES[(CURVES["seed"] > 1) | (CURVES["speedup"] < 2)]
+    assert pd.isna(cell(compare(curves=one_short), "cosee", "sst2", "accuracy").interpolated_mean)
+    wide = comparison_wide(compare(curves=CURVES[CURVES["speedup"] > 3]), frames.LABELS)
+    assert not wide["From"].str.endswith("interpolated").any()
+
+
 def test_average_is_missing_while_a_task_is():
     row = cell(compare(3, frames.targets(tasks=("sst2", "qnli"))), "cosee", "average", "mean")
     assert row.num_seeds == 0
@@ -171,7 +205,29 @@ def test_unclear_rows_are_refused():
         )
 
 
-def test_wide_comparison_has_two_lines_per_measured_method():
+def test_flops_are_shown_where_they_differ():
+    targets = frames.targets()
+    here = comparison_wide(compare(targets=targets), frames.LABELS).query("Method == 'COSEE'").iloc[0]["RTE Acc"]
+    assert re.fullmatch(r"\d\d\.\d±\d\.\d \(\d\.\d\d×; FLOPs \d\.\d\d×\)", here)
+    targets["speedup_flops"] = targets["speedup"] / 1.004
+    here = comparison_wide(compare(targets=targets), frames.LABELS).query("Method == 'COSEE'").iloc[0]["RTE Acc"]
+    assert "FLOPs" not in here
+
+
+def test_points_without_a_knob_are_marked():
+    targets = frames.targets()
+    targets.loc[targets["method"] == "vanilla", "adjustable"] = False
+    table = compare(targets=targets)
+    assert not cell(table, "vanilla", "rte", "accuracy").adjustable
+    assert cell(table, "cosee", "rte", "accuracy").adjustable
+    assert pd.isna(cell(table, "half", "rte", "accuracy").adjustable)
+    wide = comparison_wide(table, frames.LABELS).set_index(["Method", "From"])["RTE Acc"]
+    marked = wide[wide.str.endswith("†")]
+    assert list(marked.index) == [(frames.LABELS["vanilla"], "here, dev")]
+    assert r"$\dagger$" in to_latex(wide.to_frame(), "c", "l")
+
+
+def test_wide_comparison_has_a_line_for_every_source():
     wide = comparison_wide(compare(), frames.LABELS)
     assert list(wide.columns) == [
         *("Method", "From", "RTE Acc", "MRPC F1/Acc/Mean", "QQP F1/Acc/Mean", "SST-2 Acc", "QNLI Acc"),
@@ -184,9 +240,11 @@ def test_wide_comparison_has_two_lines_per_measured_method():
     assert paper["MNLI Acc/Acc mm"] == "83.4/– (1.92×)"
     assert list(wide[wide["Method"] == "LeeBERT"]["RTE Acc"]) == ["–"]
     here = wide[(wide["Method"] == "COSEE") & (wide["From"] == "here, dev")].iloc[0]
-    assert re.fullmatch(r"\d\d\.\d±\d\.\d \(\d\.\d\d×\)", here["RTE Acc"])
-    assert re.fullmatch(r"(\d\d\.\d±\d\.\d/){2}\d\d\.\d±\d\.\d \(\d\.\d\d×\)", here["QQP F1/Acc/Mean"])
-    assert list(wide.index[wide["Method"].isin(("COSEE (ours)", "COSEE"))]) == [13, 14]
+    assert re.fullmatch(r"(\d\d\.\d±\d\.\d/){2}\d\d\.\d±\d\.\d \(\d\.\d\d×; .+×\)", here["QQP F1/Acc/Mean"])
+    lines = wide[wide["Method"].isin(("COSEE (ours)", "COSEE"))]
+    assert list(lines["From"]) == ["COSEE Table 2, test", "here, dev", "here, dev, interpolated"]
+    assert list(lines.index) == [13, 14, 15]
+    assert lines.iloc[2]["SST-2 Acc"].endswith(" (2.14×; FLOPs 2.12×)")
 
 
 def test_wide_comparison_of_table_3_ends_in_speedup_and_average():

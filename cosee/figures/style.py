@@ -69,9 +69,11 @@ def new_figure(
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
-def grid_figure(count: int, panel_height: float = 2.1, **subplots: Any) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels: one is narrow, up to four stand in pairs, more in threes."""
-    columns = count if count < 3 else 2 if count == 4 else 3
+def grid_figure(
+    count: int, panel_height: float = 2.1, columns: int | None = None, **subplots: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels: one is narrow; unless said otherwise up to four stand in pairs, more in threes."""
+    columns = min(count, columns or (count if count < 3 else 2 if count == 4 else 3))
     width = TEXT_WIDTH if count > 1 else 0.65 * TEXT_WIDTH
     figure, axes = new_figure(ceil(count / columns), columns, width, panel_height, **subplots)
     for spare in axes.flat[count:]:

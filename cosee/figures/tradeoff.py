@@ -1,6 +1,7 @@
-"""Figures 4, 8 and 9: score against speed-up."""
+"""Figures 4, 8, 9 and 10: score against speed-up."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,6 +20,8 @@ SPEEDUPS = np.linspace(1, MAX_SPEEDUP, 201)
 _RANDOM = {"color": "0.55", "linestyle": (0, (1, 1.2)), "linewidth": 1.2, "zorder": 1.5}
 _ORACLE = {"color": "0.55", "linestyle": (0, (6, 2)), "linewidth": 0.9, "zorder": 1.5}
 _STATIC = {"color": "0.3", "linewidth": 0.7, "marker": "x", "markersize": 4.5, "markeredgewidth": 1.1}
+_EMPHASISED = {"linestyle": "-", "linewidth": 2.4, "markersize": 5.5, "zorder": 3}
+_OTHER = {"linewidth": 1.0, "markersize": 3.5}
 _REFERENCE = {"color": "0.15", "linestyle": (0, (8, 1.5, 1, 1.5)), "linewidth": 1}
 
 
@@ -32,6 +35,7 @@ def tradeoff_figure(
     tasks: Sequence[str] = PAPER_TASKS,
     reference: pd.DataFrame | None = None,
     reference_labels: Mapping[str, str] | None = None,
+    emphasised: str | None = None,
 ) -> Figure:
     """One panel per task, one line per variant: mean over seeds, band from the lowest to the highest.
 
@@ -46,6 +50,7 @@ def tradeoff_figure(
         tasks: panels in order; if none of them is in the frame, all that are in it.
         reference: a trade-off frame of another signal, for comparison.
         reference_labels: variants of `reference` to draw -> name.
+        emphasised: among many variants the one that is drawn thick, alone with its band; the panels are large then.
 
     Raises:
         InputError: there is nothing to show, or several backbones to choose from.
@@ -54,12 +59,15 @@ def tradeoff_figure(
     shown = panels(curves, labels, tasks, "trade-off")
     looks = line_styles(labels)
     with mpl.rc_context(STYLE):
-        figure, axes = grid_figure(len(shown))
+        figure, axes = grid_figure(len(shown)) if emphasised is None else grid_figure(len(shown), 2.9, columns=2)
         for ax, task in zip(axes, shown, strict=True):
             of_task = curves[curves["task"] == task]
             methods = dict(list(of_task.groupby("method")))
             for place, variant in enumerate(ordered(methods, labels)):
-                _line(ax, methods[variant], labels[variant], markevery=(12 + 9 * place % 40, 40), **looks[variant])
+                look = looks[variant] | {"markevery": (12 + 9 * place % 40, 40)}
+                if emphasised is not None:
+                    look |= _EMPHASISED if variant == emphasised else _OTHER
+                _line(ax, methods[variant], labels[variant], band=emphasised in (None, variant), **look)
             for variant, name in (reference_labels or {}).items():
                 other = reference[(reference["task"] == task) & (reference["method"] == variant)]
                 other = other[(other["split"] == split) & (other["backbone"] == of_task["backbone"].iloc[0])]
@@ -82,11 +90,18 @@ def tradeoff_figure(
         return finish(figure, note)
 
 
-def _line(ax: Axes, curves: pd.DataFrame, label: str, **look: object) -> None:
-    band = seed_band(curves, "speedup", "score", SPEEDUPS)
-    ax.plot(band["x"], 100 * band["mean"], label=label, **look)
-    if curves["seed"].nunique() > 1 and "marker" in look:
-        ax.fill_between(band["x"], 100 * band["low"], 100 * band["high"], color=look["color"], alpha=0.18, linewidth=0)
+def _line(ax: Axes, curves: pd.DataFrame, label: str, band: bool = True, **look: Any) -> None:
+    """Mean and band over seeds; where every operating point is a model of its own, a line through their means."""
+    if curves["model"].nunique() > 1:
+        points = curves.groupby("model")[["speedup", "score"]].mean().sort_values("speedup")
+        ax.plot(points["speedup"], 100 * points["score"], label=label, **look | {"markevery": 1})
+        return
+    seeds = seed_band(curves, "speedup", "score", SPEEDUPS)
+    ax.plot(seeds["x"], 100 * seeds["mean"], label=label, **look)
+    if band and curves["seed"].nunique() > 1 and "marker" in look:
+        ax.fill_between(
+            seeds["x"], 100 * seeds["low"], 100 * seeds["high"], color=look["color"], alpha=0.18, linewidth=0
+        )
 
 
 def _score_label(task: str) -> str:

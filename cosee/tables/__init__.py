@@ -1,20 +1,27 @@
-"""Tables 1-4: data frames -> one long, machine-readable frame per table -> a wide one of text -> Markdown, LaTeX.
+"""Tables: data frames -> one long, machine-readable frame per table -> a wide one of text -> Markdown, LaTeX.
 
 Reported numbers (`config/reported/*.csv`) and those measured here stand side by side, never in one column: they differ
 in split, and may differ in data and backbone. Scores are percentages in every table.
 """
 
 from cosee.tables.comparison import comparison, comparison_wide
+from cosee.tables.differences import at_target, differences, differences_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
+from cosee.tables.summary import summary, summary_wide
 from cosee.tables.text import to_latex, to_markdown
 
 __all__ = [
+    "at_target",
     "comparison",
     "comparison_wide",
     "data_statistics",
     "data_statistics_wide",
+    "differences",
+    "differences_wide",
     "parameter_counts",
     "parameter_counts_wide",
+    "summary",
+    "summary_wide",
     "to_latex",
     "to_markdown",
 ]

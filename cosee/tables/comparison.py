@@ -1,32 +1,45 @@
 """Tables 2 and 3: what is reported, beside what was measured here."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from cosee.captions import Protocol
 from cosee.data import SELECTION_SPLIT
 from cosee.errors import InputError
-from cosee.tables.text import NONE, decimal, mean_std
+from cosee.tables.interpolation import RUN, VALUES, at_speedups
+from cosee.tables.text import FIXED, NONE, decimal, mean_std, speedups_text
 from cosee.tasks import TASKS
 
 COLUMNS = (
     *("method", "name", "task", "metric", "reported", "reported_speedup", "reported_split", "reported_source"),
-    *("measured_mean", "measured_std", "num_seeds", "speedup_mean", "speedup_std", "signal", "target_speedup"),
-    *("threshold_split", "split", "protocol", "backbone"),
+    *("measured_mean", "measured_std", "num_seeds", "speedup_mean", "speedup_std", "speedup_flops_mean"),
+    *("interpolated_mean", "interpolated_std", "interpolated_speedup", "interpolated_speedup_flops"),
+    *("signal", "adjustable", "target_speedup", "threshold_split", "split", "protocol", "backbone"),
 )
 """Columns of the long table, in order."""
 
 _METRICS = {"f1": "F1", "accuracy": "Acc", "mean": "Mean"}
 _SPLITS = {"dev": "", "dev_mm": " mm"}
 _AVERAGE = "average"
-_RUN = ["task", "method", "signal", "seed", "split", "speedup"]
+_SPEEDS = ["speedup", "speedup_flops"]
+_CELL = ["method", "task", "metric", "split"]
+
+
+class _Cell(NamedTuple):
+    """What stands in one cell: the text of a score, its speed-ups, and a mark."""
+
+    score: str
+    speedup: float = float("nan")
+    flops: float = float("nan")
+    mark: str = ""
 
 
 def comparison(
     reported: pd.DataFrame,
     targets: pd.DataFrame,
+    curves: pd.DataFrame,
     labels: Mapping[str, str],
     *,
     backbone: str,
@@ -36,12 +49,15 @@ def comparison(
 ) -> pd.DataFrame:
     """Every reported number beside mean and standard deviation over seeds of what was measured here.
 
-    Tasks and metrics are those of the reported table, with an average over its tasks where it prints one. MNLI gets one
-    more row, for the mismatched split that the paper does not report.
+    Each method was measured twice: at one target speed-up for all, and (`interpolated_*`) at the speed-up that is
+    reported for itself, where its trade-off curve gets there. Tasks and metrics are those of the reported table, with
+    an average over its tasks where it prints one. MNLI gets one more row, for the mismatched split that the paper does
+    not report.
 
     Args:
         reported: `config/reported/table2.csv` or `table3.csv`.
-        targets: the files `results/<task>/targets.csv` together, scores in 0..1; may be empty.
+        targets: the files `results/<task>/<signal>_targets.csv` together, scores in 0..1; may be empty.
+        curves: the files `results/<task>/<signal>_tradeoff.csv` together.
         labels: variant -> name in the table, in display order. Variants that are not named here are left out.
         backbone: key of the backbone.
         protocol: decides on which split the thresholds were found.
@@ -60,18 +76,25 @@ def comparison(
         | {"variant": "method", "value": "reported"}
     ).assign(split="dev")
     wanted = reported[["task", "metric"]].drop_duplicates()
-    scores = _scores(_runs(targets, labels, backbone, target_speedup, signals or {})).merge(wanted)
-    if _AVERAGE in set(wanted["task"]):
-        scores = pd.concat([scores, _average(scores, num_tasks=wanted["task"].nunique() - 1)])
-    measured = scores.groupby(["method", "task", "metric", "split"], as_index=False).agg(
+    runs = _runs(targets, labels, backbone, target_speedup, signals or {})
+    swept = curves[curves["backbone"] == backbone].merge(runs[RUN].drop_duplicates())
+    measured = _scores(runs, wanted).agg(
         measured_mean=("value", "mean"),
         measured_std=("value", "std"),
         num_seeds=("seed", "nunique"),
         speedup_mean=("speedup", "mean"),
         speedup_std=("speedup", "std"),
+        speedup_flops_mean=("speedup_flops", "mean"),
         signal=("signal", "first"),
+        adjustable=("adjustable", "first"),
     )
-    table = reported.merge(measured, on=["method", "task", "metric", "split"], how="outer")
+    interpolated = _scores(at_speedups(swept, _own_speedups(reported)), wanted).agg(
+        interpolated_mean=("value", "mean"),
+        interpolated_std=("value", "std"),
+        interpolated_speedup=("speedup", "mean"),
+        interpolated_speedup_flops=("speedup_flops", "mean"),
+    )
+    table = reported.merge(measured.merge(interpolated, on=_CELL, how="left"), on=_CELL, how="outer")
 
     printed = reported.sort_values("row").drop_duplicates("method").set_index("method")["name"]
     order = {
@@ -84,6 +107,7 @@ def comparison(
     here = table["num_seeds"].notna()
     swept = here & (table["signal"] != "none")
     return table.assign(
+        adjustable=table["adjustable"].where(swept),
         name=table["method"].map({**labels, **printed}),
         num_seeds=table["num_seeds"].fillna(0).astype(int),
         target_speedup=_where(target_speedup, swept),
@@ -95,10 +119,11 @@ def comparison(
 
 
 def comparison_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
-    """A line of reported and one of measured numbers per method, from `comparison`.
+    """A line of reported numbers and up to two of measured ones per method, from `comparison`.
 
-    A cell holds the scores and, in brackets, the speed-up; several metrics or splits are separated by slashes in the
-    order of the header. An average has its speed-up in a column of its own, as in Table 3.
+    A cell holds the scores and, in brackets, the speed-up, that in FLOPs too where it is another; several metrics or
+    splits are separated by slashes in the order of the header. An average has its speed-up in a column of its own, as
+    in Table 3.
     """
     table = table.assign(split=table["split"].fillna("dev"))
     present = set(zip(table["task"], table["split"], table["metric"], strict=True))
@@ -116,6 +141,9 @@ def comparison_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFr
             lines.append(line | _cells(group, columns, _reported))
         if group["num_seeds"].any():
             lines.append({"Method": labels[method], "From": "here, dev"} | _cells(group, columns, _measured))
+        if group["interpolated_mean"].notna().any():
+            line = {"Method": labels[method], "From": "here, dev, interpolated"}
+            lines.append(line | _cells(group, columns, _interpolated))
     return pd.DataFrame(lines)
 
 
@@ -124,9 +152,7 @@ def _runs(
 ) -> pd.DataFrame:
     """The rows of `targets` that the table is about: one per task, method, seed and split."""
     if targets.empty:
-        return targets.reindex(
-            columns=["task", "method", "signal", "seed", "split", "speedup", "score", "accuracy", "f1"]
-        )
+        return targets.reindex(columns=[*RUN, "speedup", *VALUES, "adjustable"])
     runs = targets[(targets["backbone"] == backbone) & targets["method"].isin(labels) & targets["split"].isin(_SPLITS)]
     sought = runs["target_speedup"]
     at_target = runs[sought.isna() | (sought == target)]
@@ -149,24 +175,33 @@ def _runs(
     return runs
 
 
-def _scores(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per run and metric, in percent."""
-    scores = (
-        runs.assign(mean=runs["score"])
-        .melt(_RUN, list(_METRICS), var_name="metric", value_name="value")
-        .dropna(subset="value")
-    )
-    return scores.assign(value=100 * scores["value"].astype(float))
+def _own_speedups(reported: pd.DataFrame) -> pd.DataFrame:
+    """The speed-up that each method reports for each task: task, method, speedup.
+
+    Where only the average over the tasks is printed, it stands for every task, so that the average is the same.
+    """
+    averages = reported[reported["task"] == _AVERAGE].set_index("method")["reported_speedup"]
+    speedup = reported["reported_speedup"].fillna(reported["method"].map(averages))
+    return reported.assign(speedup=speedup)[["task", "method", "speedup"]].dropna().drop_duplicates()
+
+
+def _scores(runs: pd.DataFrame, wanted: pd.DataFrame) -> pd.api.typing.DataFrameGroupBy:
+    """One row per run and wanted metric, in percent, with the average if it is wanted; grouped by cell."""
+    runs = runs.assign(mean=runs["score"])
+    kept = [name for name in (*RUN, *_SPEEDS, "adjustable") if name in runs]
+    scores = runs.melt(kept, list(_METRICS), var_name="metric", value_name="value").dropna(subset="value")
+    scores = scores.assign(value=100 * scores["value"].astype(float)).merge(wanted)
+    if _AVERAGE in set(wanted["task"]):
+        scores = pd.concat([scores, _average(scores, num_tasks=wanted["task"].nunique() - 1)])
+    return scores.groupby(_CELL, as_index=False)
 
 
 def _average(scores: pd.DataFrame, num_tasks: int) -> pd.DataFrame:
     """Mean over the tasks of score and speed-up, for every run that has them all; one metric per task."""
-    means = (
-        scores[scores["split"] == "dev"]
-        .groupby(["method", "seed", "split"], as_index=False)
-        .agg(value=("value", "mean"), speedup=("speedup", "mean"), signal=("signal", "first"), tasks=("task", "size"))
-    )
-    return means[means["tasks"] == num_tasks].drop(columns="tasks").assign(task=_AVERAGE, metric="mean")
+    runs = scores[scores["split"] == "dev"].groupby(["method", "seed", "split"])
+    firsts = [name for name in ("signal", "adjustable") if name in scores]
+    means = runs[firsts].first().join(runs[["value", *_SPEEDS]].mean())[runs.size() == num_tasks]
+    return means.reset_index().assign(task=_AVERAGE, metric="mean")
 
 
 def _where(value: object, mask: pd.Series) -> pd.Series:
@@ -174,27 +209,33 @@ def _where(value: object, mask: pd.Series) -> pd.Series:
     return pd.Series(value, index=mask.index).where(mask)
 
 
-def _cells(group: pd.DataFrame, columns: Mapping[str, list], texts: Callable[[Any], tuple[str, str]]) -> dict[str, str]:
-    """The cells of one line by their header; `texts` gives score and speed-up of a row of the long table."""
-    rows = {(row.task, row.split, row.metric): texts(row) for row in group.itertuples()}
+def _cells(group: pd.DataFrame, columns: Mapping[str, list], content: Callable[[Any], _Cell]) -> dict[str, str]:
+    """The cells of one line by their header; `content` reads a row of the long table."""
+    rows = {(row.task, row.split, row.metric): content(row) for row in group.itertuples()}
     line = {}
     for task, parts in columns.items():
-        found = [rows.get((task, *part), (NONE, NONE)) for part in parts]
-        scores = "/".join(score for score, _ in found)
-        speedups = list(dict.fromkeys(speedup for _, speedup in found if speedup != NONE))
-        empty = all(score == NONE for score, _ in found)
+        found = [rows.get((task, *part), _Cell(NONE)) for part in parts]
+        scores = NONE if all(cell.score == NONE for cell in found) else "/".join(cell.score for cell in found)
+        there = [cell for cell in found if not pd.isna(cell.speedup)]
+        speedups = speedups_text(*zip(*((cell.speedup, cell.flops) for cell in there), strict=True)) if there else NONE
+        mark = "".join({cell.mark for cell in there})
         if task == _AVERAGE:
-            line["Speed-up"], line["AVG"] = f"{speedups[0]}×" if speedups else NONE, scores
+            line["Speed-up"], line["AVG"] = speedups, scores
             continue
         names = "/".join(f"{_METRICS[metric]}{_SPLITS[split]}" for split, metric in parts)
-        suffix = f" ({'/'.join(speedups)}×)" if speedups else ""
-        line[f"{TASKS[task].label} {names}"] = NONE if empty else scores + suffix
+        line[f"{TASKS[task].label} {names}"] = f"{scores} ({speedups}){mark}" if there else scores
     return line
 
 
-def _reported(row: Any) -> tuple[str, str]:
-    return decimal(row.reported), decimal(row.reported_speedup, 2)
+def _reported(row: Any) -> _Cell:
+    return _Cell(decimal(row.reported), row.reported_speedup, row.reported_speedup)
 
 
-def _measured(row: Any) -> tuple[str, str]:
-    return mean_std(row.measured_mean, row.measured_std), decimal(row.speedup_mean, 2)
+def _measured(row: Any) -> _Cell:
+    mark = FIXED if not pd.isna(row.adjustable) and not row.adjustable else ""
+    return _Cell(mean_std(row.measured_mean, row.measured_std), row.speedup_mean, row.speedup_flops_mean, mark)
+
+
+def _interpolated(row: Any) -> _Cell:
+    score = mean_std(row.interpolated_mean, row.interpolated_std)
+    return _Cell(score, row.interpolated_speedup, row.interpolated_speedup_flops)

@@ -1,9 +1,14 @@
 """Wide tables of text as Markdown and LaTeX, and how numbers are written in them."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 NONE = "–"
 """What stands in a cell without a number."""
+
+FIXED = "†"
+"""Mark of an operating point of a method without a knob at test time."""
 
 _LATEX = str.maketrans(
     {
@@ -15,6 +20,7 @@ _LATEX = str.maketrans(
         "×": r"$\times$",
         "–": "--",
         "τ": r"$\tau$",
+        FIXED: r"$\dagger$",
     }
 )
 
@@ -32,6 +38,16 @@ def decimal(value: float | None, digits: int = 1) -> str:
 def mean_std(mean: float, std: float) -> str:
     """Mean ± standard deviation; the mean alone where there is no deviation (one seed)."""
     return decimal(mean) if pd.isna(std) else f"{mean:.1f}±{std:.1f}"
+
+
+def speedups_text(layers: Sequence[float], flops: Sequence[float]) -> str:
+    """Speed-ups in layers, and in FLOPs where the two differ by more than 0.5 %; each distinct text once."""
+    differs = any(abs(b / a - 1) > 0.005 for a, b in zip(layers, flops, strict=True))
+    return f"{_times(layers)}; FLOPs {_times(flops)}" if differs else _times(layers)
+
+
+def _times(speedups: Sequence[float]) -> str:
+    return "/".join(dict.fromkeys(decimal(speedup, 2) for speedup in speedups)) + "×"
 
 
 def to_markdown(table: pd.DataFrame, caption: str) -> str:

@@ -6,9 +6,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from cosee import NUMERICS_VERSION, curves, plan, provenance
+from cosee import NUMERICS_VERSION, checks, curves, plan, provenance
 from cosee.captions import Context
-from cosee.checks import check
 from cosee.cost import announcement
 from cosee.errors import InputError
 
@@ -24,7 +23,7 @@ for key in ("data_dir", "backbone_dir"):
     if config[key]:
         config[key] = str((PROJECT / config[key]).resolve())
 try:
-    check(config)
+    checks.check(config)
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -54,7 +53,9 @@ wildcard_constraints:
     signal="|".join([*config["signals"], curves.OWN]),
 
 
-TABLES = ["table1", "table4"] + [name for name in ("table2", "table3") if config["tables"][name]]
+COMPARISONS = {name: config["tables"][name] for name in checks.COMPARISONS if config["tables"][name]}
+TABLES = ["table1", "table4", *COMPARISONS]
+COMPARED = plan.labels(config, [v for v, entry in config["variants"].items() if entry.get("depths") != "between"])
 
 # name -> (what it shows, script, file of each task that it is drawn from)
 FIGURES = {
@@ -66,9 +67,12 @@ FIGURES = {
     "fig7": ("exit-layers", "exits", "exits.csv"),
     "fig8": ("tradeoff-entropy", "tradeoff", "tradeoff.csv"),
     "fig9": ("tradeoff-softmax", "tradeoff", "tradeoff.csv"),
+    "fig10": ("tradeoff-methods", "methods", "tradeoff.csv"),
 }
 SPLITS = {"fig6": "fit, the training rows", "fig7": "fit and dev"}  # all others show dev alone
-DRAWN = {name: spec for name, spec in config["figures"].items() if spec}
+DRAWN = {
+    name: spec | {"variants": curves.shown_variants(config, spec)} for name, spec in config["figures"].items() if spec
+}
 
 
 def result_files(spec, kind):
@@ -78,6 +82,11 @@ def result_files(spec, kind):
         for task in curves.shown_tasks(config, spec)
         for signal in curves.shown_signals(config, spec, task)
     ]
+
+
+def run_files_of(shown, name):
+    """A file of every run behind some curves; a run may serve several of them."""
+    return list(dict.fromkeys(f"{run.folder}/{name}" for curve in shown for run in curve.runs))
 
 
 def figure_inputs(name):

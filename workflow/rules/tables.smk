@@ -1,4 +1,4 @@
-# Tables of the paper: reported numbers beside those measured here.
+# Tables of the paper: reported numbers beside those measured here. Tables of all methods that were trained here.
 
 
 rule table1:
@@ -22,14 +22,15 @@ rule table1:
         "../scripts/table1.py"
 
 
-for name in sorted(set(TABLES) & {"table2", "table3"}):
-    spec = config["tables"][name]
+for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
+    spec = COMPARISONS[name]
 
     rule:
         name:
             name
         input:
             targets=result_files(spec, "targets.csv"),
+            curves=result_files(spec, "tradeoff.csv"),
             reported=PROJECT / f"config/reported/{name}.csv",
         output:
             **table_outputs(name),
@@ -42,9 +43,7 @@ for name in sorted(set(TABLES) & {"table2", "table3"}):
         params:
             name=name,
             backbone=spec["backbone"],
-            labels=plan.labels(
-                config, [v for v, entry in config["variants"].items() if entry.get("depths") != "between"]
-            ),
+            labels=COMPARED,
             protocol=config["protocol"]["name"],
             target=config["protocol"]["table_target"],
             caption=CONTEXT.caption(name, spec["backbone"]),
@@ -72,6 +71,61 @@ rule table4:
         "table 4"
     script:
         "../scripts/table4.py"
+
+
+if "table5" in COMPARISONS:
+    spec = COMPARISONS["table5"]
+
+    rule table5:
+        input:
+            curves=result_files(spec, "tradeoff.csv"),
+            targets=result_files(spec, "targets.csv"),
+            runs=run_files_of(curves.trained_curves(config, spec), "run.json"),
+        output:
+            **table_outputs("table5"),
+        log:
+            "logs/tables/table5.log",
+        benchmark:
+            "benchmarks/tables/table5.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            spec=spec,
+            labels=plan.labels(config, curves.shown_variants(config, spec)),
+            protocol=config["protocol"]["name"],
+            target=config["protocol"]["table_target"],
+            caption=CONTEXT.caption("table5", spec["backbone"]),
+        message:
+            "table 5"
+        script:
+            "../scripts/table5.py"
+
+
+if "differences" in COMPARISONS:
+    spec = COMPARISONS["differences"] | {"variants": list(COMPARED)}
+
+    rule differences:
+        input:
+            targets=result_files(spec, "targets.csv"),
+            answers=run_files_of(curves.shown_curves(config, spec), "logits-dev.npz"),
+        output:
+            **table_outputs("differences"),
+        log:
+            "logs/tables/differences.log",
+        benchmark:
+            "benchmarks/tables/differences.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            spec=spec,
+            labels=COMPARED,
+            control=config["control"],
+            target=config["protocol"]["table_target"],
+            caption=CONTEXT.caption("differences", spec["backbone"]),
+        message:
+            "differences with intervals"
+        script:
+            "../scripts/differences.py"
 
 
 rule tables:

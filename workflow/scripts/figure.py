@@ -37,6 +37,18 @@ def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     )
 
 
+def methods(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Figure 10: every method, the control variant emphasised."""
+    return figures.tradeoff_figure(
+        frames(snakemake.input.frames),
+        labels,
+        note,
+        backbone=spec["backbone"],
+        tasks=spec["tasks"],
+        emphasised=snakemake.config["control"],
+    )
+
+
 def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figures 1 and 7: at given thresholds on dev alone, or at target speed-ups on fit and dev."""
     frame = frames(snakemake.input.frames)
@@ -79,7 +91,7 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     return figures.training_figure(pd.concat(histories, ignore_index=True), labels, note, tasks=spec["tasks"])
 
 
-DRAW = {"tradeoff": tradeoff, "exits": exits, "energy": energy, "dis": dis, "training": training}
+DRAW = {"tradeoff": tradeoff, "methods": methods, "exits": exits, "energy": energy, "dis": dis, "training": training}
 
 with logged(snakemake.log[0]):
     params = snakemake.params

@@ -48,7 +48,7 @@ with logged(snakemake.log[0]):
                     rng = numpy_generator(run.seed, "random", split)
                     frames["tradeoff"].append(ev.random_frame(who, predictions, split, rng, rule.name))
                     frames["tradeoff"].append(ev.oracle_frame(who, predictions, split, rule.name))
-            if not is_static:
+            if not is_static and points + given:  # a model may be no target's nearest
                 frames["exits"] += [ev.histogram_frame(who, model[s], s, rule, points + given) for s in ("fit", "dev")]
     for kind, parts in frames.items():
         write_frame(snakemake.output[kind], pd.concat(parts, ignore_index=True))

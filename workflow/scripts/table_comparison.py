@@ -14,6 +14,7 @@ with logged(snakemake.log[0]):
     table = comparison(
         read_frame(snakemake.input.reported),
         read_frames(snakemake.input.targets),
+        read_frames(snakemake.input.curves),
         params.labels,
         backbone=params.backbone,
         protocol=params.protocol,
