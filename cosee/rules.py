@@ -17,7 +17,10 @@ from array_api_compat import array_namespace
 
 from cosee.errors import InputError
 from cosee.methods import METHODS
-from cosee.signals import SIGNALS, Array, Orientation, Signal, log_softmax, normalized_entropy
+from cosee.signals import SIGNALS, Array, Orientation, Signal, log_softmax
+
+Score = Callable[[Array, Array | None], Array]
+"""Logits [N, m, C] and learnt scores [N, m] (None: none are learnt) of the first m exits -> scores [N, m]."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,7 @@ class Rule:
     Attributes:
         name: configuration name; that of a signal for the rule "leave at the first exit whose signal passes".
         label: name as printed in figures.
-        score: logits [N, m, C] and learnt scores [N, m] (None where a method learns none) of the first m exits ->
-            scores [N, m].
+        score: from the outputs of the first m exits to the scores of the first m exits.
         harder_is: "larger": exit where the score falls below the threshold; "smaller": where it surpasses it.
         range: number of classes C and of exits M -> lowest and highest score.
         thresholds: the only thresholds that the method has; None: any.
@@ -37,7 +39,7 @@ class Rule:
 
     name: str
     label: str
-    score: Callable[[Array, Array | None], Array]
+    score: Score
     harder_is: Orientation
     range: Callable[[int, int], tuple[float, float]]
     thresholds: tuple[float, ...] | None = None
@@ -62,10 +64,10 @@ def agreements(logits: Array, scores: Array | None = None) -> Array:
     """
     xp = array_namespace(logits)
     predicted = xp.argmax(logits, axis=-1)
-    counts = [xp.zeros_like(logits[:, 0, 0])]
-    for before, here in zip(range(predicted.shape[1]), range(1, predicted.shape[1]), strict=False):
-        counts.append(xp.where(predicted[:, here] == predicted[:, before], counts[-1] + 1, 0 * counts[-1]))
-    return xp.stack(counts, axis=1)
+    counts = xp.zeros_like(logits[..., 0])
+    for m in range(1, counts.shape[1]):
+        counts[:, m] = (predicted[:, m] == predicted[:, m - 1]) * (counts[:, m - 1] + 1)
+    return counts
 
 
 def divergences(logits: Array, scores: Array | None = None) -> Array:
@@ -73,14 +75,15 @@ def divergences(logits: Array, scores: Array | None = None) -> Array:
 
     The first exit has none before it: infinity. F-PABEE (Gao et al. 2023).
     """
-    xp = array_namespace(logits)
-    before, here = log_softmax(logits)[:, :-1], log_softmax(logits)[:, 1:]
+    xp, log_p = array_namespace(logits), log_softmax(logits)
+    before, here = log_p[:, :-1], log_p[:, 1:]
     middle = xp.logaddexp(before, here) - log(2)
     divergence = xp.exp(before) * (before - middle) + xp.exp(here) * (here - middle)
-    return xp.concat([xp.full_like(logits[:, :1, 0], inf), divergence.sum(-1) / (2 * log(2))], axis=1)
+    divergence = xp.clip(xp.sum(divergence, axis=-1) / (2 * log(2)), min=0)  # rounding may leave less than nothing
+    return xp.concat([xp.full_like(logits[:, :1, 0], inf), divergence], axis=1)
 
 
-def consecutive(score: Callable[[Array, Array | None], Array], patience: int) -> Callable[..., Array]:
+def consecutive(score: Score, patience: int) -> Score:
     """The hardest of the last `patience` scores of a rule where harder is larger; infinity before there are as many.
 
     It lies below a threshold exactly where the last `patience` scores all do: the counter of PCEE-BERT (Zhang et al.
@@ -107,16 +110,7 @@ def halted(logits: Array, scores: Array | None) -> Array:
     1 - prod_j (1 - lambda_j): the cumulative distribution that PALBERT's Q-exit (Balagansky & Gavrilov 2022) compares
     with a quantile.
     """
-    xp = array_namespace(scores)
-    stay, columns = xp.ones_like(scores[:, 0]), []
-    for exit_index in range(scores.shape[1]):
-        stay = stay * (1 - scores[:, exit_index])
-        columns.append(1 - stay)
-    return xp.stack(columns, axis=1)
-
-
-def _entropy(logits: Array, scores: Array | None = None) -> Array:
-    return normalized_entropy(logits)
+    return 1 - array_namespace(scores).cumulative_prod(1 - scores, axis=1)
 
 
 def _unit(num_classes: int, num_exits: int) -> tuple[float, float]:
@@ -129,7 +123,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         for rule in (
             *(first(signal) for signal in SIGNALS.values()),
             Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
-            Rule("pcee", "entropy, twice in a row", consecutive(_entropy, 2), "larger", _unit),
+            Rule("pcee", "entropy, twice in a row", consecutive(first(SIGNALS["entropy"]).score, 2), "larger", _unit),
             Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit),
             Rule("uncertainty", "learnt uncertainty", learnt, "larger", _unit, needs_scores=True),
             Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_scores=True),

@@ -1,0 +1,324 @@
+"""Every exit rule against its definition: one row, one exit and one number at a time."""
+
+import subprocess
+import sys
+from itertools import pairwise
+from math import exp, inf, log
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from cosee.errors import InputError
+from cosee.exits import exit_layers
+from cosee.methods import pabee
+from cosee.rules import RULES, Rule, agreements, consecutive, divergences, rule_named
+from cosee.signals import SIGNALS
+
+EACH = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+FEW = settings(max_examples=25)  # of every rule or patience
+EACH_PATIENCE = pytest.mark.parametrize("patience", [1, 2, 3, 4, 7])
+SHAPES = st.tuples(st.integers(1, 4), st.integers(1, 6), st.sampled_from([2, 3]))
+LOGITS = SHAPES.flatmap(
+    lambda shape: st.one_of(
+        arrays(np.float64, shape, elements=st.floats(-30, 30)),
+        arrays(np.float64, shape, elements=st.integers(-1, 1).map(float)),  # exits that agree, and equal logits
+    )
+)
+
+
+def learnt_of(logits):
+    """Learnt scores in 0..1 that go with logits."""
+    return np.random.default_rng(logits.shape[1]).random(logits.shape[:2])
+
+
+# --- definitions, one row at a time -----------------------------------------------------------------------------------
+
+
+def probabilities(logits):
+    total = sum(exp(x - max(logits)) for x in logits)
+    return [exp(x - max(logits)) / total for x in logits]
+
+
+def entropy_of(logits):
+    return -sum(p * log(p) for p in probabilities(logits) if p > 0) / log(len(logits))
+
+
+def divergence_of(first, second):
+    """Half the sum of the two Kullback-Leibler divergences from the mean, over log 2; 0 log 0 = 0."""
+    first, second = probabilities(first), probabilities(second)
+    middle = [(p + q) / 2 for p, q in zip(first, second, strict=True)]
+    halves = (sum(p * log(p / m) for p, m in zip(ps, middle, strict=True) if p > 0) for ps in (first, second))
+    return sum(halves) / 2 / log(2)
+
+
+def counts_of(passes):
+    """A counter that every exit which does not pass sets back to zero."""
+    count, counts = 0, []
+    for does in passes:
+        count = count + 1 if does else 0
+        counts.append(count)
+    return counts
+
+
+def predicted_of(exits):
+    return [logits.index(max(logits)) for logits in exits]
+
+
+def disagreements_of(exits):
+    predicted = predicted_of(exits)
+    return [inf, *(float(a != b) for a, b in pairwise(predicted))]
+
+
+def divergences_of(exits):
+    return [inf, *(divergence_of(a, b) for a, b in pairwise(exits))]
+
+
+def hardest_of(values, patience):
+    """The largest of the last values; infinity where there are too few."""
+    return [max(values[m + 1 - patience : m + 1]) if m + 1 >= patience else inf for m in range(len(values))]
+
+
+def halted_of(rates):
+    """Sum of p_j = lambda_j prod_{i<j} (1 - lambda_i)."""
+    total, stays, sums = 0.0, 1.0, []
+    for rate in rates:
+        total, stays = total + stays * rate, stays * (1 - rate)
+        sums.append(total)
+    return sums
+
+
+DEFINITIONS = {
+    "energy": lambda exits, learnt: [1 / (1 + sum(exp(x) for x in logits)) for logits in exits],
+    "entropy": lambda exits, learnt: [entropy_of(logits) for logits in exits],
+    "softmax": lambda exits, learnt: [max(probabilities(logits)) for logits in exits],
+    "patience": lambda exits, learnt: counts_of(d == 0 for d in disagreements_of(exits)),
+    "pcee": lambda exits, learnt: hardest_of([entropy_of(logits) for logits in exits], 2),
+    "fpabee": lambda exits, learnt: hardest_of(divergences_of(exits), 2),
+    "uncertainty": lambda exits, learnt: learnt,
+    "quantile": lambda exits, learnt: halted_of(learnt),
+    "policy": lambda exits, learnt: learnt,
+}
+
+
+@EACH
+@FEW
+@given(logits=LOGITS)
+def test_scores_equal_their_definition(rule, logits):
+    learnt = learnt_of(logits)
+    expected = [DEFINITIONS[rule.name](*row) for row in zip(logits.tolist(), learnt.tolist(), strict=True)]
+    np.testing.assert_allclose(rule.score(logits, learnt), expected, rtol=1e-9, atol=1e-12)
+
+
+def exits_by_counter(values, threshold, patience):
+    """Where a counter of values below the threshold first reaches the patience; else the exit after all of these."""
+    counts = counts_of(value < threshold for value in values)
+    return counts.index(patience) if patience in counts else len(values)
+
+
+@EACH_PATIENCE
+@FEW
+@given(logits=LOGITS, threshold=st.floats(0, 1))
+def test_the_rules_of_several_exits_in_a_row_leave_where_their_counter_is_full(patience, logits, threshold):
+    rows = logits.tolist()
+    for score, values_of, limit in (
+        (RULES["entropy"].score, lambda exits: [entropy_of(x) for x in exits], threshold + 1e-9),
+        (divergences, divergences_of, threshold + 1e-9),  # off round numbers, where the two differ by rounding
+    ):
+        layers = exit_layers(consecutive(score, patience)(logits, None), limit, "larger")
+        assert layers.tolist() == [exits_by_counter(values_of(exits), limit, patience) for exits in rows]
+    layers = exit_layers(agreements(logits), patience - 0.5, "smaller")
+    assert layers.tolist() == [exits_by_counter(disagreements_of(exits), 0.5, patience) for exits in rows]
+
+
+# --- how the rules are related, and how early they can leave ----------------------------------------------------------
+
+
+def sure(exits, classes=2, rows=3):
+    """Exits that all predict the same class and are all but certain of it."""
+    logits = np.full((rows, exits, classes), -20.0)
+    logits[..., 0] = 20.0
+    return logits
+
+
+@EACH_PATIENCE
+def test_patience_leaves_after_one_exit_more_than_it_counts_and_never_if_there_are_too_few(patience):
+    num_exits = 6
+    layers = exit_layers(agreements(sure(num_exits - 1)), patience - 0.5, "smaller")
+    assert layers.tolist() == [min(patience, num_exits - 1)] * 3  # 0-based: exit P + 1, or the last
+
+
+@EACH_PATIENCE
+def test_consecutive_rules_leave_at_the_exit_that_completes_the_row(patience):
+    num_exits, logits = 6, sure(5)
+    pcee = exit_layers(consecutive(RULES["entropy"].score, patience)(logits, None), 0.5, "larger")
+    fpabee = exit_layers(consecutive(divergences, patience)(logits, None), 0.5, "larger")
+    assert pcee.tolist() == [min(patience - 1, num_exits - 1)] * 3  # 0-based: exit P
+    assert fpabee.tolist() == [min(patience, num_exits - 1)] * 3  # as patience: the first exit has none before it
+
+
+@FEW
+@given(logits=LOGITS)
+def test_one_in_a_row_is_the_rule_itself(logits):
+    np.testing.assert_array_equal(
+        consecutive(RULES["entropy"].score, 1)(logits, None), SIGNALS["entropy"].score(logits)
+    )
+    np.testing.assert_array_equal(consecutive(divergences, 1)(logits, None), divergences(logits))
+
+
+@EACH_PATIENCE
+@FEW
+@given(logits=LOGITS)
+def test_patience_is_f_pabee_with_disagreement_as_its_divergence(patience, logits):
+    def disagreements(logits, scores):
+        return np.array([disagreements_of(exits) for exits in logits.tolist()])
+
+    by_divergence = exit_layers(consecutive(disagreements, patience)(logits, None), 0.5, "larger")
+    np.testing.assert_array_equal(exit_layers(agreements(logits), patience - 0.5, "smaller"), by_divergence)
+
+
+# --- the divergence ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ((0, 0), (0, 0), 0),
+        ((3, 1), (13, 11), 0),  # the same prediction
+        ((log(3), 0), (0, log(3)), 0.188722),  # their mean is uniform
+        ((0, 0), (1e4, -1e4), 0.311278),
+        ((1e4, -1e4), (-1e4, 1e4), 1),  # as far as can be
+        ((1e4, -1e4, 0), (1e4, -1e4, 0), 0),
+        ((0, 0, -1e4), (-1e4, -1e4, 0), 1),
+    ],
+)
+def test_golden_divergences(first, second, expected):
+    logits = np.array([[first, second], [second, first]], dtype=float)
+    for given_logits in (logits, logits.astype(np.float32), torch.from_numpy(logits)):
+        score = np.asarray(divergences(given_logits))
+        assert (score[:, 0] == inf).all()
+        np.testing.assert_allclose(score[:, 1], expected, atol=1e-6)
+
+
+@given(logits=LOGITS, scale=st.sampled_from([1e-12, 1, 1e3, 1e30]))
+def test_divergences_are_numbers_between_none_and_one_and_do_not_depend_on_the_order(logits, scale):
+    score = divergences(scale * logits)[:, 1:]
+    assert ((score >= 0) & (score <= 1 + 1e-12)).all()
+    np.testing.assert_allclose(divergences(scale * logits[:, ::-1])[:, 1:], score[:, ::-1], atol=1e-12)
+
+
+# --- what every rule promises -----------------------------------------------------------------------------------------
+
+
+@EACH
+@FEW
+@given(logits=LOGITS)
+def test_torch_and_numpy_agree(rule, logits):
+    learnt = learnt_of(logits)
+    for dtype, rtol, atol in ((np.float64, 1e-9, 1e-12), (np.float32, 1e-3, 1e-5)):
+        inputs = logits.astype(dtype), learnt.astype(dtype)
+        with_numpy, with_torch = rule.score(*inputs), rule.score(*map(torch.from_numpy, inputs))
+        assert with_numpy.dtype == with_torch.numpy().dtype == dtype
+        np.testing.assert_allclose(with_torch.numpy(), with_numpy, rtol=rtol, atol=atol)
+
+
+@EACH
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+@pytest.mark.parametrize("num_exits", [0, 1, 2, 7])
+def test_an_exits_score_knows_nothing_of_later_exits(rule, kind, num_exits):
+    logits = np.random.default_rng(3).normal(0, 2, (9, 7, 3))
+    learnt = learnt_of(logits)
+    every = rule.score(kind(logits), kind(learnt))
+    some = rule.score(kind(logits[:, :num_exits].copy()), kind(learnt[:, :num_exits].copy()))
+    np.testing.assert_array_equal(some, every[:, :num_exits])
+
+
+@EACH
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_scores_lie_in_the_range_and_reach_over_it(rule, num_classes):
+    rng, num_exits = np.random.default_rng(0), 6
+    logits = np.concatenate([rng.normal(0, scale, (200, num_exits, num_classes)) for scale in (0.1, 3, 300)])
+    logits[0], logits[1], logits[2, :, 0], logits[3] = 0, -1e4, 1e4, np.eye(num_classes)[np.arange(num_exits) % 2] * 1e4
+    learnt = rng.random(logits.shape[:2])
+    learnt[0], learnt[1] = 0, 1
+    scores = rule.score(logits, learnt)
+    finite = scores[np.isfinite(scores)]
+    low, high = rule.range(num_classes, num_exits)
+    assert not np.isnan(scores).any() and not np.isneginf(scores).any()
+    assert finite.min() == pytest.approx(low, abs=1e-9) and finite.max() == pytest.approx(high, abs=1e-9)
+
+
+@EACH
+def test_learnt_scores_are_read_by_the_rules_that_say_so_and_by_no_other(rule):
+    logits = np.random.default_rng(1).normal(0, 2, (5, 4, 2))
+    learnt = learnt_of(logits)
+    if rule.needs_scores:
+        np.testing.assert_array_equal(rule.score(logits, learnt), rule.score(0 * logits, learnt))
+        assert not np.array_equal(rule.score(logits, learnt), rule.score(logits, learnt / 2))
+    else:
+        np.testing.assert_array_equal(rule.score(logits, None), rule.score(logits, learnt))
+
+
+@EACH
+def test_a_score_leaves_its_inputs_as_they_were(rule):
+    logits = np.random.default_rng(1).normal(0, 2, (5, 4, 2))
+    learnt = learnt_of(logits)
+    copies = logits.copy(), learnt.copy()
+    rule.score(logits, learnt)
+    np.testing.assert_array_equal(logits, copies[0])
+    np.testing.assert_array_equal(learnt, copies[1])
+
+
+def test_only_the_policy_has_a_threshold_of_its_own():
+    assert {name: rule.thresholds for name, rule in RULES.items() if rule.thresholds} == {"policy": (0.5,)}
+    policy = RULES["policy"]
+    scores = policy.score(np.zeros((3, 2, 2)), np.array([[0.2, 0.6], [0.51, 0.1], [0.5, 0.5]]))
+    assert exit_layers(scores, policy.thresholds[0], policy.harder_is).tolist() == [1, 0, 2]
+
+
+@FEW
+@given(rates=arrays(np.float64, (5, 4), elements=st.floats(0, 1)), quantile=st.floats(0, 0.99))
+def test_the_quantile_rule_leaves_where_halting_has_become_likely_enough(rates, quantile):
+    rule = RULES["quantile"]
+    scores = rule.score(np.zeros((5, 4, 2)), rates)
+    assert (np.diff(scores, axis=1) >= 0).all()
+    quantile += 1e-9 * np.pi  # off the sums themselves, where the two formulas differ by rounding
+    expected = [next((m for m, total in enumerate(halted_of(row)) if total > quantile), 4) for row in rates.tolist()]
+    assert exit_layers(scores, quantile, rule.harder_is).tolist() == expected
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_rules_are_found_by_name():
+    assert {rule_named(name) for name in DEFINITIONS} == set(RULES.values())
+    assert list(RULES) == list(DEFINITIONS)
+
+
+def test_every_signal_is_a_rule_of_the_same_name_and_orientation():
+    for name, signal in SIGNALS.items():
+        rule = rule_named(name)
+        assert (rule.name, rule.label, rule.harder_is) == (signal.name, signal.label, signal.harder_is)
+        assert rule.range(3, 12) == signal.range(3)
+
+
+def test_a_method_may_bring_its_own_rule(monkeypatch):
+    own = Rule("pabee", "own", agreements, "smaller", lambda num_classes, num_exits: (0, 1))
+    monkeypatch.setattr(pabee, "RULE", own, raising=False)
+    assert rule_named("pabee") is own
+
+
+@pytest.mark.parametrize("name", ["pabee", "entropyy", "", "base"])
+def test_a_name_without_a_rule_is_an_error_that_names_the_rules(name):
+    with pytest.raises(InputError, match=rf"exit rule '{name}' is unknown; expected one of energy, .*, policy\."):
+        rule_named(name)
+
+
+def test_the_module_imports_no_torch():
+    code = (
+        "import sys, numpy as np; from cosee.rules import RULES; RULES['patience'].score(np.zeros((2, 3, 2)), None); "
+    )
+    subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True)
