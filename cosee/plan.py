@@ -196,7 +196,9 @@ def tuned_name(config: Mapping[str, Any], run: Run) -> str:
     """
     owner = config["variants"][run.variant].get("same_point_as")
     if owner is not None:
-        return owner
+        entry = config["variants"][owner]
+        takes_signal = not {"depths", "rule"} & entry.keys() and entry.get("uses_signal", True)
+        return f"{owner}-{config['signals'][0]}" if takes_signal else owner
     if run.signal is not None and config["tune_signal"] == "first":
         return f"{run.variant}-{config['signals'][0]}"
     return run.name

@@ -22,6 +22,9 @@ from cosee.signals import SIGNALS, Array, Orientation, Signal, log_softmax
 Score = Callable[[Array, Array | None], Array]
 """Logits [N, m, C] and learnt scores [N, m] (None: none are learnt) of the first m exits -> scores [N, m]."""
 
+GOLDEN = (5**0.5 - 1) / 2
+"""The inverse golden ratio: of all steps the one whose multiples modulo 1 lie most evenly in [0, 1)."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -113,8 +116,26 @@ def halted(logits: Array, scores: Array | None) -> Array:
     return 1 - array_namespace(scores).cumulative_prod(1 - scores, axis=1)
 
 
+def sampled(logits: Array, scores: Array | None) -> Array:
+    """Probability of having halted by each exit less the row's own number u in [0, 1), above 0 once halted [N, m].
+
+    PonderNet (Banino et al. 2021) tosses a coin with probability lambda at every exit. One uniform number per row gives
+    the same distribution of exits (inverse-transform sampling). The numbers are multiples of the golden ratio modulo 1:
+    they cover [0, 1) more evenly than random ones and are the same every time, so that little of a result is luck.
+
+    The n-th row has the n-th number: rows must be those of a whole split, not of a batch from which rows leave.
+    """
+    xp = array_namespace(scores)
+    rows = xp.arange(1, scores.shape[0] + 1, dtype=xp.float64, device=scores.device)
+    return halted(logits, scores) - (rows * GOLDEN % 1)[:, None]
+
+
 def _unit(num_classes: int, num_exits: int) -> tuple[float, float]:
     return 0.0, 1.0
+
+
+def _signed_unit(num_classes: int, num_exits: int) -> tuple[float, float]:
+    return -1.0, 1.0
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(
@@ -127,6 +148,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit),
             Rule("uncertainty", "learnt uncertainty", learnt, "larger", _unit, needs_scores=True),
             Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_scores=True),
+            Rule("sampled", "sampled exit", sampled, "smaller", _signed_unit, thresholds=(0.0,), needs_scores=True),
             Rule("policy", "policy", learnt, "smaller", _unit, thresholds=(0.5,), needs_scores=True),
         )
     }

@@ -1,0 +1,179 @@
+"""DisentangledEE (Ji et al. 2023), as far as it is known: adapters for the exits' sake, classifiers that never learn.
+
+The layers should not have to serve the exits besides the layers above them. So the encoder is fine-tuned with its last
+exit alone; then it is frozen, and every internal exit learns an adapter that turns the general state into one for the
+task. No exit has a classifier to learn: its class vectors are a simplex equiangular tight frame (ETF), drawn once, and
+its logits are the cosines between them and the standardised pooled state.
+
+The paper's abstract says no more than "an adapter method" and "non-parametric simplex ETF classifier"; everything else
+follows the code that its authors released, with these differences:
+
+- An adapter works on the [CLS] state that a layer gives. There it works beside the layer's feed-forward network, on all
+  tokens, and its sum has a layer norm of its own; in ALBERT all layers share it (bottleneck 256), here none do.
+- The tight frames are buffers. There they are not saved with the weights but drawn anew with every model.
+- Both stages share the steps of the run. There they have 5 + 1 epochs (BERT, SST-2) and 20 + 5 (ALBERT, MRPC), and the
+  learning rate of the second is 400 (BERT) and 33 (ALBERT) times that of the first.
+
+Its exit rule is "patience", which the released code has (with a patience of 6). The cosines bound the logits by 1: with
+two classes no softmax score exceeds 0.88, so thresholds on signals lie elsewhere than for other methods.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cosee.backbone import Backbone, load_backbone
+from cosee.batches import Batch
+from cosee.heads import HEAD_STD, Exits, Outputs, linear_flops
+from cosee.losses import exit_cross_entropies
+from cosee.methods.base import Method, Objective
+from cosee.model import MultiExitModel
+from cosee.schedule import Schedule, Stage
+from cosee.seeds import torch_generator
+
+
+@dataclass(frozen=True)
+class DisentangledEE(Method):
+    """Hyper-parameters of DisentangledEE.
+
+    Attributes:
+        first_share: share of the steps that fine-tune the encoder and its last exit.
+        rate: learning rate of the adapters relative to that of the encoder.
+        bottleneck: inner width of an adapter; half the hidden size where that is less.
+        scale: factor on what an adapter adds.
+        dropout: on the pooled state.
+    """
+
+    first_share: float = 0.8
+    rate: float = 33.0
+    bottleneck: int = 128
+    scale: float = 8.0
+    dropout: float = 0.1
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A backbone with an adapter at every internal exit and a tight frame at every exit."""
+        backbone = load_backbone(folder)
+        exits = DisentangledExits(backbone, num_classes, self, seed)
+        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+
+    def stages(self) -> tuple[Stage, ...]:
+        """First the encoder and its last exit, then the internal exits."""
+        return (
+            Stage(self.first_share, trains=lambda name: not name.startswith("exits.internal")),
+            Stage(1 - self.first_share, self.rate, lambda name: name.startswith("exits.internal")),
+        )
+
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "LastThenInternal":
+        """The cross-entropy of the last exit, then that of the internal ones."""
+        return LastThenInternal(schedule)
+
+
+def simplex_etf(num_classes: int, size: int, generator: torch.Generator) -> Tensor:
+    """Class vectors [C, size] of length 1 with cosines -1/(C-1): as far apart as C directions can be.
+
+    sqrt(C / (C-1)) * (I - 11'/C) P', where the columns of P are C random orthonormal vectors; needs size >= C.
+    """
+    orthonormal, _ = torch.linalg.qr(torch.randn(size, num_classes, generator=generator))
+    centred = torch.eye(num_classes) - 1 / num_classes
+    return sqrt(num_classes / (num_classes - 1)) * centred @ orthonormal.T
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that takes its running statistics for a batch of one row, which has no variance."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Standardise [B, H] per feature."""
+        if len(input) > 1:
+            return super().forward(input)
+        return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+
+class EtfExit(nn.Module):
+    """One exit: perhaps an adapter, the shared pooler, batch normalisation, cosines with fixed class vectors."""
+
+    def __init__(self, adapter: nn.Module | None, scale: float, dropout: float, class_vectors: Tensor) -> None:
+        """`class_vectors` [C, H] are a buffer: kept with the weights, never trained."""
+        super().__init__()
+        self.adapter = adapter
+        self.scale = scale
+        self.dropout = nn.Dropout(dropout)
+        self.norm = BatchNorm(class_vectors.shape[1])
+        self.register_buffer("class_vectors", class_vectors)
+
+    def forward(self, state: Tensor, backbone: Backbone) -> Tensor:
+        """[CLS] state [B, H] -> logits [B, C]."""
+        if self.adapter is not None:
+            state = state + self.scale * self.adapter(state)
+        features = self.norm(self.dropout(backbone.pool(state)))
+        return F.linear(F.normalize(features, dim=-1), self.class_vectors)
+
+
+def bottleneck_adapter(hidden_size: int, inner: int, generator: torch.Generator) -> nn.Sequential:
+    """Down to `inner`, ReLU, and up again; weights from N(0, 0.02), so that it hardly adds anything at first."""
+    down = nn.utils.skip_init(nn.Linear, hidden_size, inner)
+    up = nn.utils.skip_init(nn.Linear, inner, hidden_size)
+    for layer in (down, up):
+        nn.init.normal_(layer.weight, 0, HEAD_STD, generator)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(down, nn.ReLU(), up)
+
+
+class DisentangledExits(Exits):
+    """Exits with adapters, and a last one without. All that the internal exits own is named `internal.*`."""
+
+    def __init__(self, backbone: Backbone, num_classes: int, method: DisentangledEE, seed: int) -> None:
+        """An exit after every layer of `backbone`."""
+        super().__init__(backbone.num_layers, num_classes)
+        self.hidden_size = backbone.hidden_size
+        self.inner = min(method.bottleneck, self.hidden_size // 2)
+        heads, adapters = torch_generator(seed, "heads"), torch_generator(seed, "adapters")
+
+        def made(adapter: nn.Module | None) -> EtfExit:
+            class_vectors = simplex_etf(num_classes, self.hidden_size, heads)
+            return EtfExit(adapter, method.scale, method.dropout, class_vectors)
+
+        internal = range(self.num_exits - 1)
+        self.internal = nn.ModuleList(
+            made(bottleneck_adapter(self.hidden_size, self.inner, adapters)) for _ in internal
+        )
+        self.final = made(None)
+
+    def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
+        """Logits of all exits."""
+        each = [self.at(index, states[:, index], backbone, None)[0].logits for index in range(self.num_exits)]
+        return Outputs(torch.stack(each, dim=1))
+
+    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+        """Logits of one exit."""
+        leave = self.final if index == self.num_exits - 1 else self.internal[index]
+        return Outputs(leave(state, backbone)), None
+
+    def flops(self, index: int) -> float:
+        """The pooler, the class vectors and, before the last exit, an adapter."""
+        hidden = self.hidden_size
+        adapter = 0.0 if index == self.num_exits - 1 else 2 * linear_flops(hidden, self.inner)
+        return adapter + linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+
+
+class LastThenInternal(Objective):
+    """First the cross-entropy of the last exit; then those of the internal ones, exit m weighing M - m. Stateless.
+
+    The decreasing weights are the released code's; PABEE's increase.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        """`schedule` tells the stage of a step."""
+        self.schedule = schedule
+
+    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch."""
+        means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
+        if self.schedule.stage(step) == 0:
+            loss = means[-1]
+        else:
+            weight = torch.arange(len(means) - 1, 0, -1, device=means.device)
+            loss = (weight * means[:-1]).sum() / weight.sum()
+        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}

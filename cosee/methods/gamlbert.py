@@ -1,0 +1,90 @@
+"""After GAML-BERT (Zhu et al. 2021): exits learn from each other, as far as the labels do not object.
+
+Every exit learns from the labels (cross-entropy, CE) and from the predictions of all other exits (knowledge
+distillation, KD). Where the gradient of KD points against that of CE, the part that does so is taken out. Exits are
+left by patience, as in PABEE.
+
+The paper has no released code, and what it leaves open is settled here, so this is GAML-BERT-*style*: CE is the plain
+mean over exits, KD the mean over pairs of exits, teachers are constants, the temperature is the usual one of
+self-distilled exits, and alignment is the projection of `align`, one parameter tensor at a time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cosee.batches import Batch
+from cosee.losses import exit_cross_entropies, mutual_distillation
+from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.model import MultiExitModel
+from cosee.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class GamlBert(Method):
+    """A linear head after every layer, on the shared pretrained pooler.
+
+    Attributes:
+        distillation: weight of KD beside CE.
+        temperature: T, which softens the predictions that exits compare.
+        dropout: on the pooled state before each head.
+    """
+
+    distillation: float = 1.0
+    temperature: float = 3.0
+    dropout: float = 0.1
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A backbone with a linear head after every layer."""
+        return linear_exits_model(folder, num_classes, self.dropout, seed)
+
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "AlignedMutualLearning":
+        """CE and aligned KD."""
+        return AlignedMutualLearning(self)
+
+
+def align(gradient: Tensor, reference: Tensor) -> Tensor:
+    """A gradient without its component against a reference; both of any one shape.
+
+    g - min(0, <g, u>) u with u = r / |r|: PCGrad's projection (Yu et al. 2020), applied to one of the two only.
+    """
+    direction = F.normalize(reference.flatten(), dim=0).view_as(reference)  # 0 where the reference vanishes
+    return gradient - (gradient * direction).sum().clamp(max=0) * direction
+
+
+def with_gradient(value: Tensor, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
+    """A loss that has this value (scalar), and these gradients with respect to the parameters."""
+    carrier = sum((parameter * gradient).sum() for parameter, gradient in zip(parameters, gradients, strict=True))
+    return value.detach() + (carrier - carrier.detach())
+
+
+class AlignedMutualLearning(Objective):
+    """CE + distillation * KD, where the gradient of KD is aligned with that of CE; stateless.
+
+    Aligned one parameter tensor at a time rather than over the whole model: AdamW then rescales every tensor by a
+    factor of about its own, which keeps an agreement within each tensor but not one that only their sum has.
+    """
+
+    def __init__(self, method: GamlBert) -> None:
+        """Take the hyper-parameters."""
+        self.method = method
+
+    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch; `conflicts` is the share of parameter tensors in which the two gradients disagree."""
+        logits = model(batch)
+        loss_ce = exit_cross_entropies(logits, batch.labels).mean()
+        loss_kd = mutual_distillation(logits, self.method.temperature).mean()
+
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        towards_labels = torch.autograd.grad(loss_ce, parameters, retain_graph=True)
+        towards_exits = torch.autograd.grad(loss_kd, parameters)
+        pairs = list(zip(towards_labels, towards_exits, strict=True))
+        gradients = [ce + self.method.distillation * align(kd, ce) for ce, kd in pairs]
+        loss = with_gradient(loss_ce + self.method.distillation * loss_kd, parameters, gradients)
+
+        conflicts = torch.stack([(ce * kd).sum() < 0 for ce, kd in pairs]).float().mean()
+        parts = {"loss_ce": loss_ce, "loss_kd": loss_kd, "conflicts": conflicts, "mean_ce": loss_ce}
+        return loss, {name: part.detach() for name, part in parts.items()}

@@ -1,0 +1,74 @@
+"""PALBERT (Balagansky & Gavrilov 2022): PonderNet with a deeper halting head that sees two layers, and a fixed rule.
+
+One classifier and one halting head serve all layers. The head is an MLP on the concatenated pooled states of this layer
+and of the one before (zeros before the first). Its exit rule "quantile" (Q-exit) leaves at the first exit by which the
+probability of having halted surpasses q: the paper and its code have q = 0.5, here q is the threshold that is swept.
+
+The released code differs from the paper's definition in two ways that are settings here, `kl="code"` and
+`last_takes_rest=False`. A third is left out: once 0.95 of the probability is spent, the p_m that follow are 0.05 / M.
+It has a constant learning rate, no dropout within the encoder, and beta = 0 unless the command line says otherwise.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cosee.backbone import Backbone, load_backbone
+from cosee.heads import Outputs
+from cosee.methods.base import Method
+from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head
+from cosee.model import MultiExitModel
+from cosee.schedule import Schedule
+from cosee.seeds import torch_generator
+
+
+@dataclass(frozen=True)
+class Palbert(Method):
+    """Hyper-parameters of PALBERT.
+
+    Attributes:
+        beta: weight of the divergence from the prior.
+        lambda_p: parameter of the geometric prior, truncated to the M exits of the model.
+        kl: "paper" is KL(p || prior), "code" is KL(prior || p), as the released code has it.
+        last_takes_rest: whether the last exit takes the probability that is left; in the released code none does, so
+            that p sums to less than 1.
+        hidden_layers: of the halting head, each of width 2H.
+        dropout: on the pooled state before both heads.
+    """
+
+    beta: float = 0.5
+    lambda_p: float = 0.1
+    kl: Literal["paper", "code"] = "paper"
+    last_takes_rest: bool = True
+    hidden_layers: int = 3
+    dropout: float = 0.1
+
+    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+        """A backbone with one classifier and one halting MLP for all layers."""
+        backbone = load_backbone(folder)
+        halting = halting_head(2 * backbone.hidden_size, self.hidden_layers, torch_generator(seed, "halting"))
+        exits = PalbertExits(backbone, num_classes, self.dropout, halting, torch_generator(seed, "heads"))
+        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> ExpectedLoss:
+        """Expected cross-entropy plus the divergence between the halting distribution and the prior."""
+        return ExpectedLoss(self.beta, self.lambda_p, self.kl, self.last_takes_rest)
+
+
+class PalbertExits(PonderExits):
+    """PonderNet's exits with a halting head that sees the pooled state of the exit before as well."""
+
+    def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
+        """Logits and lambdas of all exits."""
+        pooled = self.dropout(backbone.pool(states))
+        before = F.pad(pooled[:, :-1], (0, 0, 1, 0))
+        return self.outputs(pooled, torch.cat([pooled, before], dim=-1))
+
+    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor]:
+        """Logits and lambda of one exit; the memory is its pooled state [B, H]."""
+        pooled = self.dropout(backbone.pool(state))
+        before = torch.zeros_like(pooled) if memory is None else memory
+        return self.outputs(pooled, torch.cat([pooled, before], dim=-1)), pooled
