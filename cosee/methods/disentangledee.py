@@ -6,7 +6,7 @@ task. No exit has a classifier to learn: its class vectors are a simplex equiang
 its logits are the cosines between them and the standardised pooled state.
 
 The paper's abstract says no more than "an adapter method" and "non-parametric simplex ETF classifier"; everything else
-follows the code that its authors released, with these differences:
+follows the code that its authors released (Jikai0Wang/DREE), with these differences:
 
 - An adapter works on the [CLS] state that a layer gives. There it works beside the layer's feed-forward network, on all
   tokens, and its sum has a layer norm of its own; in ALBERT all layers share it (bottleneck 256), here none do.
@@ -41,7 +41,7 @@ class DisentangledEE(Method):
 
     Attributes:
         first_share: share of the steps that fine-tune the encoder and its last exit.
-        rate: learning rate of the adapters relative to that of the encoder.
+        rate: learning rate of the adapters relative to that of the encoder; less than the default where that is large.
         bottleneck: inner width of an adapter; half the hidden size where that is less.
         scale: factor on what an adapter adds.
         dropout: on the pooled state.

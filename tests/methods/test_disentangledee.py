@@ -182,8 +182,8 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_bert, tmp_path):
     whole = run(tiny_bert, DisentangledEE(), tmp_path / "whole")
     for saves in (3, 9):  # in either stage
         with pytest.raises(Killed):
-            run(tiny_bert, DisentangledEE(), tmp_path / "state", progress=die_after(saves), save_minutes=0.0)
-        assert_same(run(tiny_bert, DisentangledEE(), tmp_path / "state"), whole)
+            run(tiny_bert, DisentangledEE(), tmp_path / f"{saves}", progress=die_after(saves), save_minutes=0.0)
+        assert_same(run(tiny_bert, DisentangledEE(), tmp_path / f"{saves}"), whole)
 
 
 def test_a_run_whose_last_batch_has_one_row_is_trained(tiny_bert, tmp_path):
