@@ -1,6 +1,8 @@
 """What holds for every test: no network, no display, one thread, the same examples on every run."""
 
 import os
+import signal
+import subprocess
 
 import pytest
 from hypothesis import settings
@@ -46,3 +48,31 @@ def config():
     from presets import read
 
     return read("config")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pipeline(request, tmp_path_factory):
+    """The reduced pipeline and its folder, if any test needs it (`built`): it runs beside the tests that do not."""
+    if not any("built" in item.fixturenames for item in request.session.items):
+        yield None
+        return
+    from pipeline import PROJECT, arguments
+
+    folder = tmp_path_factory.mktemp("pipeline")
+    with (
+        open(folder / "printed.txt", "w") as printed,
+        subprocess.Popen(
+            arguments(folder, "all"), stdout=printed, stderr=printed, start_new_session=True, cwd=PROJECT
+        ) as process,
+    ):
+        yield process, folder
+        if process.poll() is None:  # the tests were stopped early
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def built(pipeline):
+    """A folder in which the reduced pipeline has been run from nothing; what it printed is in `printed.txt`."""
+    process, folder = pipeline
+    assert process.wait() == 0, (folder / "printed.txt").read_text()[-6000:]
+    return folder

@@ -14,10 +14,10 @@ from cosee.model import MultiExitModel
 from cosee.prediction import predict
 from cosee.rules import RULES
 
-ROWS = 24
+ROWS = 12
 
 
-@pytest.fixture(params=["tiny_bert", "tiny_albert", "tiny_albert_groups"])
+@pytest.fixture(scope="module", params=["tiny_bert", "tiny_albert", "tiny_albert_groups"])
 def model(request):
     """A multi-exit model in eval mode whose heads are far from zero, so that exits differ."""
     backbone = load_backbone(request.getfixturevalue(request.param))

@@ -7,7 +7,8 @@ import sys
 import pytest
 from presets import read
 
-from cosee import curves, plan
+from cosee import plan
+from cosee.curves import evaluated_splits
 from cosee.tasks import TASKS
 
 
@@ -15,11 +16,13 @@ def test_every_final_run_is_trained_once(config):
     runs = plan.final_runs(config)
     assert len({run.folder for run in runs}) == len(runs)
     curve_tasks, others, seeds = 4, 2, len(config["seeds"])
-    static = 10  # depths 1 to 11 but for 6, one seed; depths 6 and 12 are variants with every seed
-    variants = 6  # backbone, half, vanilla, wo_osc, wo_swm, cosee
+    variants = 6  # backbone, half, vanilla, wo_osc, wo_swm, cosee; with all seeds where there are curves
+    static = 10  # depths 1 to 11 but for 6, one seed
     signals = 2 * 2  # entropy and softmax score for wo_osc and cosee, one seed
-    albert = 2  # backbone, cosee
-    expected = (curve_tasks + others) * variants * seeds + curve_tasks * (static + signals + albert * seeds)
+    methods = 8 + 2  # of Table 2, one seed; ConsistentEE has two points, and some variants share others' models
+    albert = 5  # Table 3, one seed
+    expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * methods
+    expected += curve_tasks * (static + signals + albert)
     assert len(runs) == expected
 
 
@@ -124,7 +127,7 @@ def test_splits_follow_protocol_task_and_source(config, tmp_path):
     (tmp_path / "mnli").mkdir()
     (tmp_path / "mnli" / "test_matched-00000-of-00001.parquet").touch()
     assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm", "test"]
-    assert curves.evaluated_splits(run, config) == ["fit", "dev", "dev_mm"]
+    assert evaluated_splits(run, config) == ["fit", "dev", "dev_mm"]
 
 
 def test_paper_grid_has_144_points():
@@ -137,6 +140,13 @@ def test_the_plan_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_figures_show_the_seeds_that_all_their_variants_have(config):
-    assert curves.shown_seeds(config, config["figures"]["fig4"]) == (0, 1)
-    assert curves.shown_seeds(config, config["figures"]["fig8"]) == (0,)
+def test_a_variant_may_take_the_point_of_one_that_is_tuned_with_a_signal(config):
+    runs = [run for run in plan.final_runs(config) if run.variant == "wo_osc"]
+    assert {plan.tuned_name(config, run) for run in runs} == {"cosee-energy"}
+
+
+def test_a_variant_may_be_trained_by_its_own_recipe(config):
+    config["variants"]["deebert"]["training"] = {"epochs": 6, "batch_size": 8}
+    runs = plan.final_runs(config)
+    assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant == "deebert"} == {(6, 8)}
+    assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant != "deebert"} == {(2, 32)}

@@ -14,7 +14,7 @@ def test_seeds_are_the_same_everywhere_and_for_ever():
     assert derive(42, "dropout") == 3719288840084470140
 
 
-@given(st.integers(), st.text(), st.integers(0, 100))
+@given(st.integers(), st.text("aß/ 0"), st.integers(0, 100))  # any text at all takes seconds to set up
 def test_seeds_fit_every_generator(seed, name, epoch):
     value = derive(seed, name, epoch)
     assert 0 <= value < 2**63

@@ -1,3 +1,4 @@
+import copy
 import itertools
 import logging
 from functools import cache
@@ -32,13 +33,19 @@ def last_exit_accuracy(outputs):
     return float((outputs.logits[:, -1].argmax(axis=-1) == SEL.labels.numpy()).mean())
 
 
+@cache
+def fresh(method, folder, seed):
+    """A model that is copied before it is trained: reading an encoder takes longer than ten steps."""
+    return method.build(str(folder), 2, seed)
+
+
 def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_exit_accuracy, **changes):
     """Train a fresh tiny model: 2 epochs of 5 batches unless `changes` say otherwise."""
     changes = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "warmup": 0.2} | changes
     options = {name: changes.pop(name) for name in ("progress", "keep_state") if name in changes}
     fit, fingerprint = changes.pop("fit", FIT), changes.pop("fingerprint", "run")
     settings = TrainingSettings(**changes)
-    model = method.build(str(folder), 2, seed)
+    model = copy.deepcopy(fresh(method, folder, seed))
     history, facts = train(
         model,
         method.stages(),

@@ -100,7 +100,7 @@ def summary(
 
 
 def summary_wide(table: pd.DataFrame, rank_at: float = 2.0) -> pd.DataFrame:
-    """One line per method from `summary`: the averages over tasks.
+    """One line per method from `summary`: averages over the tasks, of the methods that have them all.
 
     For every target speed-up the score, with the realised speed-up in brackets.
     """

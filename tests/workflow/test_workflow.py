@@ -8,62 +8,101 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from pipeline import PROJECT, REDUCED_MINI, SNAKEMAKE, arguments, job_counts, preset, snakemake
 
-PROJECT = Path(__file__).parents[2]
-REDUCED = Path(__file__).with_name("reduced.yaml")
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "workflow" / "Snakefile")]
-
-
-def arguments(folder: Path, *targets: str, configs: tuple[Path, ...] = (REDUCED,)) -> list[str]:
-    """The command line that builds targets in a folder of their own."""
-    files = ["--configfile", *map(str, (PROJECT / "config" / "config.yaml", *configs))]
-    return [*SNAKEMAKE, "--cores", "2", "--directory", str(folder), *targets, *files]
+# --- what is planned --------------------------------------------------------------------------------------------------
 
 
-def snakemake(folder: Path, *targets: str, configs: tuple[Path, ...] = (REDUCED,), succeeds: bool = True) -> str:
-    """Run it; give what it printed."""
-    command = arguments(folder, *targets, configs=configs)
+def test_one_target_needs_only_its_task(tmp_path):
+    planned = snakemake(tmp_path, "results/mnli/energy_tradeoff.csv", "--dry-run", configs=(preset("config"),))
+    jobs = job_counts(planned)
+    assert jobs["download"] == jobs["sweep"] == 1 and jobs["tokenize"] == 2
+    assert {name.split("_")[3] for name in jobs if name.startswith("train_")} == {"mnli"}
+
+
+@pytest.mark.parametrize(
+    ("files", "trainings", "others"),
+    [
+        (["config"], 20, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["glue-small"], 1218, {"sweep": 24, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
+        (["glue-small", "glue-small-cpu"], 18, {"sweep": 4, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
+        (["bert-base"], 212, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+    ],
+)
+def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
+    jobs = job_counts(snakemake(tmp_path, "all", "--dry-run", configs=tuple(map(preset, files))))
+    assert sum(count for name, count in jobs.items() if name.startswith("train_")) == trainings
+    assert {name: jobs[name] for name in others} == others
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),  # one that the schema finds, one of those that it cannot, and one of a method
+    [
+        ({"training": {"learning_rate": "2e-5"}}, "config.training.learning_rate: '2e-5' is not of type 'number'."),
+        ({"control": "unheard"}, "config: control names 'unheard', which is not defined"),
+        ({"variants": {"cosee": {"fixed": {"alfa": 1}}}}, "no hyper-parameter 'alfa'; expected one of alpha"),
+    ],
+)
+def test_a_wrong_configuration_stops_at_once_and_names_the_key(tmp_path, mistake, sentence):
+    file = tmp_path / "mistake.yaml"
+    file.write_text(yaml.safe_dump(mistake))
+    output = snakemake(tmp_path / "run", "all", configs=(*REDUCED_MINI, file), succeeds=False)
+    assert sentence in output
+    assert not list(tmp_path.glob("run/results/**/*.*"))
+
+
+def test_folders_without_the_files_are_named(tmp_path):
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder/config.json").write_text("{}")
+    folders = f"data_dir={tmp_path / 'nothing'}", f"backbone_dir={tmp_path / 'encoder'}"
+    targets = "resources/rows/mnli.parquet", "resources/backbones/bert/model.safetensors"
+    output = snakemake(tmp_path, *targets, "--config", *folders, succeeds=False)
+    assert "data_dir: no file" in output and "nothing/mnli" in output
+    assert "has no weights" in output
+    assert not list(tmp_path.rglob("*.parquet")) and not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_lint_is_clean():
+    done = subprocess.run([*SNAKEMAKE, "--lint"], capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rules_are_formatted():
+    command = [sys.executable, "-m", "snakefmt", "--check", str(PROJECT / "workflow")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
-    assert (done.returncode == 0) == succeeds, done.stdout[-2000:] + done.stderr[-6000:]
-    return done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
 
 
-def job_counts(output: str) -> dict[str, int]:
-    """Jobs by rule, from the table that a dry-run prints."""
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+# --- what is built ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    """A folder in which the reduced pipeline has been run from nothing."""
-    folder = tmp_path_factory.mktemp("all")
-    output = snakemake(folder, "all")
-    assert "trainings in" in output and str(folder / "results") in output  # said before the start
-    assert "time of all jobs" in output
-    return folder
+def test_it_says_what_it_will_do_and_what_took_how_long(built):
+    printed = (built / "printed.txt").read_text()
+    assert "trainings in" in printed and str(built / "results") in printed  # said before the start
+    assert "time of all jobs" in printed
 
 
 def test_every_table_and_figure_is_there(built):
-    for number in (1, 2, 3, 4):
-        assert all(
-            (built / f"results/tables/table{number}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex")
-        )
+    for name in (*(f"table{number}" for number in (1, 2, 3, 4, 5)), "differences"):
+        assert all((built / f"results/tables/{name}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex"))
     drawn = {path.name.split("_")[0] for path in (built / "figures").iterdir() if path.stat().st_size > 5000}
-    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)}
-    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 8
+    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9, 10)}
+    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 9
 
 
 def test_tradeoff_has_the_promised_columns_methods_and_seeds(built):
     frame = pd.read_csv(built / "results/sst2/energy_tradeoff.csv", keep_default_na=False, na_values=[""])
     assert list(frame) == (
-        "task backbone method signal seed split threshold mean_exit_layer speedup score accuracy f1".split()
+        "task backbone method signal seed split model threshold mean_exit_layer speedup speedup_flops".split()
+        + "score accuracy f1".split()
     )
     bert = frame[frame["backbone"] == "bert"]
     assert set(bert["method"]) == {"static", "vanilla", "wo_osc", "wo_swm", "cosee", "random", "oracle"}
@@ -85,6 +124,32 @@ def test_tables_show_reported_beside_measured(built):
     assert "generated mini-GLUE" in (built / "results/tables/table2.md").read_text()
 
 
+def test_methods_are_compared_with_the_control(built):
+    table = pd.read_csv(built / "results/tables/table5.csv")
+    runs = [json.loads(path.read_text()) for path in built.glob("results/runs/bert/sst2/vanilla/final/*/run.json")]
+    cost = table.query("method == 'vanilla' and task == 'sst2' and measure == 'seconds'")["mean"].item()
+    assert cost == pytest.approx(np.mean([run["seconds"]["training"] for run in runs]))
+    differences = pd.read_csv(built / "results/tables/differences.csv").query("task == 'sst2'").set_index("method")
+    targets = pd.read_csv(built / "results/sst2/energy_targets.csv").query("backbone == 'bert' and target_speedup == 2")
+    scores = 100 * targets.groupby("method")["score"].mean()
+    for method in ("vanilla", "wo_osc", "wo_swm"):
+        assert differences.at[method, "difference"] == pytest.approx(scores[method] - scores["cosee"])
+    assert set(differences.index) == {"half", "vanilla", "wo_osc", "wo_swm", "pabee", "pcee", "consistentee"}
+
+
+def test_methods_leave_by_their_own_rules(built):
+    curves = pd.read_csv(built / "results/sst2/own_tradeoff.csv")
+    rules = {(row.method, row.signal, row.model) for row in curves.itertuples()}
+    points = {f"consistentee-alpha-{alpha}" for alpha in (0.02, 0.2)}
+    assert rules == {("pabee", "patience", "pabee"), ("pcee", "pcee", "pabee")} | {
+        ("consistentee", "policy", point) for point in points
+    }
+    targets = pd.read_csv(built / "results/sst2/own_targets.csv")
+    assert (targets["adjustable"] == (targets["method"] != "consistentee")).all()
+    assert (targets.groupby(["method", "target_speedup"]).size() == 1).all()
+    assert set(pd.read_csv(built / "results/tables/table5.csv")["method"]) >= {"pabee", "pcee", "consistentee", "cosee"}
+
+
 def test_runs_record_where_they_come_from(built):
     manifest = json.loads((built / "results/manifest.json").read_text())
     assert len(manifest["runs"]) == len(list(built.glob("results/runs/*/*/*/final/*/run.json")))
@@ -103,8 +168,10 @@ def test_only_final_weights_are_kept(built):
     assert not list(built.rglob("state.safetensors")) and not list(built.rglob("*.partial*"))
 
 
-def test_second_run_does_nothing(built):
-    assert "Nothing to be done" in snakemake(built, "all")
+def test_nothing_is_left_to_do_for_any_target(built):
+    tables = (*(f"table{number}" for number in (1, 2, 3, 4, 5)), "differences")
+    figures = (f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9, 10))
+    assert "Nothing to be done" in snakemake(built, "all", "data", "tables", "figures", *tables, *figures)
 
 
 def test_report_is_one_file_with_captions(built, tmp_path):
@@ -113,24 +180,14 @@ def test_report_is_one_file_with_captions(built, tmp_path):
     assert report.stat().st_size > 100_000
 
 
-def test_one_target_needs_only_its_task(tmp_path):
-    jobs = job_counts(snakemake(tmp_path, "results/mnli/energy_tradeoff.csv", "--dry-run"))
-    assert jobs["download"] == jobs["sweep"] == 1 and jobs["tokenize"] == 2
-    assert not any("sst2" in name for name in jobs)
-
-
-@pytest.mark.parametrize("target", ["data", "tables", "figures", *(f"table{n}" for n in (1, 2, 3, 4)), "fig5", "fig9"])
-def test_named_targets(built, target):
-    assert "Nothing to be done" in snakemake(built, target, "--dry-run")
-
-
 def test_a_killed_run_goes_on_and_gives_the_same(built, tmp_path):
     folder = tmp_path / "killed"
     shutil.copytree(built, folder)
-    run = "results/runs/bert/mnli/cosee-energy/final/seed1/logits-dev.npz"
+    run = "results/runs/albert/mnli/cosee-energy/final/seed1/logits-dev.npz"
     expected = (folder / run).read_bytes()
-    shutil.rmtree(folder / "results/runs/bert/mnli")
-    log = folder / "logs/train/final_bert_mnli_0.log"
+    for trained in folder.glob("results/runs/albert/mnli/*/final"):
+        shutil.rmtree(trained)
+    log = folder / "logs/train/final_albert_mnli_0.log"
     log.unlink()
     with subprocess.Popen(
         arguments(folder, run),
@@ -147,75 +204,3 @@ def test_a_killed_run_goes_on_and_gives_the_same(built, tmp_path):
     assert not (folder / run).exists()
     snakemake(folder, run)
     assert (folder / run).read_bytes() == expected
-
-
-@pytest.mark.parametrize(
-    ("files", "trainings", "others"),
-    [
-        (["config"], 20, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
-        (["glue-small"], 612, {"sweep": 14, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
-        (["glue-small", "glue-small-cpu"], 18, {"sweep": 4, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
-        (["bert-base"], 128, {"sweep": 14, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
-    ],
-)
-def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
-    command = [*SNAKEMAKE, "--cores", "2", "--dry-run", "--directory", str(tmp_path)]
-    configs = ["--configfile", *(str(PROJECT / "config" / f"{file}.yaml") for file in files)]
-    done = subprocess.run([*command, "all", *configs], capture_output=True, text=True, check=True, cwd=PROJECT)
-    jobs = job_counts(done.stdout + done.stderr)
-    assert sum(count for name, count in jobs.items() if name.startswith("train_")) == trainings
-    assert {name: jobs[name] for name in others} == others
-
-
-def broken(change: Callable[[dict], None]) -> dict:
-    """The reduced configuration with a mistake in it."""
-    config = yaml.safe_load(REDUCED.read_text())
-    change(config)
-    return config
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda c: c.update(lerning_rate=1), ["lerning_rate"]),
-        (lambda c: c["experiments"][0].update(tasks=["cola"]), ["cola"]),
-        (lambda c: c.update(signals=["margin"]), ["margin"]),
-        (lambda c: c.update(variants={"cosee": {"method": "cosy"}}), ["cosy"]),
-        (lambda c: c.update(training={"learning_rate": "2e-5"}), ["2e-5"]),
-        (lambda c: c["experiments"][0].update(variants=["unheard"]), ["unheard", "not defined"]),
-        (lambda c: c.update(variants={"cosee": {"fixed": {"alfa": 1}}}), ["alfa", "alpha"]),
-    ],
-)
-def test_a_wrong_configuration_stops_at_once_and_names_the_key(tmp_path, change, words):
-    file = tmp_path / "broken.yaml"
-    file.write_text(yaml.safe_dump(broken(change)))
-    output = snakemake(tmp_path / "run", "all", configs=(file,), succeeds=False)
-    assert all(word in output for word in words), output[-1500:]
-    assert not list(tmp_path.glob("run/results/**/*.*"))
-
-
-def test_a_data_folder_without_the_files_is_named(tmp_path):
-    output = snakemake(tmp_path, "data", "--config", f"data_dir={tmp_path / 'nothing'}", succeeds=False)
-    assert "data_dir: no file" in output and "nothing/mnli" in output
-    assert not list(tmp_path.rglob("*.parquet"))
-
-
-def test_a_backbone_folder_without_weights_is_named(tmp_path):
-    (tmp_path / "encoder").mkdir()
-    (tmp_path / "encoder/config.json").write_text("{}")
-    config = f"backbone_dir={tmp_path / 'encoder'}"
-    target = "resources/tokens/bert/sst2.npz"
-    output = snakemake(tmp_path, target, "--config", config, succeeds=False)
-    assert "has no weights" in output
-    assert not list(tmp_path.rglob("resources/backbones/*/*.safetensors"))
-
-
-def test_lint_is_clean():
-    done = subprocess.run([*SNAKEMAKE, "--lint"], capture_output=True, text=True, check=False, cwd=PROJECT)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_rules_are_formatted():
-    command = [sys.executable, "-m", "snakefmt", "--check", str(PROJECT / "workflow")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
-    assert done.returncode == 0, done.stderr
