@@ -38,17 +38,17 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "table4": "Number of parameters, and what the internal classifiers add, for C classes.",
         "table5": "All methods that were trained on every task: means over the tasks ± standard deviation over "
         "seeds, scores in %. Asked for: score and, in brackets, realised speed-up, with thresholds sought on "
-        "the selection split; FLOPs as in Table 2. Exactly: interpolated on the dev trade-off curve; full depth"
-        " is that at 1×. Area: mean score over 1.5 to 4×, flat beyond the end of the curve (Up to). ELUE: mean "
+        "the selection split; FLOPs as in Table 2. Exactly: interpolated on the dev trade-off curve; full depth "
+        "is that at 1×. Area: mean score over 1.5 to 4×, flat beyond the end of the curve (Up to). ELUE: mean "
         "over the points that were asked for, each once, of the score minus that of the models of k layers at "
-        "the same FLOPs, exits included, on the line through these models. Ranks: mean place among the methods,"
-        " without the models of k layers; a curve that does not get to the speed-up, or to the end of the area,"
-        " has none. Training: seconds for all models that a curve takes, without grid search, on the hardware "
+        "the same FLOPs, exits included, on the line through these models. Ranks: mean place among the methods, "
+        "without the models of k layers; a curve that does not get to the speed-up, or to the end of the area, "
+        "has none. Training: seconds for all models that a curve takes, without grid search, on the hardware "
         "of the manifest. †: no threshold to choose, the trained model nearest to the target.",
         "differences": "Score (points) minus that of the control variant at one target speed-up, mean over the seeds "
         "that both have, with the 95 % interval of a paired bootstrap over seeds and rows; with one seed the interval "
-        "is of the rows alone, with few it is too narrow. The realised speed-ups, which differ a little, are in the "
-        "CSV file.",
+        "is of the rows alone, with few it is too narrow. ‡: the realised speed-ups, which are in "
+        "the CSV file, are more than 10 % apart.",
         "fig1": "Exit layers by class. Bars: mean over seeds; whiskers: lowest and highest seed.",
         "fig3": "Distribution of the energy score (Eq. 10) and of the normalised energy score (Eq. 11) at three exits.",
         "fig4": f"Score against speed-up with the normalised energy score as exit signal. {_CURVES}",

@@ -103,5 +103,9 @@ def test_wide_differences_have_signs_and_intervals(tmp_path):
     assert list(wide.columns) == ["Method", "MRPC", "SST-2", "Mean"]
     assert list(wide["Method"]) == [LABELS["vanilla"], "PABEE"]
     assert re.fullmatch(r"-\d+\.\d \[-\d+\.\d, -\d+\.\d\]", wide.iloc[1]["SST-2"])
+    assert not wide.map(lambda cell: cell.endswith("‡")).any(axis=None)
+    table.loc[table["task"] == "mrpc", "speedup"] *= 0.85
+    marked = differences_wide(table).map(lambda cell: cell.endswith("‡"))
+    assert marked["MRPC"].all() and not marked.drop(columns="MRPC").any(axis=None)
     write_frame(tmp_path / "differences.csv", table)
     pd.testing.assert_frame_equal(read_frame(tmp_path / "differences.csv"), table)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cosee.bootstrap import Answers, interval, paired_bootstrap, score_difference
 from cosee.seeds import numpy_generator
-from cosee.tables.text import NONE
+from cosee.tables.text import APART, NONE
 from cosee.tasks import TASKS
 
 COLUMNS = (
@@ -70,12 +70,18 @@ def differences(
 
 
 def differences_wide(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per method from `differences`: difference and interval on every task."""
+    """One line per method from `differences`: difference and interval on every task.
+
+    Where the realised speed-ups are more than 10 % apart, the cell is marked.
+    """
     labels = {name: task.label for name, task in TASKS.items()} | {_AVERAGE: "Mean"}
     columns = [task for task in labels if task in set(table["task"])]
     lines = []
-    for _, group in table.groupby("method", sort=False):
-        cells = {row.task: f"{row.difference:+.1f} [{row.low:+.1f}, {row.high:+.1f}]" for row in group.itertuples()}
+    marks = (table["speedup"] / table["reference_speedup"] - 1).abs().gt(0.1).map({True: APART, False: ""})
+    for _, group in table.assign(mark=marks).groupby("method", sort=False):
+        cells = {
+            row.task: f"{row.difference:+.1f} [{row.low:+.1f}, {row.high:+.1f}]{row.mark}" for row in group.itertuples()
+        }
         lines.append({"Method": group["name"].iloc[0]} | {labels[task]: cells.get(task, NONE) for task in columns})
     return pd.DataFrame(lines)
 

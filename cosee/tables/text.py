@@ -10,6 +10,9 @@ NONE = "–"
 FIXED = "†"
 """Mark of an operating point of a method without a knob at test time."""
 
+APART = "‡"
+"""Mark of a comparison of operating points with rather different speed-ups."""
+
 _LATEX = str.maketrans(
     {
         **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -21,6 +24,7 @@ _LATEX = str.maketrans(
         "–": "--",
         "τ": r"$\tau$",
         FIXED: r"$\dagger$",
+        APART: r"$\ddagger$",
     }
 )
 
