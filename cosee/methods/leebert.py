@@ -6,8 +6,9 @@ seen. Exits are left by patience, as in PABEE.
 
 The paper has no released code, and what it leaves open is settled here, so this is LeeBERT-*style*:
 
-- The two levels see different rows. Each batch is cut anew, so that in the end all rows serve both: every other row
-  trains the model, the rest judge the weights. (Batches are sorted by length; both halves get short and long rows.)
+- The two levels see different rows. Each batch is cut in two: on every other row a step of the model is imagined, and
+  the rest judge it. (Batches are sorted by length; both halves get short and long rows.) The model itself then learns
+  from the whole batch: a method that saw half as many rows as the others would pay for our guess, not for its idea.
 - What the weights minimise is the plain mean CE of all exits. The weighted loss itself would not do: its gradient by a
   weight is the loss that it weighs, so all weight would flow to whatever term is small already.
 - The weights are judged by one plain gradient step of the model, to first order in its size: see `agreement`. It takes
@@ -105,7 +106,7 @@ def agreement(model: MultiExitModel, batch: Batch, held_out: Batch, temperature:
 
 
 class WeightedMutualLearning(Objective):
-    """sum_ij w_ij loss_ij on one half of every batch, after a step of the weights w [M, M] that looks at both."""
+    """sum_ij w_ij loss_ij on every batch, after a step of the weights w [M, M] that sets one half against the other."""
 
     def __init__(self, method: LeeBert, schedule: Schedule, device: torch.device) -> None:
         """Take the hyper-parameters; the weights begin with the first stage."""
@@ -122,10 +123,10 @@ class WeightedMutualLearning(Objective):
         return self.scores.flatten().softmax(dim=0).view_as(self.scores)
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of a batch, on the half that trains the model; `weight_ce` is the weight of all CE together."""
-        batch, held_out = halves(batch)
+        """Loss of a batch; `weight_ce` is the weight of all CE together."""
+        imagined, held_out = halves(batch)
         if len(held_out):
-            gain = (self.weights() * agreement(model, batch, held_out, self.method.temperature)).sum()
+            gain = (self.weights() * agreement(model, imagined, held_out, self.method.temperature)).sum()
             self.scores.grad = torch.autograd.grad(gain, self.scores)[0]
             self.optimizer.step()
 
