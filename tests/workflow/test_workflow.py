@@ -140,7 +140,7 @@ def test_methods_are_compared_with_the_control(built):
 def test_methods_leave_by_their_own_rules(built):
     curves = pd.read_csv(built / "results/sst2/own_tradeoff.csv")
     rules = {(row.method, row.signal, row.model) for row in curves.itertuples()}
-    points = {f"consistentee-alpha-{alpha}" for alpha in (0.02, 0.2)}
+    points = {f"consistentee-alpha-{alpha}" for alpha in (0.001, 0.01)}
     assert rules == {("pabee", "patience", "pabee"), ("pcee", "pcee", "pabee")} | {
         ("consistentee", "policy", point) for point in points
     }
