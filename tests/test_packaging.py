@@ -130,12 +130,13 @@ def test_imports_and_declared_dependencies_agree(paths: list[Path], requirements
     assert declared - NOT_IMPORTED - set().union(*used.values()) == set()
 
 
-def test_readme_commands_install_the_lock_and_ci_runs_the_tests_as_written() -> None:
+def test_readme_commands_are_what_ci_runs() -> None:
     commands = readme_commands()
     assert len(commands) == 2
-    assert commands[0].endswith(".venv/bin/snakemake --cores 2 all")
-    assert commands[1].endswith(".venv/bin/python -m pytest")
-    assert commands[1] in [line.strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
+    assert any(command.endswith(".venv/bin/snakemake --cores 2 all") for command in commands)
+    assert any(command.endswith(".venv/bin/python -m pytest") for command in commands)
+    ci = [line.strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
+    assert [command for command in commands if command not in ci] == []
     assert all("-r requirements.lock -e " in command for command in commands)
 
 
