@@ -5,8 +5,11 @@ Stepping through `embed` and `layer` gives, bit for bit, the hidden states of th
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -199,20 +202,42 @@ def _reason(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+_CONFIGURATION: ContextVar[Mapping[str, Any] | None] = ContextVar("configuration", default=None)
+
+
+@contextmanager
+def encoders_of(config: Mapping[str, Any]) -> Iterator[None]:
+    """Within the block `load_backbone` makes an encoder of this transformers configuration and reads no folder.
+
+    A method's `build` then gives its model with arbitrary weights, for those that come from elsewhere.
+    """
+    token = _CONFIGURATION.set(config)
+    try:
+        yield
+    finally:
+        _CONFIGURATION.reset(token)
+
+
 def load_backbone(folder: str | Path, depth: int | None = None) -> Backbone:
     """Load a backbone from a local encoder folder, in float32; `depth` keeps only its first layers.
+
+    Within `encoders_of` the folder is not read.
 
     Raises:
         InputError: a file is missing or corrupt, the type is unknown, weights are missing, or there are fewer layers.
     """
+    config = _CONFIGURATION.get()
+    if config is not None:
+        return empty_backbone(config, depth)
     check_folder(folder)
     encoder = load_encoder(folder)
     return _adapter(encoder.config, str(folder))(encoder, depth)
 
 
-def empty_backbone(config: dict[str, object], depth: int | None = None) -> Backbone:
-    """A backbone of the given transformers configuration, with fresh weights (none at all on the meta device)."""
+def empty_backbone(config: Mapping[str, Any], depth: int | None = None) -> Backbone:
+    """A float32 backbone of a transformers configuration, with fresh weights (none at all on the meta device)."""
     from transformers import AutoConfig, AutoModel
 
     parsed = AutoConfig.for_model(**config)
-    return _adapter(parsed, "backbone")(AutoModel.from_config(parsed, attn_implementation="sdpa"), depth)
+    encoder = AutoModel.from_config(parsed, dtype=torch.float32, attn_implementation="sdpa")
+    return _adapter(parsed, "backbone")(encoder, depth)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +42,30 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` to fill; it becomes `path` only if the block ends well.
+
+    Raises:
+        InputError: there is something at `path` already, which is left as it is.
+    """
+    path = Path(path)
+    if path.exists():
+        raise InputError(f"{path}: exists already; choose another folder or remove this one.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        (temporary / ".mode").touch()
+        mode = (temporary / ".mode").stat().st_mode
+        (temporary / ".mode").unlink()
+        for file in temporary.iterdir():
+            file.chmod(mode)  # as in `whole_file`
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:

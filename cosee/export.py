@@ -1,0 +1,246 @@
+"""A finished run as a model folder of Hugging Face's transformers, with its tokenizer and a model card."""
+
+from collections.abc import Mapping
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerFast
+
+from cosee.backbone import check_folder
+from cosee.captions import PROTOCOLS
+from cosee.errors import InputError
+from cosee.evaluation import RunId, static_frame, static_targets_frame, targets_frame, tradeoff_frame
+from cosee.exits import thin
+from cosee.hub import EarlyExitConfig, EarlyExitForSequenceClassification
+from cosee.io import read_json, whole_folder, write_text
+from cosee.plan import backbone_label, data_label
+from cosee.predictions import Predictions, load_predictions
+from cosee.rules import Rule, rule_named
+from cosee.tasks import TASKS
+
+MAX_POINTS = 200
+"""Operating points of the trade-off table that a model keeps."""
+
+SHOWN_POINTS = 12
+"""Of these in the model card."""
+
+SPECIAL_TOKENS = {
+    "pad_token": ("[PAD]", "<pad>"),
+    "unk_token": ("[UNK]", "<unk>"),
+    "cls_token": ("[CLS]",),
+    "sep_token": ("[SEP]",),
+    "mask_token": ("[MASK]",),
+}
+"""What transformers calls a special token -> its names in the vocabularies of BERT and ALBERT."""
+
+
+def export(
+    run: str | Path,
+    backbone: str | Path,
+    destination: str | Path,
+    rule: str | None = None,
+    manifest: str | Path | None = None,
+) -> None:
+    """Write a finished run as a folder that `from_pretrained` reads once `cosee.hub` is imported.
+
+    Until it is told otherwise the model uses the slowest point of its trade-off table: the whole encoder, unless the
+    thresholds of the method are fixed. The folder is written whole or not at all.
+
+    Args:
+        run: folder of the run, with run.json, model.safetensors and the predictions of the selection split.
+        backbone: encoder folder that the run started from.
+        destination: folder to write, which must not exist.
+        rule: exit rule; None: the one that the run was selected by.
+        manifest: `results/manifest.json` of the preset, which knows what data and encoder were; None: the card says
+            that they are not recorded.
+
+    Raises:
+        InputError: a file is missing, does not fit the others, or `destination` exists.
+    """
+    run, backbone = Path(run), Path(backbone)
+    facts = read_json(run / "run.json")
+    check_folder(backbone)
+    chosen = rule_named(rule or facts["run"]["rule"])
+    if chosen.name == "sampled":  # its n-th row draws the n-th number, in a split that stays whole
+        raise InputError("exit rule sampled: serves to evaluate whole splits alone; export with another, quantile say.")
+    split = facts["selection_split"]
+    predictions = load_predictions(run / f"logits-{split}.npz")
+    table = tradeoff_table(facts, predictions, chosen)
+    classes = TASKS[facts["run"]["task"]].classes
+    config = EarlyExitConfig(
+        method=facts["run"]["method"],
+        method_settings=facts["method"],
+        encoder=read_json(backbone / "config.json"),
+        rule=chosen.name,
+        tradeoff=[_point(row) for row in table.to_dict("records")],
+        tradeoff_split=split,
+        id2label=dict(enumerate(classes)),
+        label2id={name: index for index, name in enumerate(classes)},
+    )
+    config.threshold = config.tradeoff[0]["threshold"]
+    model = EarlyExitForSequenceClassification(config)
+    load_trained(model, run / "model.safetensors")
+
+    shown = thin(table, SHOWN_POINTS)
+    dev = run / "logits-dev.npz"
+    if split != "dev" and dev.is_file():
+        shown = with_dev(shown, facts, load_predictions(dev), chosen)
+    with whole_folder(destination) as folder:
+        model.save_pretrained(folder)
+        tokenizer_of(backbone).save_pretrained(folder)
+        context = None if manifest is None else read_json(manifest)
+        write_text(folder / "README.md", model_card(facts, config, shown, context))
+
+
+def load_trained(model: EarlyExitForSequenceClassification, weights: Path) -> None:
+    """Put a run's weights into its model.
+
+    Raises:
+        InputError: there are none, or they are of another model.
+    """
+    if not weights.is_file():
+        raise InputError(f"{weights}: no such file; only final runs keep their weights.")
+    try:
+        model.model.load_state_dict(load_file(weights))
+    except RuntimeError as error:  # names or shapes that differ
+        detail = str(error).splitlines()[1].strip()
+        raise InputError(f"{weights}: does not fit the encoder ({detail}); give the one it started from.") from error
+
+
+def tradeoff_table(facts: Mapping[str, Any], predictions: Predictions, rule: Rule) -> pd.DataFrame:
+    """Operating points of a run by increasing speed-up: speedup, threshold (NaN: nothing leaves early), score."""
+    split = facts["selection_split"]
+    if len(predictions.exit_depths) == 1:
+        curve = static_frame(_identity(facts), predictions, split)
+    else:
+        curve = tradeoff_frame(_identity(facts), predictions, split, rule, MAX_POINTS)
+        if rule.thresholds is None:  # the sweep's first threshold is the easiest score itself, which rounding may move
+            curve["threshold"] = curve["threshold"].where(curve["speedup"] > 1)
+    return curve[["speedup", "threshold", "score"]]
+
+
+def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: Predictions, rule: Rule) -> pd.DataFrame:
+    """The table with what its thresholds give on dev: dev_speedup, dev_score."""
+    if len(predictions.exit_depths) == 1:
+        found = static_targets_frame(_identity(facts), predictions, "dev")
+    else:
+        points = list(zip(table["speedup"], table["threshold"], strict=True))
+        found = targets_frame(_identity(facts), predictions, "dev", rule, points)
+    return table.assign(dev_speedup=found["speedup"].to_numpy(), dev_score=found["score"].to_numpy())
+
+
+def tokenizer_of(backbone: Path) -> PreTrainedTokenizerFast:
+    """The very tokenizer that the rows were encoded with; transformers' BERT class would build one anew."""
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_file=str(backbone / "tokenizer.json"),
+        model_max_length=read_json(backbone / "config.json")["max_position_embeddings"],
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # transformers 5 would leave segments out
+    )
+    vocabulary = tokenizer.get_vocab()
+    names = {key: next((n for n in names if n in vocabulary), None) for key, names in SPECIAL_TOKENS.items()}
+    tokenizer.add_special_tokens({key: name for key, name in names.items() if name is not None})
+    return tokenizer
+
+
+def model_card(
+    facts: Mapping[str, Any], config: EarlyExitConfig, table: pd.DataFrame, manifest: Mapping[str, Any] | None = None
+) -> str:
+    """The model card, in Markdown.
+
+    Args:
+        facts: run.json.
+        config: of the exported model.
+        table: some points of the trade-off table, perhaps with their results on dev.
+        manifest: manifest.json of the preset, if it is at hand.
+    """
+    run, task = facts["run"], TASKS[facts["run"]["task"]]
+    data, encoder, seeds = _context(run, manifest)
+    rows = ", ".join(f"{count} {name}" for name, count in facts["rows"].items())
+    settings = ", ".join(f"{name} = {value}" for name, value in facts["method"].items())
+    training = ", ".join(f"{name} = {value}" for name, value in run["training"].items())
+    also = ", and on dev at the same thresholds" if "dev_score" in table else ""
+    held = PROTOCOLS["field" if config.tradeoff_split == "dev" else "heldout"]
+    return f"""---
+library_name: transformers
+pipeline_tag: text-classification
+tags:
+- early-exit
+- text-classification
+---
+
+# {task.label}, {run["method"]}: a classifier that leaves early
+
+An encoder with a classifier on its layers, for {task.kind} ({", ".join(task.classes)}). Each row leaves at the first
+exit that the rule `{config.rule}` finds sure enough; a threshold trades score for speed.
+
+```python
+import cosee.hub
+from transformers import AutoModelForSequenceClassification
+
+model = AutoModelForSequenceClassification.from_pretrained("this folder")
+model.set_speedup({table["speedup"].iloc[len(table) // 2]:.2f})
+```
+
+## What it was made from
+
+| | |
+| --- | --- |
+| data | {data} |
+| rows | {rows} |
+| encoder | {encoder} |
+| method | {run["method"]}: {settings} |
+| training | {training} |
+| seed | {seeds} |
+| parameters | {facts["parameters"]} |
+| selection | {held}; score there {facts["sel_score"]:.4f} |
+| run | fingerprint {facts["fingerprint"]}, commit {facts["commit"]} |
+| versions | {", ".join(f"{name} {version}" for name, version in facts["versions"].items())} |
+
+## Trade-off
+
+Speed-up is layers of the full encoder over layers computed; score is the mean of {" and ".join(task.metrics)}, in %.
+Measured on `{config.tradeoff_split}`, the rows that thresholds are chosen on{also}.
+`config.json` holds all {len(config.tradeoff)} points.
+
+{_markdown(table)}
+"""
+
+
+def _context(run: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """Data, encoder and seeds in words."""
+    if manifest is None:
+        return (
+            f"columns and labels of {TASKS[run['task']].label}, source not recorded",
+            run["backbone"],
+            f"{run['seed']}",
+        )
+    settings = manifest["config"]
+    same = [r for r in manifest["runs"] if all(r[key] == run[key] for key in ("task", "backbone", "name"))]
+    seeds = ", ".join(str(seed) for seed in sorted({r["seed"] for r in same}))
+    return (
+        f"{data_label(settings)}, {TASKS[run['task']].label}",
+        backbone_label(settings, run["backbone"]),
+        f"{run['seed']}, of {seeds}",
+    )
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    """The trade-off table with scores in %."""
+    names = {"speedup": "speed-up", "dev_speedup": "dev speed-up", "dev_score": "dev score"}
+    percent = {name: 100 * table[name] for name in ("score", "dev_score") if name in table}
+    shown = table.assign(**percent).rename(columns=names)
+    digits = tuple({"threshold": ".6g"}.get(name, ".1f" if "score" in name else ".2f") for name in shown)
+    return shown.to_markdown(index=False, floatfmt=digits, missingval="none")
+
+
+def _identity(facts: Mapping[str, Any]) -> RunId:
+    run = facts["run"]
+    return RunId(run["task"], run["backbone"], run["variant"], run["seed"], run["name"])
+
+
+def _point(row: Mapping[str, float]) -> dict[str, float | None]:
+    """A row of the table for JSON, which has no NaN."""
+    return {name: None if isnan(value) else value for name, value in row.items()}

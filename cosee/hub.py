@@ -1,0 +1,179 @@
+"""Trained models as models of Hugging Face's transformers: saved, loaded and used like any other, but leaving early.
+
+Importing this module makes `AutoConfig`, `AutoModelForSequenceClassification` and pipelines know them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from cosee.backbone import encoders_of
+from cosee.batches import Batch
+from cosee.errors import InputError
+from cosee.exits import check_threshold
+from cosee.inference import early_exit
+from cosee.methods import make_method
+from cosee.rules import Rule, rule_named
+
+Point = Mapping[str, float | None]
+"""An operating point: speedup (in layers), threshold (None: nothing leaves early) and score (0 to 1)."""
+
+
+class EarlyExitConfig(PreTrainedConfig):
+    """What a multi-exit model is made of, and how it leaves early.
+
+    Attributes:
+        method: key in `METHODS`.
+        method_settings: hyper-parameters of the method.
+        encoder: transformers configuration of the encoder.
+        rule: exit rule.
+        tradeoff: operating points by increasing speed-up, measured on the rows named by `tradeoff_split`.
+        tradeoff_split: split on which they were found.
+        threshold: the one in force; None: nothing leaves early.
+    """
+
+    model_type = "early-exit"
+
+    def __init__(
+        self,
+        method: str = "cosee",
+        method_settings: Mapping[str, Any] | None = None,
+        encoder: Mapping[str, Any] | None = None,
+        rule: str = "energy",
+        tradeoff: Sequence[Point] = (),
+        tradeoff_split: str = "sel",
+        threshold: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take the attributes, and what every configuration has (`id2label`, ...)."""
+        self.method = method
+        self.method_settings = dict(method_settings or {})
+        self.encoder = dict(encoder or {"model_type": "bert"})
+        self.rule = rule
+        self.tradeoff = [dict(point) for point in tradeoff]
+        self.tradeoff_split = tradeoff_split
+        self.threshold = threshold
+        super().__init__(**kwargs)
+
+
+@dataclass
+class EarlyExitOutput(SequenceClassifierOutput):
+    """Logits [B, C] of the exit that each row took, and which one it was: exit layers [B], 0-based."""
+
+    exit_layers: Tensor | None = None
+
+
+class EarlyExitForSequenceClassification(PreTrainedModel):
+    """A multi-exit model of any method, for inference: every row leaves at the first exit that its rule finds sure."""
+
+    config_class = EarlyExitConfig
+    main_input_name = "input_ids"
+
+    def __init__(self, config: EarlyExitConfig) -> None:
+        """Build the method's model; its weights are to be loaded."""
+        super().__init__(config)
+        method = make_method(config.method, config.method_settings)
+        # transformers may ask for tensors without memory here, which the heads' seeded generators cannot draw.
+        with torch.device("cpu"), encoders_of(config.encoder):
+            self.model = method.build("", config.num_labels, seed=0)
+        # `from_pretrained` makes anew what is in no file (BERT's position numbers), but only where this flag is off.
+        for module in self.model.modules():
+            module._is_hf_initialized = False
+        self.post_init()
+
+    @property
+    def rule(self) -> Rule:
+        """The exit rule."""
+        return rule_named(self.config.rule)
+
+    def set_speedup(self, target: float, tolerance: float = 0.05) -> Point:
+        """Leave as early as gave this speed-up on the rows on which the trade-off table was made.
+
+        On other rows the speed-up will be a similar one. `save_pretrained` keeps the choice.
+
+        Args:
+            target: layers of the full encoder over layers computed per row, on average.
+            tolerance: by what share of the target the nearest operating point may miss it.
+
+        Returns:
+            The operating point that is now in force; of two equally close ones the slower.
+
+        Raises:
+            InputError: no operating point is near enough; says which there are.
+        """
+        table = self.config.tradeoff
+        if not table:
+            raise InputError(
+                "set_speedup: the model has no trade-off table; choose with set_threshold, or export it anew."
+            )
+        point = min(table, key=lambda row: abs(row["speedup"] - target))
+        if not abs(point["speedup"] - target) <= tolerance * target:
+            raise InputError(
+                f"set_speedup: the trade-off table has nothing within {tolerance:.0%} of {target:g}x; "
+                f"it gives {_offer(table, point)}."
+            )
+        self.config.threshold = point["threshold"]
+        return dict(point)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Leave at the first exit whose score is easier than this; `save_pretrained` keeps the choice.
+
+        Raises:
+            InputError: the model has a single exit, or the rule has no such threshold.
+        """
+        if self.model.num_exits == 1:
+            raise InputError("set_threshold: the model has a single exit, there is nothing to choose.")
+        rule = self.rule
+        check_threshold(threshold, rule, self.config.num_labels, self.model.num_exits)
+        if rule.thresholds is not None and threshold not in rule.thresholds:
+            allowed = " or ".join(f"{value:g}" for value in rule.thresholds)
+            raise InputError(
+                f"set_threshold: the exit rule {rule.name} has no threshold but {allowed}, got {threshold:g}."
+            )
+        self.config.threshold = float(threshold)
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+    ) -> EarlyExitOutput:
+        """Classify a padded batch, each row at the exit where it leaves; no gradients.
+
+        Args:
+            input_ids: token ids [B, T].
+            attention_mask: which tokens are not padding [B, T]; None: all of them.
+            token_type_ids: segment of every token [B, T]; None: the first.
+
+        Raises:
+            InputError: the model is in training mode.
+        """
+        if self.training:
+            raise InputError(
+                "an early-exit model is for inference, but is in training mode; call `model.eval()` first."
+            )
+        first = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        unlabelled = input_ids.new_full((len(input_ids),), -1)
+        batch = Batch(input_ids, attention_mask, first, unlabelled, unlabelled)
+        if self.model.num_exits == 1:
+            last = torch.full_like(unlabelled, self.model.exit_depths[0] - 1)
+            with torch.inference_mode():
+                return EarlyExitOutput(logits=self.model(batch)[:, 0].float(), exit_layers=last)
+        threshold = nan if self.config.threshold is None else self.config.threshold  # no score passes NaN
+        logits, exits = early_exit(self.model, batch, self.rule, threshold)
+        return EarlyExitOutput(logits=logits, exit_layers=exits)
+
+
+def _offer(table: Sequence[Point], nearest: Point) -> str:
+    """The speed-ups of a table in words."""
+    if len(table) == 1:
+        return f"{nearest['speedup']:.3g}x alone"
+    low, high = table[0]["speedup"], table[-1]["speedup"]
+    return f"{len(table)} operating points from {low:.3g}x to {high:.3g}x, {nearest['speedup']:.3g}x being the nearest"
+
+
+AutoConfig.register(EarlyExitConfig.model_type, EarlyExitConfig)
+AutoModelForSequenceClassification.register(EarlyExitConfig, EarlyExitForSequenceClassification)
