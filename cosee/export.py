@@ -223,7 +223,7 @@ def _context(run: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> tupl
     return (
         f"{data_label(settings)}, {TASKS[run['task']].label}",
         backbone_label(settings, run["backbone"]),
-        f"{run['seed']}, of {seeds}",
+        f"{run['seed']}; this variant was trained with {seeds}",
     )
 
 
@@ -231,9 +231,10 @@ def _markdown(table: pd.DataFrame) -> str:
     """The trade-off table with scores in %."""
     names = {"speedup": "speed-up", "dev_speedup": "dev speed-up", "dev_score": "dev score"}
     percent = {name: 100 * table[name] for name in ("score", "dev_score") if name in table}
-    shown = table.assign(**percent).rename(columns=names)
-    digits = tuple({"threshold": ".6g"}.get(name, ".1f" if "score" in name else ".2f") for name in shown)
-    return shown.to_markdown(index=False, floatfmt=digits, missingval="none")
+    threshold = ["none" if isnan(value) else f"{value:.6g}" for value in table["threshold"]]
+    shown = table.assign(**percent, threshold=threshold).rename(columns=names)
+    digits = tuple(".1f" if "score" in name else ".2f" for name in shown)
+    return shown.to_markdown(index=False, floatfmt=digits)
 
 
 def _identity(facts: Mapping[str, Any]) -> RunId:

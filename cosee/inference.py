@@ -53,9 +53,8 @@ def early_exit(
         past = torch.cat([past, here.logits.float()[:, None]], dim=1)
         if here.scores is not None:
             learnt = torch.cat([learnt, here.scores.float()[:, None]], dim=1)
-        score = rule.score(past.double(), learnt.double())[
-            :, -1
-        ]  # as `Predictions.scores`: float32 would round to ties
+        # In float64 like `Predictions.scores`: rounding would make ties of confident scores.
+        score = rule.score(past.double(), learnt.double())[:, -1]
         done = score < threshold if rule.harder_is == "larger" else score > threshold
         if not done.any():
             continue

@@ -140,12 +140,14 @@ def test_the_card_says_what_the_run_was(exported, tmp_path):
     (tmp_path / "header.yaml").write_text(header)
     assert read_yaml(tmp_path / "header.yaml")["pipeline_tag"] == "text-classification"
     assert "| generated rows, RTE |" in text and f"| tiny-BERT ({LAYERS} layers) |" in text
-    assert "| 3, of 3, 4 |" in text and "40 fit, 24 sel, 20 dev" in text
+    assert "| 3; this variant was trained with 3, 4 |" in text and "40 fit, 24 sel, 20 dev" in text
     assert "cosee: signal = energy, alpha = 0.1" in text and "learning_rate = 0.01" in text
     config = read_json(exported / "config.json")
     assert f"all {len(config['tradeoff'])} points" in text
     lines = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("|")]
-    rows = [[float(cell) for cell in cells] for cells in lines if len(cells) == 5 and cells[0].strip()[0].isdigit()]
+    cells = [[cell.strip() for cell in line] for line in lines if len(line) == 5 and line[0].strip()[0].isdigit()]
+    assert [row[1] for row in cells].count("none") == 1 and cells[0][:2] == ["1.00", "none"]
+    rows = [[float(cell.replace("none", "nan")) for cell in row] for row in cells]
     assert len(rows) == SHOWN_POINTS and [row[0] for row in rows] == sorted(row[0] for row in rows)
     point = next(p for p in config["tradeoff"] if round(p["speedup"], 2) == rows[-1][0])
     assert rows[-1][2] == pytest.approx(100 * point["score"], abs=0.06)

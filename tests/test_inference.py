@@ -80,3 +80,20 @@ def test_a_threshold_that_never_fires_is_the_whole_model(model):
     real, layers = early_exit(model, split.batch(np.arange(ROWS)), RULES["energy"], 0.0)
     assert layers.tolist() == [LAYERS - 1] * ROWS
     np.testing.assert_allclose(real.numpy(), predict(model, split, ROWS).logits[:, -1], rtol=1e-4, atol=1e-5)
+
+
+def test_confident_scores_are_told_apart_as_in_the_simulation(tiny_bert):
+    backbone = load_backbone(tiny_bert)
+    heads = LinearExits(LAYERS, backbone.hidden_size, 2, 0.1, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        heads.bias[:, 1] = 20  # a probability of 1 but for some 1e-9, which float32 cannot say
+    sure = MultiExitModel(backbone, heads, range(1, LAYERS + 1)).eval()
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    logits, rule = predict(sure, split, 8).logits, RULES["softmax"]
+    assert (rule.score(logits, None) == 1).all()
+    scores = rule.score(logits[:, :-1].astype(np.float64), None)
+    threshold = between(scores[:, :1])[2]  # some leave at the first exit, others do not
+    simulated = exit_layers(scores, threshold, rule.harder_is)
+    assert len(set(simulated)) > 1
+    _, layers = early_exit(sure, split.batch(np.arange(ROWS)), rule, threshold)
+    assert layers.tolist() == simulated.tolist()

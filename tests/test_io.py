@@ -175,3 +175,19 @@ def test_text_files_end_in_one_newline(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text()) == {"b": 1, "a": str(tmp_path)}
     io.write_yaml(tmp_path / "a.yaml", {"b": 1, "a": 2})
     assert (tmp_path / "a.yaml").read_text() == "b: 1\na: 2\n"
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
+    with io.whole_folder(tmp_path / "new" / "folder") as folder:
+        (folder / "a.txt").write_text("a")
+        (folder / "a.txt").chmod(0o600)
+        (folder.parent / "beside.txt").touch()
+    assert [entry.name for entry in (tmp_path / "new" / "folder").iterdir()] == ["a.txt"]
+    mode = (tmp_path / "new" / "beside.txt").stat().st_mode
+    assert (tmp_path / "new" / "folder" / "a.txt").stat().st_mode == mode
+    with pytest.raises(KeyboardInterrupt), io.whole_folder(tmp_path / "other") as folder:
+        (folder / "a.txt").touch()
+        raise KeyboardInterrupt
+    with pytest.raises(InputError, match="exists already"), io.whole_folder(tmp_path / "new"):
+        pass
+    assert [entry.name for entry in tmp_path.iterdir()] == ["new"]
