@@ -64,8 +64,10 @@ def export(
     facts = read_json(run / "run.json")
     check_folder(backbone)
     chosen = rule_named(rule or facts["run"]["rule"])
-    if chosen.name == "sampled":  # its n-th row draws the n-th number, in a split that stays whole
-        raise InputError("exit rule sampled: serves to evaluate whole splits alone; export with another, quantile say.")
+    if not chosen.is_online:
+        raise InputError(
+            f"exit rule {chosen.name}: serves to evaluate whole splits alone; export with another, quantile say."
+        )
     split = facts["selection_split"]
     predictions = load_predictions(run / f"logits-{split}.npz")
     table = tradeoff_table(facts, predictions, chosen)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cosee.batches import Batch
+from cosee.errors import InputError
 from cosee.model import MultiExitModel
 from cosee.rules import Rule
 
@@ -35,7 +36,12 @@ def early_exit(
 
     Returns:
         Logits of the exit taken [B, C] and exit layers [B], 0-based.
+
+    Raises:
+        InputError: the rule cannot be decided row by row.
     """
+    if not rule.is_online:
+        raise InputError(f"exit rule {rule.name}: serves to evaluate whole splits alone; choose one for single rows.")
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     rows = torch.arange(len(batch), device=hidden.device)  # position in the batch of every row still computed
     logits = hidden.new_empty(len(batch), model.exits.num_classes, dtype=torch.float32)

@@ -38,6 +38,7 @@ class Rule:
         range: number of classes C and of exits M -> lowest and highest score.
         thresholds: the only thresholds that the method has; None: any.
         needs_scores: whether the rule reads learnt scores.
+        is_online: whether a row's score depends on this row alone, so that it can leave while others stay.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Rule:
     range: Callable[[int, int], tuple[float, float]]
     thresholds: tuple[float, ...] | None = None
     needs_scores: bool = False
+    is_online: bool = True
 
 
 def first(signal: Signal) -> Rule:
@@ -148,7 +150,16 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit),
             Rule("uncertainty", "learnt uncertainty", learnt, "larger", _unit, needs_scores=True),
             Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_scores=True),
-            Rule("sampled", "sampled exit", sampled, "smaller", _signed_unit, thresholds=(0.0,), needs_scores=True),
+            Rule(
+                "sampled",
+                "sampled exit",
+                sampled,
+                "smaller",
+                _signed_unit,
+                thresholds=(0.0,),
+                needs_scores=True,
+                is_online=False,
+            ),
             Rule("policy", "policy", learnt, "smaller", _unit, thresholds=(0.5,), needs_scores=True),
         )
     }

@@ -7,6 +7,7 @@ from tiny import LAYERS, token_split
 
 from cosee.backbone import load_backbone
 from cosee.batches import DeviceSplit
+from cosee.errors import InputError
 from cosee.exits import exit_layers
 from cosee.heads import LinearExits
 from cosee.inference import early_exit
@@ -97,3 +98,9 @@ def test_confident_scores_are_told_apart_as_in_the_simulation(tiny_bert):
     assert len(set(simulated)) > 1
     _, layers = early_exit(sure, split.batch(np.arange(ROWS)), rule, threshold)
     assert layers.tolist() == simulated.tolist()
+
+
+def test_a_rule_that_needs_the_whole_split_is_refused(model):
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    with pytest.raises(InputError, match="exit rule sampled: serves to evaluate whole splits alone"):
+        early_exit(model, split.batch(np.arange(ROWS)), RULES["sampled"], 0.0)
