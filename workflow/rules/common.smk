@@ -1,5 +1,6 @@
 # Reads and checks the configuration, and says what will be done before anything starts.
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,9 @@ CONTEXT = Context(
     seeds=tuple(config["seeds"]),
 )
 GPUS = int(provenance.has_nvidia_driver())
+# The task with most to train goes first, and so does not run alone at the end while other cores wait.
+RUNS_OF = Counter((run.backbone, run.task) for run in RUNS)
+FIRST = max(RUNS_OF.values())  # priority of short jobs that trainings wait for
 
 
 wildcard_constraints:

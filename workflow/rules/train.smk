@@ -15,6 +15,7 @@ for job in GRID_JOBS:
             f"logs/train/{job.name}.log",
         benchmark:
             f"benchmarks/train/{job.name}.tsv"
+        priority: RUNS_OF[job.backbone, job.task]
         conda:
             "../../environment.yml"
         threads: 1
@@ -40,6 +41,7 @@ rule select:
         "logs/select/{backbone}-{task}.log",
     benchmark:
         "benchmarks/select/{backbone}-{task}.tsv"
+    priority: FIRST
     conda:
         "../../environment.yml"
     params:
@@ -68,6 +70,7 @@ for job in FINAL_JOBS:
             f"logs/train/{job.name}.log",
         benchmark:
             f"benchmarks/train/{job.name}.tsv"
+        priority: RUNS_OF[job.backbone, job.task]
         conda:
             "../../environment.yml"
         threads: 1
