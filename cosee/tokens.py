@@ -72,8 +72,8 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
             ids=np.concatenate([np.array(e.ids, dtype=np.int32) for e in encodings]),
             offsets=np.concatenate([[0], np.cumsum(lengths)]),
             second=lengths - np.array([sum(e.type_ids) for e in encodings]),
-            labels=frame["label"].to_numpy(),
-            idx=frame["idx"].to_numpy(),
+            labels=frame["label"].to_numpy(copy=True),  # pandas lends its own read-only
+            idx=frame["idx"].to_numpy(copy=True),
         )
     share = np.mean(np.concatenate([s.ids for s in splits.values()]) == unknown)
     if share > MAX_UNKNOWN:

@@ -27,6 +27,9 @@ def run(args: argparse.Namespace) -> None:
     from cosee.finished import read_run
 
     read_run(args.folder)  # before the seconds that the next import takes
+    from transformers.utils import logging
+
     from cosee.export import export
 
+    logging.disable_progress_bar()  # a folder is written within a second
     export(args.folder, args.backbone, args.out, args.rule, args.manifest)

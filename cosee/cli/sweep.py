@@ -48,4 +48,5 @@ def run(args: argparse.Namespace) -> None:
         shown = ev.targets_frame(who, predictions, args.split, rule, thresholds)
     write_frame(args.out, curve)
     columns = ["target_speedup", "threshold", "speedup", "speedup_flops", "score", "accuracy", "f1"]
-    print(shown[columns].dropna(axis="columns", how="all").round(4).to_string(index=False))
+    table = shown[columns].dropna(axis="columns", how="all")
+    print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"threshold": "{:.8g}".format}))
