@@ -5,7 +5,6 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from tiny import LAYERS, PAD
 
 from cosee.cli.train import DEFAULTS
@@ -69,7 +68,7 @@ def test_rows_of_a_folder_are_cut_and_tokenised_as_in_the_workflow(made):
     assert facts["run"]["training"]["learning_rate"] == 3e-4 and facts["run"]["training"]["epochs"] == 10
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatch, caplog):
     line = f"{GOOD} --set alpha=0.1 --set beta0=0.2 --training epochs=3 --training save_minutes=0 --out {tmp_path}/run"
 
     def killed(*args):
@@ -79,12 +78,11 @@ def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatc
         patch.setattr("cosee.runs.save_predictions", killed)
         assert call(line) == (130, "", "")
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == [STATE]
-    trained = []
-    monkeypatch.setattr("cosee.training.history_rows", lambda done, *rest: trained.extend(done) or [])
-    assert call(line).code == 0 and len(trained) == 2  # the last epoch of three: the state is older than the end
-    assert {entry.name for entry in (tmp_path / "run").iterdir()} == FILES
-    ours, whole = (load_file(folder / "model.safetensors") for folder in (tmp_path / "run", made / "runs/mine"))
-    assert all(torch.equal(value, whole[name]) for name, value in ours.items())
+    with caplog.at_level("INFO", "cosee"):
+        assert call(line).code == 0
+    assert any("going on from" in message and "epoch 3, batch 1" in message for message in caplog.messages)
+    for name in FILES - {"run.json"}:
+        assert (tmp_path / "run" / name).read_bytes() == (made / "runs/mine" / name).read_bytes(), name
 
 
 def test_the_field_protocol_chooses_on_dev(call, made, tmp_path):
