@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from time import perf_counter
 from typing import Any
 
@@ -182,7 +183,7 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
     except SafetensorError as error:
         raise InputError(f"{path}: damaged ({error}); train the run again.") from error
     except RuntimeError as error:  # names or shapes that differ
-        detail = str(error).splitlines()[1].strip()
+        detail = shorten(str(error).splitlines()[1], 150, placeholder=" …")
         raise InputError(f"{path}: does not fit the encoder ({detail}); give the one it started from.") from error
 
 

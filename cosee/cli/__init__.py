@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         return 128 + signal.SIGPIPE
     except OSError as error:  # a file that cannot be read or written
-        return _refuse(args.command, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        file = error.filename2 or error.filename  # the second of two is the one that was asked for
+        return _refuse(args.command, f"{file}: {error.strerror}" if file else str(error))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return 0

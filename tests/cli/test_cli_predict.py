@@ -29,7 +29,7 @@ def test_wrong_input(change, message, refused, made, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_runs_that_cannot_be_loaded(refused, made, tmp_path):
+def test_runs_that_cannot_be_loaded(refused, made, tiny_albert, tmp_path):
     line = GOOD.format(tmp_path / "x.npz")
     bare = tmp_path / "bare"
     bare.mkdir()
@@ -38,6 +38,8 @@ def test_runs_that_cannot_be_loaded(refused, made, tmp_path):
     (bare / "model.safetensors").write_bytes((made / "runs/mine/model.safetensors").read_bytes()[:-100])
     assert "model.safetensors: damaged" in refused(line.replace("runs/mine", str(bare)))
     (bare / "model.safetensors").write_bytes((made / "runs/pabee/model.safetensors").read_bytes())
+    text = refused(line.replace("runs/mine", str(bare)).replace("resources/backbones/bert", str(tiny_albert)))
+    assert "does not fit the encoder (Missing key(s)" in text and len(text) < 500
     (bare / "run.json").write_text("{}")
     assert "describes no run" in refused(line.replace("runs/mine", str(bare)))
     assert not (tmp_path / "x.npz").exists()
