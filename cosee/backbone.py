@@ -9,12 +9,15 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from cosee.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 """What a backbone folder must hold."""
@@ -161,6 +164,27 @@ def _adapter(config: object, where: str) -> type[Backbone]:
     return ADAPTERS[model_type]
 
 
+def encoder_configuration(folder: str | Path) -> "PreTrainedConfig":
+    """The transformers configuration of an encoder folder.
+
+    Raises:
+        InputError: a file is missing, or the encoder is of a type without adapter.
+    """
+    check_folder(folder)
+    return _configuration(folder, str(folder), local_files_only=True)
+
+
+def _configuration(source: str | Path, where: str, **place: Any) -> "PreTrainedConfig":
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(source, **place)
+    except Exception as error:  # transformers, safetensors and the hub client each raise kinds of their own
+        raise InputError(f"{where}: no configuration of a known encoder ({_reason(error)}).") from error
+    _adapter(config, where)
+    return config
+
+
 def load_encoder(source: str | Path, revision: str | None = None) -> nn.Module:
     """Load a whole pretrained encoder in float32, from a local folder or from the hub at a revision.
 
@@ -172,17 +196,13 @@ def load_encoder(source: str | Path, revision: str | None = None) -> nn.Module:
         InputError: it cannot be read, its type has no adapter, or weights (the pooler's, say) are not in the file:
             transformers would draw them at random and go on.
     """
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     where = f"backbone: {source}" if revision is None else f"backbone: {source} at {revision[:12]}"
     place = {"revision": revision, "local_files_only": revision is None}
-    try:
-        config = AutoConfig.from_pretrained(source, **place)
-    except Exception as error:  # transformers, safetensors and the hub client each raise kinds of their own
-        raise InputError(f"{where}: no configuration of a known encoder ({_reason(error)}).") from error
-    _adapter(config, where)
+    _configuration(source, where, **place)
     try:
         encoder, info = AutoModel.from_pretrained(
             source, dtype=torch.float32, attn_implementation="sdpa", output_loading_info=True, **place

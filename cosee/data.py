@@ -39,10 +39,10 @@ def hub_rows(task: Task, repository: str, revision: str) -> dict[str, pd.DataFra
     return {split: rows.to_pandas() for split, rows in loaded.items()}
 
 
-def local_rows(task: Task, folder: str | Path) -> dict[str, pd.DataFrame]:
+def local_rows(task: Task, folder: str | Path, where: str = "data_dir") -> dict[str, pd.DataFrame]:
     """Rows of a task from `<folder>/<task>/<split>-*.parquet`, the hub's layout.
 
-    Splits without public labels may be missing.
+    Splits without public labels may be missing. `where` is what errors call the place that named the folder.
 
     Raises:
         InputError: the folder, or a split that is needed, is not there, or a file is corrupt.
@@ -55,7 +55,7 @@ def local_rows(task: Task, folder: str | Path) -> dict[str, pd.DataFrame]:
             rows[split] = pd.concat([read_frame(shard) for shard in shards], ignore_index=True)
         elif split not in task.test_splits.values():
             raise InputError(
-                f"data_dir: no file {folder / split}-*.parquet; "
+                f"{where}: no file {folder / split}-*.parquet; "
                 "expected the layout <folder>/<task>/<split>-00000-of-00001.parquet of nyu-mll/glue."
             )
     return rows
@@ -107,10 +107,10 @@ def cut_splits(
     rows: Mapping[str, pd.DataFrame],
     task: Task,
     protocol: Literal["heldout", "field"],
-    sel_fraction: float,
-    sel_max: int,
-    train_rows: int | None,
-    seed: int,
+    sel_fraction: float = 0.1,
+    sel_max: int = 2000,
+    train_rows: int | None = None,
+    seed: int = 1,
 ) -> pd.DataFrame:
     """One frame with the splits fit, sel, dev (dev_mm) and, where the source has it, test (test_mm).
 

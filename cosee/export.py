@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerFast
 
 from cosee.backbone import check_folder
 from cosee.captions import PROTOCOLS
 from cosee.errors import InputError
-from cosee.evaluation import RunId, static_frame, static_targets_frame, targets_frame, tradeoff_frame
+from cosee.evaluation import static_frame, static_targets_frame, targets_frame, tradeoff_frame
 from cosee.exits import thin
+from cosee.finished import read_run, run_id, stored_predictions
 from cosee.hub import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.io import read_json, whole_folder, write_text
 from cosee.plan import backbone_label, data_label
 from cosee.predictions import Predictions, load_predictions
 from cosee.rules import Rule, rule_named
+from cosee.runs import load_weights
 from cosee.tasks import TASKS
 
 MAX_POINTS = 200
@@ -61,7 +62,7 @@ def export(
         InputError: a file is missing, does not fit the others, or `destination` exists.
     """
     run, backbone = Path(run), Path(backbone)
-    facts = read_json(run / "run.json")
+    facts = read_run(run)
     check_folder(backbone)
     chosen = rule_named(rule or facts["run"]["rule"])
     if not chosen.is_online:
@@ -69,7 +70,7 @@ def export(
             f"exit rule {chosen.name}: serves to evaluate whole splits alone; export with another, quantile say."
         )
     split = facts["selection_split"]
-    predictions = load_predictions(run / f"logits-{split}.npz")
+    predictions = stored_predictions(run, split)
     table = tradeoff_table(facts, predictions, chosen)
     classes = TASKS[facts["run"]["task"]].classes
     config = EarlyExitConfig(
@@ -84,41 +85,38 @@ def export(
     )
     config.threshold = config.tradeoff[0]["threshold"]
     model = EarlyExitForSequenceClassification(config)
-    load_trained(model, run / "model.safetensors")
+    load_weights(model.model, run / "model.safetensors")
 
     shown = thin(table, SHOWN_POINTS)
     dev = run / "logits-dev.npz"
     if split != "dev" and dev.is_file():
         shown = with_dev(shown, facts, load_predictions(dev), chosen)
+    context = None if manifest is None else read_manifest(manifest, facts["run"]["backbone"])
     with whole_folder(destination) as folder:
         model.save_pretrained(folder)
         tokenizer_of(backbone).save_pretrained(folder)
-        context = None if manifest is None else read_json(manifest)
         write_text(folder / "README.md", model_card(facts, config, shown, context))
 
 
-def load_trained(model: EarlyExitForSequenceClassification, weights: Path) -> None:
-    """Put a run's weights into its model.
+def read_manifest(path: str | Path, backbone: str) -> dict[str, Any]:
+    """The manifest of the preset that a run with this backbone belongs to.
 
     Raises:
-        InputError: there are none, or they are of another model.
+        InputError: the file is missing, damaged or of another preset.
     """
-    if not weights.is_file():
-        raise InputError(f"{weights}: no such file; only final runs keep their weights.")
-    try:
-        model.model.load_state_dict(load_file(weights))
-    except RuntimeError as error:  # names or shapes that differ
-        detail = str(error).splitlines()[1].strip()
-        raise InputError(f"{weights}: does not fit the encoder ({detail}); give the one it started from.") from error
+    manifest = read_json(path)
+    if backbone not in manifest.get("config", {}).get("backbones", {}):
+        raise InputError(f"{path}: knows no backbone {backbone!r}; expected the manifest.json of the run's own preset.")
+    return manifest
 
 
 def tradeoff_table(facts: Mapping[str, Any], predictions: Predictions, rule: Rule) -> pd.DataFrame:
     """Operating points of a run by increasing speed-up: speedup, threshold (NaN: nothing leaves early), score."""
     split = facts["selection_split"]
     if len(predictions.exit_depths) == 1:
-        curve = static_frame(_identity(facts), predictions, split)
+        curve = static_frame(run_id(facts), predictions, split)
     else:
-        curve = tradeoff_frame(_identity(facts), predictions, split, rule, MAX_POINTS)
+        curve = tradeoff_frame(run_id(facts), predictions, split, rule, MAX_POINTS)
         if rule.thresholds is None:  # the sweep's first threshold is the easiest score itself, which rounding may move
             curve["threshold"] = curve["threshold"].where(curve["speedup"] > 1)
     return curve[["speedup", "threshold", "score"]]
@@ -127,10 +125,10 @@ def tradeoff_table(facts: Mapping[str, Any], predictions: Predictions, rule: Rul
 def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: Predictions, rule: Rule) -> pd.DataFrame:
     """The table with what its thresholds give on dev: dev_speedup, dev_score."""
     if len(predictions.exit_depths) == 1:
-        found = static_targets_frame(_identity(facts), predictions, "dev")
+        found = static_targets_frame(run_id(facts), predictions, "dev")
     else:
         points = list(zip(table["speedup"], table["threshold"], strict=True))
-        found = targets_frame(_identity(facts), predictions, "dev", rule, points)
+        found = targets_frame(run_id(facts), predictions, "dev", rule, points)
     return table.assign(dev_speedup=found["speedup"].to_numpy(), dev_score=found["score"].to_numpy())
 
 
@@ -237,11 +235,6 @@ def _markdown(table: pd.DataFrame) -> str:
     shown = table.assign(**percent, threshold=threshold).rename(columns=names)
     digits = tuple(".1f" if "score" in name else ".2f" for name in shown)
     return shown.to_markdown(index=False, floatfmt=digits)
-
-
-def _identity(facts: Mapping[str, Any]) -> RunId:
-    run = facts["run"]
-    return RunId(run["task"], run["backbone"], run["variant"], run["seed"], run["name"])
 
 
 def _point(row: Mapping[str, float]) -> dict[str, float | None]:

@@ -7,6 +7,8 @@ import torch
 
 from cosee.batches import DeviceSplit, evaluation_order
 from cosee.model import MultiExitModel
+from cosee.predictions import Predictions
+from cosee.tokens import TokenSplit
 
 
 class Predicted(NamedTuple):
@@ -31,3 +33,9 @@ def predict(model: MultiExitModel, split: DeviceSplit, batch_size: int) -> Predi
     logits, scores = ([part for part in parts if part is not None] for parts in zip(*outputs, strict=True))
     both = (torch.cat(parts).float().cpu().numpy()[sorted_back] if parts else None for parts in (logits, scores))
     return Predicted(*both)
+
+
+def predictions_of(model: MultiExitModel, outputs: Predicted, rows: TokenSplit, num_layers: int) -> Predictions:
+    """Outputs for all rows of a split with what their evaluation needs; `num_layers` is the full backbone's depth."""
+    costs = model.exit_costs(float(rows.lengths.mean()))
+    return Predictions(outputs.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, outputs.scores)

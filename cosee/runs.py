@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from time import perf_counter
 from typing import Any
 
@@ -14,14 +15,17 @@ import torch
 from tqdm import tqdm
 
 from cosee import NUMERICS_VERSION
+from cosee.backbone import encoders_of
 from cosee.batches import DeviceSplit
 from cosee.data import SELECTION_SPLIT
+from cosee.errors import InputError
 from cosee.evaluation import criteria_of
-from cosee.io import whole_file, write_frame, write_json
+from cosee.finished import read_run
+from cosee.io import read_json, whole_file, write_frame, write_json
 from cosee.methods import make_method
-from cosee.model import count_parameters
+from cosee.model import MultiExitModel, count_parameters
 from cosee.plan import Run
-from cosee.prediction import Predicted, predict
+from cosee.prediction import Predicted, predict, predictions_of
 from cosee.predictions import Predictions, save_predictions
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
 from cosee.rules import rule_named
@@ -57,8 +61,9 @@ def execute(
     keep_weights: bool,
     keep_state: bool,
     device: torch.device,
+    folder: Path | None = None,
 ) -> None:
-    """Train a run and write its files into `run.folder`: history.csv, run.json, logits-<split>.npz, model.safetensors.
+    """Train a run and write its files into its folder: history.csv, run.json, logits-<split>.npz, model.safetensors.
 
     A run that was killed goes on from its last saved state.
 
@@ -73,17 +78,16 @@ def execute(
         keep_weights: whether to write the trained weights.
         keep_state: whether to leave the state of the finished run behind, for a job that has more runs to do.
         device: where to compute.
+        folder: the run's folder; None: `run.folder`.
     """
-    folder = Path(run.folder)
+    folder = folder or Path(run.folder)
     task, settings = TASKS[run.task], TrainingSettings(**run.training)
     selection = SELECTION_SPLIT[protocol["name"]]
     on_device = {name: DeviceSplit(tokens[name], device, pad_id) for name in {"fit", selection, *splits}}
     rule = rule_named(run.rule)
 
     def stored(outputs: Predicted, split: str) -> Predictions:
-        rows = tokens[split]
-        costs = model.exit_costs(float(rows.lengths.mean()))
-        return Predictions(outputs.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, outputs.scores)
+        return predictions_of(model, outputs, tokens[split], num_layers)
 
     method = make_method(run.method, run.settings)
     model = method.build(str(backbone), task.num_classes, run.seed).to(device)
@@ -101,7 +105,7 @@ def execute(
             run, [tokens["fit"], tokens[selection]], backbone, f"{protocol['criterion']} {rule.name} {device.type}"
         ),
         keep_state,
-        progress=progress_of(run.folder),
+        progress=progress_of(str(folder)),
     )
     begin = perf_counter()
     for name in splits:
@@ -161,3 +165,41 @@ def save_weights(path: Path, model: torch.nn.Module) -> None:
 
     with whole_file(path) as temporary:
         save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, temporary)
+
+
+def load_weights(model: torch.nn.Module, path: Path) -> None:
+    """Put a run's weights into its model.
+
+    Raises:
+        InputError: there are none, they are damaged, or they are of another model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; only final runs keep their weights.")
+    try:
+        model.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged ({error}); train the run again.") from error
+    except RuntimeError as error:  # names or shapes that differ
+        detail = shorten(str(error).splitlines()[1], 150, placeholder=" …")
+        raise InputError(f"{path}: does not fit the encoder ({detail}); give the one it started from.") from error
+
+
+def load_run(folder: Path, backbone: Path) -> MultiExitModel:
+    """The trained model of a finished run, on the CPU.
+
+    Args:
+        folder: of the run.
+        backbone: encoder folder that it started from, of which the configuration alone is read.
+
+    Raises:
+        InputError: the run has no weights, or they do not fit the encoder.
+    """
+    facts = read_run(folder)
+    method = make_method(facts["run"]["method"], facts["method"])
+    with encoders_of(read_json(backbone / "config.json")):
+        model = method.build("", TASKS[facts["run"]["task"]].num_classes, facts["run"]["seed"])
+    load_weights(model, folder / "model.safetensors")
+    return model

@@ -6,12 +6,16 @@ Only the `tokenizers` library is needed, not transformers, whose import costs se
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from cosee.errors import InputError
 from cosee.io import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 MAX_UNKNOWN = 0.5
 """Share of unknown tokens above which the tokenizer is taken to be broken or for another language."""
@@ -53,12 +57,7 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
     Raises:
         InputError: the tokenizer cannot be read, or turns most of the text into unknown tokens.
     """
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    except Exception as error:  # the Rust side raises a bare Exception
-        raise InputError(f"{tokenizer_file}: not a tokenizer file ({error}).") from error
+    tokenizer = _tokenizer(tokenizer_file)
     tokenizer.enable_truncation(max_length, strategy="longest_first")
     tokenizer.no_padding()
     unknown = next((i for token in ("[UNK]", "<unk>") if (i := tokenizer.token_to_id(token)) is not None), -1)
@@ -73,8 +72,8 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
             ids=np.concatenate([np.array(e.ids, dtype=np.int32) for e in encodings]),
             offsets=np.concatenate([[0], np.cumsum(lengths)]),
             second=lengths - np.array([sum(e.type_ids) for e in encodings]),
-            labels=frame["label"].to_numpy(),
-            idx=frame["idx"].to_numpy(),
+            labels=frame["label"].to_numpy(copy=True),  # pandas lends its own read-only
+            idx=frame["idx"].to_numpy(copy=True),
         )
     share = np.mean(np.concatenate([s.ids for s in splits.values()]) == unknown)
     if share > MAX_UNKNOWN:
@@ -85,11 +84,28 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
     return splits
 
 
-def padding_id(tokenizer_file: str | Path) -> int:
-    """Id of the padding token; 0 where the tokenizer names none, as the attention mask hides it anyway."""
-    from tokenizers import Tokenizer
+def check_tokens(splits: Mapping[str, TokenSplit], vocab_size: int, max_positions: int, where: str) -> None:
+    """Check that an encoder can read the rows.
 
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    Raises:
+        InputError: a token id or a row's length is beyond what the encoder knows.
+    """
+    for name, split in splits.items():
+        if split.ids.max() >= vocab_size or split.lengths.max() > max_positions:
+            raise InputError(
+                f"{where}: the split {name} has token ids up to {split.ids.max()} and rows of up to "
+                f"{split.lengths.max()} tokens, the encoder knows {vocab_size} ids and {max_positions} positions; "
+                "give the encoder whose tokenizer made them."
+            )
+
+
+def padding_id(tokenizer_file: str | Path) -> int:
+    """Id of the padding token; 0 where the tokenizer names none, as the attention mask hides it anyway.
+
+    Raises:
+        InputError: the tokenizer cannot be read.
+    """
+    tokenizer = _tokenizer(tokenizer_file)
     return next((i for token in ("[PAD]", "<pad>") if (i := tokenizer.token_to_id(token)) is not None), 0)
 
 
@@ -113,3 +129,12 @@ def load_tokens(path: str | Path) -> dict[str, TokenSplit]:
         return {split: TokenSplit(**arrays) for split, arrays in fields.items()}
     except TypeError as error:
         raise InputError(f"{path}: not a file of token ids; delete it and build it again.") from error
+
+
+def _tokenizer(file: str | Path) -> "Tokenizer":
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the Rust side raises a bare Exception
+        raise InputError(f"{file}: not a tokenizer file ({error}).") from error

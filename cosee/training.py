@@ -46,6 +46,9 @@ class TrainingSettings:
         checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
         eval_batch_size: rows per batch where nothing is learnt.
         save_minutes: time between two saves of the state from which a killed run goes on.
+
+    Raises:
+        InputError: a setting is out of its range.
     """
 
     learning_rate: float
@@ -59,6 +62,13 @@ class TrainingSettings:
     checkpoint: Literal["best", "last"] = "best"
     eval_batch_size: int = 64
     save_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "batch_size", "epochs", "clip", "accumulation", "eval_batch_size"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"training: {name} must be above 0, got {getattr(self, name)}.")
+        if not 0 <= self.warmup <= 1:
+            raise InputError(f"training: warmup is a share of the steps, from 0 to 1, got {self.warmup}.")
 
 
 @dataclass

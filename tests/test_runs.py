@@ -5,16 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
 from tiny import LAYERS, PAD, token_split
 
 from cosee.batches import DeviceSplit
 from cosee.io import read_frame, read_json
-from cosee.methods import make_method
 from cosee.plan import Run
 from cosee.prediction import predict
 from cosee.predictions import load_predictions
-from cosee.runs import STATE, execute, progress_of
+from cosee.runs import STATE, execute, load_run, progress_of
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}
 COSEE = Run("bert", "rte", "cosee", "cosee-energy", "energy", "energy", "cosee", {"signal": "energy"}, TRAINING, seed=3)
@@ -75,8 +73,7 @@ def test_the_same_run_gives_the_same_bytes(tiny_bert, tmp_path, monkeypatch):
 @pytest.mark.parametrize("run", [COSEE, HALF], ids=lambda run: run.name)
 def test_the_weights_give_the_stored_logits(run, tiny_bert, tmp_path, monkeypatch):
     folder = do(run, tmp_path, tiny_bert, monkeypatch)
-    model = make_method(run.method, run.settings).build(str(tiny_bert), 2, seed=99)
-    model.load_state_dict(load_file(folder / "model.safetensors"))
+    model = load_run(folder, tiny_bert)
     logits = predict(model, DeviceSplit(TOKENS["dev"], torch.device("cpu"), PAD), 16).logits
     assert np.array_equal(logits, load_predictions(folder / "logits-dev.npz").logits)
 

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, models
 
 from cosee.errors import InputError
 from cosee.io import save_arrays
-from cosee.tokens import encode, load_tokens, padding_id, save_tokens
+from cosee.tokens import check_tokens, encode, load_tokens, padding_id, save_tokens
 
 NAMES = {index: token for token, index in VOCABULARY.items()}
 
@@ -101,6 +101,18 @@ def test_a_damaged_tokenizer_is_named(tmp_path, content):
     (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(InputError, match=r"tokenizer\.json: not a tokenizer file"):
         encode(rows_of(PAIRS), tmp_path / "tokenizer.json", 128)
+    with pytest.raises(InputError, match=r"tokenizer\.json: not a tokenizer file"):
+        padding_id(tmp_path / "tokenizer.json")
+
+
+def test_rows_that_an_encoder_cannot_read_are_named(tokenizer_file):
+    splits = encode(rows_of(PAIRS), tokenizer_file, 128)
+    (split,) = splits.values()
+    highest, longest = int(split.ids.max()), int(split.lengths.max())
+    check_tokens(splits, highest + 1, longest, "x.npz")
+    for vocabulary, positions in ((highest, longest), (highest + 1, longest - 1)):
+        with pytest.raises(InputError, match=rf"x\.npz: .*{vocabulary} ids and {positions} positions"):
+            check_tokens(splits, vocabulary, positions, "x.npz")
 
 
 def test_the_padding_token_is_found(tokenizer_file, tmp_path):

@@ -48,7 +48,7 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
     """The method `name` with the given hyper-parameters.
 
     Raises:
-        InputError: no such method, or it has no such hyper-parameter.
+        InputError: no such method, it has no such hyper-parameter, or one that all have is out of range.
     """
     if name not in METHODS:
         raise InputError(f"method: {name!r} is unknown; expected one of {', '.join(METHODS)}.")
@@ -59,4 +59,6 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
         raise InputError(
             f"method {name}: no hyper-parameter {foreign[0]!r}; expected one of {', '.join(sorted(known)) or 'none'}."
         )
+    if not 0 <= settings.get("dropout", 0) < 1:
+        raise InputError(f"method {name}: dropout must lie from 0 to below 1, got {settings['dropout']}.")
     return method(**settings)

@@ -1,0 +1,167 @@
+"""`cosee classify`: texts in, labels out, each row no deeper than it must go."""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from cosee.cli.settings import positive
+from cosee.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from cosee.hub import EarlyExitForSequenceClassification
+
+HELP = "classify lines of text, or a column of a CSV file, with an exported model"
+EXAMPLES = (
+    "cosee classify exported reviews.txt --speedup 2 > answers.csv",
+    "cat reviews.txt | cosee classify exported --threshold 0.3 --batch-size 1 | head -3",
+    "cosee classify exported pairs.csv --column question --pair-column sentence --out answers.csv",
+)
+
+Row = tuple[str, ...]
+"""The one or two texts that are classified together."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="folder that `cosee export` wrote")
+    parser.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="one text per line, or CSV with --column (default: stdin)"
+    )
+    speed = parser.add_mutually_exclusive_group()
+    speed.add_argument("--speedup", type=float, metavar="X", help="an operating point of the model's trade-off table")
+    speed.add_argument("--threshold", type=float, metavar="T", help="a threshold of its exit rule (default: as saved)")
+    parser.add_argument("--column", metavar="NAME", help="read CSV with a header, texts from this column")
+    parser.add_argument("--pair-column", metavar="NAME", help="second texts, for tasks on pairs")
+    parser.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows at a time (default: 32)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="CSV file with label, confidence, exit_layer (default: stdout)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Classify in the order of the input, never more rows in memory than a batch has."""
+    if args.pair_column and not args.column:
+        raise InputError("--pair-column: names the second text of a row; name the first with --column.")
+    with opened(args.file) as file:
+        rows = read_lines(file)
+        if args.column:
+            rows = read_columns(file, [name for name in (args.column, args.pair_column) if name])
+        model, tokenizer = load(args.model)
+        if args.speedup is not None:
+            model.set_speedup(args.speedup)
+        if args.threshold is not None:
+            model.set_threshold(args.threshold)
+
+        from tqdm import tqdm
+
+        is_quiet = not sys.stderr.isatty() or (args.out is None and sys.stdout.isatty())  # answers show on it already
+        with written(args.out) as out, tqdm(unit=" rows", disable=is_quiet) as bar:
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(["label", "confidence", "exit_layer"])
+            while batch := list(islice(rows, args.batch_size)):
+                writer.writerows(answers(model, tokenizer, batch))
+                out.flush()
+                bar.update(len(batch))
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[TextIO]:
+    """A text file, or stdin.
+
+    Raises:
+        InputError: what is read in the block is not UTF-8, or not the CSV that it is read as.
+    """
+    source = sys.stdin.fileno() if path is None else path
+    try:
+        # utf-8-sig: spreadsheets begin their CSV with a byte order mark.
+        with open(source, encoding="utf-8-sig", newline="", closefd=path is not None) as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path or 'stdin'}: not UTF-8 text ({error.reason}).") from error
+    except csv.Error as error:
+        raise InputError(f"{path or 'stdin'}: not CSV ({error}).") from error
+
+
+@contextmanager
+def written(path: Path | None) -> Iterator[TextIO]:
+    """A text file that is written whole or not at all, or stdout."""
+    if path is None:
+        yield sys.stdout
+        return
+    from cosee.io import whole_file
+
+    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def read_lines(file: TextIO) -> Iterator[Row]:
+    """Every line as one text, empty ones too."""
+    return ((line.rstrip("\r\n"),) for line in file)
+
+
+def read_columns(file: TextIO, columns: Sequence[str]) -> Iterator[Row]:
+    """The texts of some columns of a CSV file, row by row.
+
+    Raises:
+        InputError: a column is not there (at once), or a row ends before it (in its turn).
+    """
+    reader = csv.DictReader(file)
+    there = reader.fieldnames or []
+    for name in columns:
+        if name not in there:
+            raise InputError(f"no column {name!r}; the columns are {', '.join(map(repr, there)) or 'none'}.")
+
+    def rows() -> Iterator[Row]:
+        for row in reader:
+            texts = tuple(row[name] for name in columns)
+            if None in texts:
+                raise InputError(f"line {reader.line_num}: ends before the column {columns[texts.index(None)]!r}.")
+            yield texts
+
+    return rows()
+
+
+def load(folder: Path) -> tuple["EarlyExitForSequenceClassification", "PreTrainedTokenizerBase"]:
+    """An exported model, on the GPU where there is one, and its tokenizer.
+
+    Raises:
+        InputError: the folder holds none, or it is damaged.
+    """
+    from cosee.io import read_json
+
+    if read_json(folder / "config.json").get("model_type") != "early-exit":
+        raise InputError(f"{folder}: not a model that `cosee export` wrote.")
+    from safetensors import SafetensorError
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    from cosee.hub import EarlyExitForSequenceClassification
+    from cosee.runs import default_device
+
+    logging.disable_progress_bar()
+    try:
+        model = EarlyExitForSequenceClassification.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"{folder}: cannot be loaded ({str(error).splitlines()[0]}); export it again.") from error
+    return model.to(default_device()), tokenizer
+
+
+def answers(
+    model: "EarlyExitForSequenceClassification", tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Row]
+) -> Iterator[tuple[str, str, int]]:
+    """Label, its probability and the exit layer (from 1) of every row of a batch."""
+    texts = map(list, zip(*rows, strict=True))
+    inputs = tokenizer(*texts, padding=True, truncation=True, return_tensors="pt").to(model.device)
+    output = model(**inputs)
+    confidences, labels = output.logits.softmax(dim=-1).max(dim=-1)
+    columns = labels.tolist(), confidences.tolist(), output.exit_layers.tolist()
+    for label, confidence, layer in zip(*columns, strict=True):
+        yield model.config.id2label[label], f"{confidence:.6f}", layer + 1

@@ -1,0 +1,76 @@
+"""Arguments that become settings: `--set alpha=0.1`, read by the type that the dataclass gives the field."""
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from math import inf
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from cosee.errors import InputError
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """Split NAME=VALUE, for argparse."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, for argparse."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def read_settings(kind: type, assignments: Iterable[tuple[str, str]], option: str) -> dict[str, Any]:
+    """Settings by name, each with the type of the field of that name.
+
+    Args:
+        kind: dataclass of the settings.
+        assignments: names and texts of values; of a name given twice the last counts.
+        option: the option that they were given with, for errors.
+
+    Raises:
+        InputError: there is no such field, or the text is no value of its type.
+    """
+    hints = get_type_hints(kind)
+    known = [field.name for field in fields(kind)]
+    settings = {}
+    for name, text in assignments:
+        if name not in known:
+            raise InputError(f"{option} {name}={text}: no such setting; expected one of {', '.join(known)}.")
+        expected, read = _reader(hints[name])
+        try:
+            settings[name] = read(text)
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{option} {name}={text}: expected {expected}.") from error
+    return settings
+
+
+def _reader(kind: Any) -> tuple[str, Callable[[str], Any]]:
+    """What a value of this type is called, and how its text is read."""
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        return " or ".join(choices), {choice: choice for choice in choices}.__getitem__
+    first = next(iter(get_args(kind)), kind)  # of "int | None" the int: None is what not giving the option means
+    return _READERS[first]
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < inf:
+        raise ValueError(text)
+    return value
+
+
+_READERS: Mapping[type, tuple[str, Callable[[str], Any]]] = MappingProxyType(
+    {
+        bool: ("true or false", {"true": True, "false": False}.__getitem__),
+        int: ("a whole number, not negative", lambda text: int(_not_negative(str(int(text))))),
+        float: ("a number, not negative", _not_negative),
+        str: ("a text", str),
+    }
+)

@@ -1,0 +1,168 @@
+"""`cosee train`: one run as the workflow makes it."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cosee.cli.settings import assignment, read_settings
+from cosee.errors import InputError
+from cosee.methods import METHODS
+from cosee.tasks import TASKS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+    from cosee.tokens import TokenSplit
+
+HELP = "train one model on one task, and predict every split with it"
+EXAMPLES = (
+    r"""cosee train --task sst2 --method cosee --set alpha=0.1 --set beta0=0.2 --training epochs=3 \
+    --tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert --out runs/mine""",
+    r"""cosee train --task rte --method pabee --rule patience --training learning_rate=3e-4 \
+    --data GLUE --backbone resources/backbones/bert --out runs/pabee""",
+)
+DEFAULTS = {"learning_rate": 2e-5, "batch_size": 32, "epochs": 10}
+"""Training settings that have no default elsewhere: those of the preset bert-base on small tasks."""
+
+MAX_LENGTH = 128
+"""Tokens per row of rows that are tokenised here."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--task", required=True, choices=TASKS)
+    parser.add_argument("--method", required=True, choices=METHODS)
+    parser.add_argument(
+        "--set",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a hyper-parameter of the method (may be repeated)",
+    )
+    parser.add_argument(
+        "--training",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the training loop (may be repeated); unless given, "
+        + ", ".join(f"{name}={value}" for name, value in DEFAULTS.items()),
+    )
+    rows = parser.add_mutually_exclusive_group(required=True)
+    rows.add_argument("--tokens", type=Path, metavar="FILE", help="token ids of the task, from the workflow")
+    rows.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="rows in the layout of nyu-mll/glue, FOLDER/<task>/train-*.parquet; tokenised into OUT/tokens.npz",
+    )
+    parser.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="pretrained encoder")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="the run's folder; an unfinished run there goes on"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of rows' order and fresh weights (default: 0)")
+    parser.add_argument(
+        "--rule", help="exit rule by which checkpoints are compared (default: the signal trained with, else energy)"
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=("heldout", "field"),
+        default="heldout",
+        help="compare checkpoints on rows held out from train, or on dev as the papers do (default: heldout)",
+    )
+    parser.add_argument(
+        "--criterion",
+        choices=("area", "score_at_2x"),
+        default="area",
+        help="compare them by the mean score over speed-ups 1.5 to 4, or by the score at 2 (default: area)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, predict, write; then say which checkpoint was chosen."""
+    if (args.out / "run.json").exists():
+        raise InputError(f"{args.out}: holds a finished run; choose another folder, or remove this one.")
+    if args.tokens and not args.tokens.is_file():
+        raise InputError(f"{args.tokens}: no such file; give token ids, or rows to be tokenised with --data.")
+    from dataclasses import asdict
+
+    import torch
+
+    from cosee.backbone import encoder_configuration
+    from cosee.finished import read_run
+    from cosee.methods import make_method
+    from cosee.plan import Run
+    from cosee.rules import rule_named
+    from cosee.runs import STATE, default_device, execute, prepare
+    from cosee.signals import SIGNALS
+    from cosee.tokens import padding_id
+    from cosee.training import TrainingSettings
+
+    settings = read_settings(METHODS[args.method], args.set, "--set")
+    signal = getattr(make_method(args.method, settings), "signal", None)
+    if signal not in (None, *SIGNALS):
+        raise InputError(f"--set signal={signal}: no such exit signal; expected one of {', '.join(SIGNALS)}.")
+    run = Run(
+        backbone=args.backbone.resolve().name,
+        task=args.task,
+        variant=args.method,
+        name=args.method,
+        signal=signal,
+        rule=rule_named(args.rule or signal or "energy").name,
+        method=args.method,
+        settings=settings,
+        training=asdict(TrainingSettings(**DEFAULTS | read_settings(TrainingSettings, args.training, "--training"))),
+        seed=args.seed,
+    )
+    encoder = encoder_configuration(args.backbone)
+    tokens = read_tokens(args, encoder)
+    prepare(torch.get_num_threads())
+    execute(
+        run,
+        tokens,
+        args.backbone,
+        num_layers=encoder.num_hidden_layers,
+        protocol={"name": args.protocol, "criterion": args.criterion},
+        pad_id=padding_id(args.backbone / "tokenizer.json"),
+        splits=list(tokens),
+        keep_weights=True,
+        keep_state=False,
+        device=default_device(),
+        folder=args.out,
+    )
+    (args.out / STATE).unlink(missing_ok=True)
+    facts = read_run(args.out)
+    score, split = facts["sel_score"], facts["selection_split"]
+    print(f"{args.out}: {args.criterion} {score:.4f} on {split} after epoch {facts['best_epoch']}, which was kept")
+
+
+def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[str, "TokenSplit"]:
+    """The token ids of `--tokens`, or those of the rows in `--data`, cut and encoded as the workflow does.
+
+    Raises:
+        InputError: they do not fit the task, the protocol or the encoder.
+    """
+    from cosee.data import SELECTION_SPLIT, check_rows, cut_splits, local_rows
+    from cosee.tokens import check_tokens, encode, load_tokens, save_tokens
+
+    task, where = TASKS[args.task], args.tokens or args.data
+    if args.tokens:
+        tokens = load_tokens(args.tokens)
+    else:
+        rows = local_rows(task, args.data, "--data")
+        check_rows(rows, task, "--data")
+        tokens = encode(cut_splits(rows, task, args.protocol), args.backbone / "tokenizer.json", MAX_LENGTH)
+        save_tokens(args.out / "tokens.npz", tokens)
+    check_tokens(tokens, encoder.vocab_size, encoder.max_position_embeddings, str(where))
+    for split in ("fit", SELECTION_SPLIT[args.protocol]):
+        if split not in tokens:
+            has = ", ".join(tokens)
+            raise InputError(f"{where}: no split {split!r}, which --protocol {args.protocol} needs; it has {has}.")
+        labels = tokens[split].labels
+        if not 0 <= labels.min() <= labels.max() < task.num_classes:
+            raise InputError(
+                f"{where}: labels from {labels.min()} to {labels.max()} in the split {split!r}, {task.name} has "
+                f"{task.num_classes} classes; give the token ids of this task."
+            )
+    return tokens

@@ -1,0 +1,42 @@
+"""A finished run as its folder tells it: what was trained, and the outputs that it left behind. Needs no torch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cosee.errors import InputError
+from cosee.evaluation import RunId
+from cosee.io import read_json
+from cosee.predictions import Predictions, load_predictions
+
+
+def read_run(folder: str | Path) -> dict[str, Any]:
+    """What `run.json` says of a run.
+
+    Raises:
+        InputError: the file is missing, damaged or of another kind.
+    """
+    file = Path(folder) / "run.json"
+    facts = read_json(file)
+    if not {"run", "method", "selection_split"} <= set(facts):
+        raise InputError(f"{file}: describes no run; expected the folder of a finished training.")
+    return facts
+
+
+def run_id(facts: Mapping[str, Any]) -> RunId:
+    """Who was trained, from what `read_run` gave."""
+    run = facts["run"]
+    return RunId(run["task"], run["backbone"], run["variant"], run["seed"], run["name"])
+
+
+def stored_predictions(folder: str | Path, split: str) -> Predictions:
+    """Outputs of all exits for a split, as the run left them.
+
+    Raises:
+        InputError: the run has not predicted this split (names those that it has), or the file is damaged.
+    """
+    file = Path(folder) / f"logits-{split}.npz"
+    if not file.is_file():
+        there = sorted(path.stem.removeprefix("logits-") for path in Path(folder).glob("logits-*.npz"))
+        raise InputError(f"{folder}: no predictions of the split {split!r}; the run has {', '.join(there) or 'none'}.")
+    return load_predictions(file)

@@ -1,0 +1,134 @@
+"""`cosee classify`: texts in, answers out, in order, as a stream."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cosee.hub import EarlyExitForSequenceClassification
+
+ROOT = Path(__file__).parents[2]
+HEADER = "label,confidence,exit_layer"
+
+
+@pytest.fixture(scope="module")
+def expected(made):
+    """Function from texts (and pairs) to what the model says of each alone, at a speed-up."""
+    from transformers import AutoTokenizer
+
+    model = EarlyExitForSequenceClassification.from_pretrained(made / "exported")
+    tokenizer = AutoTokenizer.from_pretrained(made / "exported")
+
+    def answers(speedup, *columns):
+        model.config.threshold = None
+        if speedup:
+            model.set_speedup(speedup)
+        for texts in zip(*columns, strict=True):
+            output = model(**tokenizer(*texts, return_tensors="pt"))
+            probability = output.logits.softmax(-1).max()
+            label = model.config.id2label[int(output.logits.argmax())]
+            yield label, pytest.approx(float(probability), abs=2e-6), int(output.exit_layers) + 1
+
+    return lambda speedup, *columns: list(answers(speedup, *columns))
+
+
+def rows_of(text):
+    header, *rows = text.splitlines()
+    assert header == HEADER
+    split = [row.split(",") for row in rows]
+    return [(label, float(confidence), int(layer)) for label, confidence, layer in split]
+
+
+def test_lines_are_answered_in_order_whatever_the_batch(call, made, expected):
+    texts = (made / "reviews.txt").read_text().splitlines()
+    answers = expected(3.0, texts)
+    assert len({layer for *_, layer in answers}) > 1
+    for size in (1, 7, 64):
+        code, out, err = call(f"classify exported reviews.txt --speedup 3 --batch-size {size}")
+        assert (code, err) == (0, "") and rows_of(out) == answers
+
+
+def test_columns_are_answered_as_pairs(made, expected):
+    pairs = pd.read_csv(made / "pairs.csv")
+    assert rows_of((made / "answers.csv").read_text()) == expected(None, pairs["question"], pairs["sentence"])
+
+
+def test_a_threshold(call, made):
+    _, out, _ = call("classify exported reviews.txt --threshold 1")
+    assert {layer for *_, layer in rows_of(out)} == {1}
+
+
+def test_odd_but_good_input(call, made, expected, tmp_path):
+    (tmp_path / "lines.txt").write_text("\ufeffthe film\r\n\r\n\u2028not good", encoding="utf-8")
+    _, out, _ = call(f"classify exported {tmp_path}/lines.txt")
+    assert rows_of(out) == expected(None, ["the film", "", "\u2028not good"])
+    (tmp_path / "quoted.csv").write_text('a,text\n1,"good, very\n""great"""\n2,\n')
+    _, out, _ = call(f"classify exported {tmp_path}/quoted.csv --column text")
+    assert rows_of(out) == expected(None, ['good, very\n"great"', ""])
+    (tmp_path / "header.csv").write_text("text\n")
+    assert call(f"classify exported {tmp_path}/header.csv --column text") == (0, HEADER + "\n", "")
+    assert call("classify exported /dev/null") == (0, HEADER + "\n", "")
+
+
+def test_no_answers_are_better_than_half_of_them(refused, made, tmp_path):
+    (tmp_path / "short.csv").write_text("n,text\n1,good\n2\n")
+    line = f"classify exported {tmp_path}/short.csv --column text --batch-size 1 --out {tmp_path}/out.csv"
+    assert "line 3: ends before the column 'text'" in refused(line)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["short.csv"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("exported none.txt", "none.txt: No such file or directory"),
+        ("exported pairs.csv --column text", "no column 'text'; the columns are 'n', 'question', 'sentence'."),
+        ("exported /dev/null --column text", "no column 'text'; the columns are none."),
+        ("exported pairs.csv --pair-column n", "name the first with --column"),
+        ("exported resources/tokens/bert/sst2.npz", "sst2.npz: not UTF-8 text"),
+        ("exported reviews.txt --speedup 9", "operating points from 1x to 4x"),
+        ("exported reviews.txt --threshold 2", "scores lie between 0 and 1"),
+        ("exported reviews.txt --speedup 2 --threshold 0.3", "not allowed with argument"),
+        ("exported reviews.txt --batch-size 0", "expected a whole number above 0, got '0'"),
+        ("none reviews.txt", "none/config.json: no such file"),
+        ("resources/backbones/bert reviews.txt", "not a model that `cosee export` wrote"),
+    ],
+)
+def test_wrong_input(line, message, call, made):
+    code, out, err = call(f"classify {line}")
+    last = err.splitlines()[-1]
+    assert code == 2 and last.startswith("cosee classify: error: ") and message in last
+    assert out in ("", HEADER + "\n")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+def test_damaged_models(file, refused, made, tmp_path):
+    shutil.copytree(made / "exported", tmp_path / "model")
+    (tmp_path / "model" / file).write_bytes((made / "exported" / file).read_bytes()[:-50])
+    assert "model: cannot be loaded (" in refused(f"classify {tmp_path}/model reviews.txt")
+
+
+def test_progress_is_shown_on_a_terminal(call, made, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    code, out, err = call(f"classify exported reviews.txt --out {tmp_path}/x.csv")
+    assert code == 0 and not out and "50 rows" in err
+
+
+def test_a_stream_is_answered_as_it_comes_and_ends_quietly(made):
+    command = [sys.executable, "-m", "cosee", "classify", str(made / "exported"), "--batch-size", "1"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, **pipes) as process:
+        for number in range(2):
+            process.stdin.write("the film was good\n")
+            process.stdin.flush()
+            if number == 0:
+                assert process.stdout.readline() == HEADER + "\n"
+            assert process.stdout.readline().count(",") == 2  # while more may come
+        process.stdout.close()  # as `head` does
+        process.stdin.write("the film was good\n")
+        process.stdin.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 141

@@ -1,0 +1,82 @@
+"""`cosee sweep`: every operating point, thresholds chosen on one split and realised on another, no torch."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cosee import evaluation as ev
+from cosee.exits import exit_layers, sweep
+from cosee.io import read_frame
+from cosee.metrics import speedup_ratio
+from cosee.predictions import load_predictions
+from cosee.rules import rule_named
+
+
+def table_of(printed):
+    """Rows of the printed table, by column."""
+    header, *rows = (line.split() for line in printed.splitlines())
+    return [dict(zip(header, map(float, row), strict=True)) for row in rows]
+
+
+def test_the_file_holds_every_operating_point(made):
+    for name, split, rule in (("tradeoff", "dev", "energy"), ("patience", "fit", "patience")):
+        frame = read_frame(made / f"{name}.csv")
+        predictions = load_predictions(made / f"runs/mine/logits-{split}.npz")
+        assert len(frame) == len(sweep(predictions.scores(rule_named(rule)), rule_named(rule).harder_is).thresholds)
+        assert set(frame["split"]) == {split} and set(frame["signal"]) == {rule} and set(frame["task"]) == {"sst2"}
+        for row in frame.iloc[[0, len(frame) // 2, -1]].to_dict("records"):
+            layers = exit_layers(predictions.scores(rule_named(rule)), row["threshold"], rule_named(rule).harder_is)
+            right = predictions.predicted[np.arange(len(layers)), layers] == predictions.labels
+            assert row["accuracy"] == pytest.approx(right.mean())
+            assert row["speedup"] == pytest.approx(speedup_ratio(layers, predictions.num_layers))
+
+
+def test_targets_are_sought_on_sel_and_shown_on_dev(call, made, tmp_path):
+    code, out, err = call(f"sweep runs/mine --targets 1.5 3 --out {tmp_path}/x.csv")
+    assert code == 0 and not err
+    table, rule = table_of(out), rule_named("energy")
+    sel, dev = (load_predictions(made / f"runs/mine/logits-{split}.npz") for split in ("sel", "dev"))
+    (points,) = ev.operating_points([sel], rule, [1.5, 3.0])
+    assert [row["target_speedup"] for row in table] == [1.5, 3.0] and "f1" not in table[0]
+    for row, (_, threshold) in zip(table, points, strict=True):
+        assert row["threshold"] == pytest.approx(threshold, rel=1e-7)
+        layers = exit_layers(dev.scores(rule), threshold, rule.harder_is)
+        assert row["speedup"] == pytest.approx(speedup_ratio(layers, dev.num_layers), abs=1e-4)
+
+
+def test_a_model_of_half_the_layers_has_one_point(call, made, tmp_path):
+    code, *_ = call(
+        "train --task sst2 --method finetune --set depth=2 --training epochs=1 "
+        f"--tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert --out {tmp_path}/half"
+    )
+    assert code == 0
+    _, out, _ = call(f"sweep {tmp_path}/half --out {tmp_path}/x.csv")
+    (row,) = table_of(out)
+    assert row["speedup"] == 2 and row.keys() == {"speedup", "speedup_flops", "score", "accuracy"}
+    assert len(read_frame(tmp_path / "x.csv")) == 1
+
+
+def test_no_torch_is_imported(made, tmp_path):
+    code = "import sys, cosee.cli\ncode = cosee.cli.main()\nsys.exit(99 if 'torch' in sys.modules else code)"
+    command = [sys.executable, "-c", code, "sweep", str(made / "runs/mine"), "--out", str(tmp_path / "x.csv")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and len(done.stdout.splitlines()) == 5
+    assert (tmp_path / "x.csv").read_bytes() == (made / "tradeoff.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("--split test", "runs/mine: no predictions of the split 'test'; the run has dev, fit, sel"),
+        ("--out runs", "sweep: error: runs: Is a directory"),
+        ("--rule hunch", "exit rule 'hunch' is unknown"),
+        ("--rule quantile", "has learnt no scores"),
+        ("--targets 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
+        ("--targets nan", "target speed-up nan"),
+    ],
+)
+def test_wrong_input(change, message, refused, made, tmp_path):
+    assert message in refused(f"sweep runs/mine --out {tmp_path}/x.csv {change}")
+    assert not list(tmp_path.iterdir())
