@@ -133,6 +133,11 @@ def test_unknown_methods_and_hyper_parameters_are_named():
         make_method("cosee", {"alpha": 0.1, "beta": 1.0})
 
 
+def test_a_choice_that_a_method_does_not_have_is_refused():
+    with pytest.raises(InputError, match=r"method deebert: pooler must be own or shared, got 'none'"):
+        make_method("deebert", {"pooler": "none"})
+
+
 @pytest.mark.parametrize(("name", "exits"), [("finetune", (LAYERS,)), ("cosee", tuple(range(1, LAYERS + 1)))])
 def test_fresh_models_depend_on_the_seed_alone(name, exits, tiny_bert):
     method = make_method(name, {})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from cosee.errors import InputError
 
@@ -48,7 +48,7 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
     """The method `name` with the given hyper-parameters.
 
     Raises:
-        InputError: no such method, it has no such hyper-parameter, or one that all have is out of range.
+        InputError: no such method, it has no such hyper-parameter, or a value is none of those that there are.
     """
     if name not in METHODS:
         raise InputError(f"method: {name!r} is unknown; expected one of {', '.join(METHODS)}.")
@@ -59,6 +59,10 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
         raise InputError(
             f"method {name}: no hyper-parameter {foreign[0]!r}; expected one of {', '.join(sorted(known)) or 'none'}."
         )
+    for key, kind in get_type_hints(method).items():
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        if choices and key in settings and settings[key] not in choices:
+            raise InputError(f"method {name}: {key} must be {' or '.join(choices)}, got {settings[key]!r}.")
     if not 0 <= settings.get("dropout", 0) < 1:
         raise InputError(f"method {name}: dropout must lie from 0 to below 1, got {settings['dropout']}.")
     return method(**settings)
