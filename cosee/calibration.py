@@ -32,12 +32,10 @@ def signal_calibration_loss(
     Returns:
         Scalar loss, >= 0; 0 if no exit has both kinds.
     """
-    easy = correct.to(signal.dtype)
-    hard = 1 - easy
-    num_easy, num_hard = easy.sum(dim=0), hard.sum(dim=0)
-    mean_easy = (signal * easy).sum(dim=0) / num_easy.clamp(min=1)
-    mean_hard = (signal * hard).sum(dim=0) / num_hard.clamp(min=1)
-    gap = mean_easy - mean_hard if harder_is == "larger" else mean_hard - mean_easy
-    present = ((num_easy > 0) & (num_hard > 0)).to(signal.dtype)
+    kinds = torch.stack([correct, ~correct]).to(signal.dtype)  # [2, N, M-1]: easy, hard
+    counts = kinds.sum(dim=1)
+    easy, hard = (signal * kinds).sum(dim=1) / counts.clamp(min=1)
+    gap = easy - hard if harder_is == "larger" else hard - easy
+    present = (counts.amin(dim=0) > 0).to(signal.dtype)
     hinge = torch.relu(gap + margin) * present
     return hinge.sum() / (present.sum().clamp(min=1) if average == "present" else signal.shape[1])

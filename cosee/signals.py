@@ -39,17 +39,25 @@ class Signal:
     range: Callable[[int], tuple[float, float]]
 
 
+def _largest(logits: Array) -> Array:
+    """Largest logit [..., 1] of logits [..., C], by which exponents are shifted.
+
+    A constant: where the shift cancels, so does its gradient, and half of a signal's backward pass need not be made.
+    """
+    fixed = logits.detach() if hasattr(logits, "detach") else logits
+    return array_namespace(logits).max(fixed, axis=-1, keepdims=True)
+
+
 def log_softmax(logits: Array) -> Array:
     """Log-probabilities [..., C] of logits [..., C], without overflow."""
     xp = array_namespace(logits)
-    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    shifted = logits - _largest(logits)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
 
 
 def energy(logits: Array) -> Array:
     """Energy score -log sum_i exp(f_i) of logits [..., C] (Eq. 10) -> [...]; lower means easier."""
-    xp = array_namespace(logits)
-    top = xp.max(logits, axis=-1, keepdims=True)
+    xp, top = array_namespace(logits), _largest(logits)
     return -(top[..., 0] + xp.log(xp.sum(xp.exp(logits - top), axis=-1)))
 
 
@@ -59,8 +67,7 @@ def normalized_energy(logits: Array) -> Array:
     Equal to the softmax probability of one more class whose logit is 0, and computed as such: no exponent is positive.
     """
     xp = array_namespace(logits)
-    top = xp.max(logits, axis=-1, keepdims=True)
-    top = top * (top > 0)
+    top = xp.clip(_largest(logits), min=0)
     zero = xp.exp(-top[..., 0])
     return zero / (zero + xp.sum(xp.exp(logits - top), axis=-1))
 

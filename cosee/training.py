@@ -16,12 +16,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cosee.batches import DeviceSplit, training_order
 from cosee.errors import InputError
 from cosee.methods.base import Objective
 from cosee.model import MultiExitModel
+from cosee.optimizer import make_optimizer, update
 from cosee.prediction import Predicted, predict
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import derive, numpy_generator
@@ -126,7 +127,7 @@ def train(
     def enter(stage: int) -> torch.optim.AdamW:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(stages[stage].trains(name))
-        return make_optimizer(model, settings)
+        return make_optimizer(model, settings.learning_rate, settings.weight_decay)
 
     devices = [fit.device] if fit.device.type == "cuda" else []
     with torch.random.fork_rng(devices):  # dropout has no generator of its own in torch: the global one is lent
@@ -166,11 +167,7 @@ def train(
                 position.batch = index + 1
                 if position.batch % settings.accumulation and position.batch < len(order):
                     continue
-                for parameters in optimizer.param_groups:
-                    parameters["lr"] = settings.learning_rate * schedule.rate(step, settings.warmup)
-                nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+                update(optimizer, settings.learning_rate * schedule.rate(step, settings.warmup), settings.clip)
                 if monotonic() - saved_at > 60 * settings.save_minutes and position.batch < len(order):
                     rows += history_rows(done, order, position, schedule, settings)
                     done = []
@@ -209,16 +206,6 @@ def train(
         "best_epoch": position.best_epoch + 1,
         "sel_score": position.best_score,
     }
-
-
-def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW on the parameters that learn, in BERT's two groups: no decay on biases and layer norms."""
-    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    is_plain = [name.endswith("bias") or "layernorm" in name.lower().replace("_", "") for name, _ in named]
-    decayed = [p for (_, p), plain in zip(named, is_plain, strict=True) if not plain]
-    plain = [p for (_, p), plain in zip(named, is_plain, strict=True) if plain]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
 
 def history_rows(

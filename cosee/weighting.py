@@ -48,9 +48,8 @@ def sample_weights(exit_layers: Tensor, num_layers: int, beta: float | Tensor) -
     Returns:
         Weights [N, M]; each row sums to 1.
     """
-    layers = torch.arange(num_layers, device=exit_layers.device)
-    distance = (layers[:, None] - layers[None, :]).abs().to(torch.float32)
-    table = torch.softmax(-beta * distance, dim=-1)  # [M, M]: one row of weights per possible exit layer
+    layers = torch.arange(num_layers, dtype=torch.float32, device=exit_layers.device)
+    table = torch.softmax(-beta * (layers[:, None] - layers).abs(), dim=-1)  # [M, M]: a row per exit layer
     return table[exit_layers].mean(dim=0)
 
 

@@ -16,8 +16,9 @@ from cosee.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
+from cosee.optimizer import make_optimizer, update
 from cosee.schedule import Schedule
-from cosee.training import TrainingSettings, make_optimizer, train
+from cosee.training import TrainingSettings, train
 
 CPU = torch.device("cpu")
 FIT, SEL = DeviceSplit(token_split(40), CPU), DeviceSplit(token_split(24, seed=1), CPU)
@@ -209,20 +210,6 @@ def test_the_schedule_spans_the_optimizer_steps(tiny_bert, tmp_path, accumulatio
     assert [rate for rates in used for rate in rates] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
-def test_biases_and_norms_are_not_decayed(kind, request):
-    model = Cosee().build(str(request.getfixturevalue(kind)), 2, 0)
-    optimizer = make_optimizer(model, TrainingSettings(0.1, 8, 1, weight_decay=0.3))
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    decayed, plain = ({names[id(p)] for p in group["params"]} for group in optimizer.param_groups)
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.3, 0.0]
-    assert decayed | plain == set(names.values()) and not decayed & plain
-    norms = {f"{where}.weight" for where, module in model.named_modules() if isinstance(module, torch.nn.LayerNorm)}
-    assert len(norms) >= 3
-    assert plain == norms | {name for name in names.values() if name.endswith("bias")}
-    assert "exits.weight" in decayed and "exits.bias" in plain
-
-
 def test_two_halves_make_about_one_whole_batch(tiny_bert, tmp_path):
     split = token_split(64, shortest=8, longest=8)  # equal lengths: both runs see the same rows in each step
     method, fit = Finetune(dropout=0.0), DeviceSplit(split, CPU)
@@ -406,15 +393,13 @@ def test_weights_that_the_last_step_ruined_are_noticed(tiny_bert, tmp_path, monk
 @EACH_METHOD
 def test_a_whole_step_does_not_wait_for_the_device(method, precision, tiny_bert):
     model = method.build(str(tiny_bert), 2, 0).train()
-    goal, optimizer = method.objective(Schedule(9, 1), 0, CPU), make_optimizer(model, TrainingSettings(0.01, 8, 1))
+    goal, optimizer = method.objective(Schedule(9, 1), 0, CPU), make_optimizer(model, 0.01, 0.0)
     with NoWaiting():
         for step in range(3):
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
                 loss, _ = goal(model, FIT.batch(np.arange(step, step + 8)), step)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            update(optimizer, 0.01, 1.0)
     assert torch.isfinite(F.softmax(model.exits.weight, -1)).all()
 
 
@@ -424,15 +409,13 @@ def test_a_step_on_a_gpu_does_not_wait_for_it(method, tiny_bert):
     device = torch.device("cuda")
     fit = DeviceSplit(token_split(72), device)
     model = method.build(str(tiny_bert), 2, 0).to(device).train()
-    goal, optimizer = method.objective(Schedule(9, 1), 0, device), make_optimizer(model, TrainingSettings(0.01, 8, 1))
+    goal, optimizer = method.objective(Schedule(9, 1), 0, device), make_optimizer(model, 0.01, 0.0)
     try:
         for step in range(4):
             torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first step sets things up
             loss, _ = goal(model, fit.batch(np.arange(step, step + 8)), step)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            update(optimizer, 0.01, 1.0)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert loss.isfinite()

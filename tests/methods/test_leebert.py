@@ -7,8 +7,8 @@ from torch import nn
 
 from cosee.losses import exit_cross_entropies, mutual_distillation
 from cosee.methods.leebert import LeeBert, agreement, halves, losses, starting_scores
+from cosee.optimizer import make_optimizer, update
 from cosee.schedule import Schedule
-from cosee.training import TrainingSettings, make_optimizer
 
 CPU, SCHEDULE = torch.device("cpu"), Schedule(5, 2)
 EACH_BACKBONE = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
@@ -260,13 +260,12 @@ def test_it_learns(tiny_bert, tmp_path):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_step_does_not_wait_for_the_device(precision, tiny_bert):
     model = LeeBert().build(str(tiny_bert), 2, 0).train()
-    goal, optimizer = started(model), make_optimizer(model, TrainingSettings(0.01, 8, 1))
+    goal, optimizer = started(model), make_optimizer(model, 0.01, 0.0)
     with NoWaiting():
         for step in range(2):
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
                 loss, parts = goal(model, FIT.batch(np.arange(8)), step)
             loss.backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            update(optimizer, 0.01, 1.0)
     assert loss.isfinite() and {loss.dtype, *(part.dtype for part in parts.values())} == {torch.float32}
     assert not torch.equal(goal.scores, starting_scores(4))

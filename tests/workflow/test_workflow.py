@@ -40,6 +40,17 @@ def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
     assert {name: jobs[name] for name in others} == others
 
 
+@pytest.mark.slow
+def test_as_many_trainings_share_a_gpu_as_it_is_said_to_have_places(tmp_path):
+    with_gpu = "from cosee import provenance; provenance.has_nvidia_driver = lambda: True"
+    start = "from snakemake.cli import main; main()"
+    for places in (3, 9):
+        options = arguments(tmp_path, "resources/rows/mnli.parquet", "--resources", f"gpu={places}")[3:]
+        command = [sys.executable, "-c", f"{with_gpu}; {start}", *options, "--cores", "4", "--force"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
+        assert f", {min(places, 4)} at once)" in done.stderr
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 

@@ -132,6 +132,12 @@ def table_outputs(name):
     }
 
 
+def trainings_at_once():
+    """On a GPU as many as have a place there: the limit on the resource `gpu`, which --resources or a profile sets."""
+    places = workflow.global_resources.get("gpu")
+    return min(workflow.cores, places.value) if GPUS and places else workflow.cores
+
+
 onsuccess:
     print(provenance.time_summary("benchmarks"), file=sys.stderr)
 
@@ -145,5 +151,4 @@ onstart:
             make_method(run.method, run.settings)
     except InputError as error:
         raise WorkflowError(str(error))
-    parallel = 1 if GPUS else workflow.cores
-    print(announcement(config, GRID_JOBS + FINAL_JOBS, Path.cwd(), parallel), file=sys.stderr)
+    print(announcement(config, GRID_JOBS + FINAL_JOBS, Path.cwd(), trainings_at_once()), file=sys.stderr)

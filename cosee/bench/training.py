@@ -1,0 +1,189 @@
+"""How fast training is: what COSEE costs beyond the vanilla model, and what padding and Python loops would cost.
+
+Both are measured on one model with weights drawn at random, contenders in turn, so that the ratios mean something on a
+busy machine too.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count, cycle
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from cosee.backbone import encoders_of
+from cosee.batches import DeviceSplit, training_order
+from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
+from cosee.bench.timing import interleaved, ratio
+from cosee.methods.cosee import Cosee
+from cosee.model import MultiExitModel
+from cosee.optimizer import make_optimizer, update
+from cosee.schedule import Schedule
+from cosee.tokens import TokenSplit
+
+ENCODERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "mini": {
+            "model_type": "bert",
+            "vocab_size": 533,
+            "hidden_size": 48,
+            "num_attention_heads": 1,
+            "intermediate_size": 96,
+            "max_position_embeddings": 128,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        },
+        "bert-base": {"model_type": "bert"},
+    }
+)
+"""Shapes: transformers configurations, by the names of the presets' encoders; the defaults are BERT-base."""
+
+LENGTHS: Mapping[str, tuple[int, float, float, int]] = MappingProxyType(
+    {"sst2": (3, 1.28, 8.42, 66), "mnli": (5, 3.5, 9.75, 128)}
+)
+"""Token lengths of a task's training rows: shortest, shape and scale of a gamma distribution above it, longest.
+
+Fitted by mean and variance to the rows as BERT's uncased vocabulary cuts them: means 13.3 (SST-2) and 38.7 (MNLI).
+"""
+
+MAX_LENGTH = 128
+"""Tokens to which the reference pads every row, as the released scripts do."""
+
+RATE = 2e-5
+
+Precision = Literal["fp32", "bf16"]
+
+
+def random_model(encoder: str, method: Cosee, device: torch.device, num_classes: int = 2) -> MultiExitModel:
+    """The model of a method on an encoder of `ENCODERS` with fresh weights, in training mode."""
+    with encoders_of(ENCODERS[encoder]):
+        return method.build("", num_classes, seed=0).to(device).train()
+
+
+def random_rows(lengths: str, rows: int, vocabulary: int, seed: int = 0, num_classes: int = 2) -> TokenSplit:
+    """Rows of random tokens and labels with the lengths of a task of `LENGTHS`."""
+    rng = np.random.default_rng(seed)
+    shortest, shape, scale, longest = LENGTHS[lengths]
+    tokens = np.rint(shortest - 0.5 + rng.gamma(shape, scale, rows)).astype(np.int64).clip(shortest, longest)
+    return TokenSplit(
+        ids=rng.integers(1, vocabulary, tokens.sum(), dtype=np.int32),
+        offsets=np.concatenate([[0], np.cumsum(tokens)]),
+        second=tokens,
+        labels=rng.integers(num_classes, size=rows),
+        idx=np.arange(rows),
+    )
+
+
+def measure_objectives(
+    model: MultiExitModel,
+    rows: TokenSplit,
+    device: torch.device,
+    batch_size: int,
+    rounds: int,
+    warmup: int = 3,
+    precision: Precision = "fp32",
+) -> pd.DataFrame:
+    """A step of COSEE against one of the vanilla multi-exit model, both on the same batch in every round.
+
+    Returns:
+        A row each: step, seconds (median of a step), samples_per_second, ratio (to vanilla).
+    """
+    split = DeviceSplit(rows, device)
+    order = training_order(split.lengths, batch_size, np.random.default_rng(0))
+    full = [batch for batch in order if len(batch) == batch_size]
+    run = _Steps(model, device, precision)
+    methods = {"vanilla": Cosee(alpha=0.0, beta0=0.0), "cosee": Cosee()}
+    steps = {name: run.step(_our_loss(model, method, split), cycle(full)) for name, method in methods.items()}
+    seconds = interleaved(steps, rounds, warmup, device)
+    return _frame(seconds, batch_size, lambda name: ratio(seconds[name], seconds["vanilla"]))
+
+
+def measure_throughput(
+    model: MultiExitModel,
+    rows: TokenSplit,
+    device: torch.device,
+    batch_size: int,
+    rounds: int,
+    warmup: int = 1,
+    precision: Precision = "fp32",
+) -> pd.DataFrame:
+    """Passes over some rows: the training here against the padded, looping reference; both train COSEE.
+
+    Returns:
+        A row each: step, seconds (median of a pass), samples_per_second, ratio (times as fast as the reference).
+    """
+    method = Cosee()
+    split = DeviceSplit(rows, device)
+    generators = {name: np.random.default_rng(0) for name in ("reference", "here")}
+    size = -(-len(rows) // batch_size)
+
+    def ours() -> Iterator[np.ndarray]:
+        while True:
+            yield from training_order(split.lengths, batch_size, generators["here"])
+
+    def theirs() -> Iterator[np.ndarray]:
+        while True:
+            yield from np.array_split(generators["reference"].permutation(len(rows)), size)
+
+    run = _Steps(model, device, precision)
+    steps = {
+        "reference": run.step(_reference_loss(model, method, rows, device), theirs()),
+        "here": run.step(_our_loss(model, method, split), ours()),
+    }
+    passes = {name: lambda step=step: [step() for _ in range(size)] for name, step in steps.items()}
+    seconds = interleaved(passes, rounds, warmup, device)
+    return _frame(seconds, len(rows), lambda name: ratio(seconds["reference"], seconds[name]))
+
+
+Loss = Callable[[np.ndarray], Tensor]
+"""Row numbers of a batch -> the loss that is minimised."""
+
+
+def _our_loss(model: MultiExitModel, method: Cosee, split: DeviceSplit) -> Loss:
+    """The loss as `cosee.training` computes it, amid a run: there the weights of COSEE differ between exits."""
+    objective, steps = method.objective(Schedule(10_000, 1), 0, split.device), count(5_000)
+    return lambda rows: objective(model, split.batch(rows), next(steps))[0]
+
+
+def _reference_loss(model: MultiExitModel, method: Cosee, rows: TokenSplit, device: torch.device) -> Loss:
+    """The same amid a run of the reference."""
+    rng = np.random.default_rng(0)
+
+    def loss(chosen: np.ndarray) -> Tensor:
+        batch = collate([padded_row(rows, row, MAX_LENGTH, pad_id=0) for row in chosen], device)
+        logits = [exit_logits.float() for exit_logits in exits_one_by_one(model, batch)]
+        return looped_loss(logits, batch.labels, method, rng.random(method.num_thresholds).tolist(), method.beta0 / 2)
+
+    return loss
+
+
+class _Steps:
+    """Training steps of several losses on one model with one optimizer, so that only the losses differ."""
+
+    def __init__(self, model: MultiExitModel, device: torch.device, precision: Precision) -> None:
+        self.optimizer = make_optimizer(model, RATE, 0.0)
+        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+    def step(self, loss: Loss, order: Iterator[np.ndarray]) -> Callable[[], None]:
+        """What makes one step per call, on the next batch of an order."""
+
+        def step() -> None:
+            with self.autocast:
+                value = loss(next(order))
+            value.backward()
+            update(self.optimizer, RATE, clip=1.0)
+
+        return step
+
+
+def _frame(seconds: Mapping[str, np.ndarray], samples: int, quotient: Callable[[str], float]) -> pd.DataFrame:
+    medians = {name: float(np.median(times)) for name, times in seconds.items()}
+    return pd.DataFrame(
+        [
+            {"step": name, "seconds": median, "samples_per_second": samples / median, "ratio": quotient(name)}
+            for name, median in medians.items()
+        ]
+    )

@@ -1,0 +1,43 @@
+"""AdamW as the training loop uses it: BERT's two groups of parameters, each kept as one flat tensor.
+
+A small encoder has hundreds of parameters of a few kilobytes. Clipping, stepping and clearing them one by one takes a
+tenth of a training step; on two long vectors they take almost nothing.
+"""
+
+import torch
+from torch import nn
+
+
+def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW on the parameters that learn now: no decay on biases and layer norms.
+
+    These parameters and their gradients become views into one tensor per group (so move the model to its device
+    before). A parameter that a step does not reach has a gradient of zero, not none. Gradients are cleared by `update`.
+    """
+    learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    plain = [name for name in learning if name.endswith("bias") or "layernorm" in name.lower().replace("_", "")]
+    decayed = [name for name in learning if name not in plain]
+    groups = [
+        {"params": [_flatten([learning[name] for name in names])], "weight_decay": decay}
+        for names, decay in ((decayed, weight_decay), (plain, 0.0))
+    ]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def update(optimizer: torch.optim.AdamW, learning_rate: float, clip: float) -> None:
+    """One step with the gradients at hand, which are clipped to the norm `clip` before and set to zero after it."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    nn.utils.clip_grad_norm_([flat for group in optimizer.param_groups for flat in group["params"]], clip)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+
+
+def _flatten(parameters: list[nn.Parameter]) -> nn.Parameter:
+    """One tensor that holds the values of all parameters; they, and their gradients, are views into it from now on."""
+    flat = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
+    flat.grad = torch.zeros_like(flat)
+    sizes = [parameter.numel() for parameter in parameters]
+    for parameter, value, gradient in zip(parameters, flat.detach().split(sizes), flat.grad.split(sizes), strict=True):
+        parameter.data, parameter.grad = value.view_as(parameter), gradient.view_as(parameter)
+    return flat
