@@ -9,13 +9,13 @@ from torch import nn
 
 
 def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW on the parameters that learn now: no decay on biases and layer norms.
+    """AdamW on the parameters that learn now: no decay on biases and on what normalises, whose weights are vectors.
 
     These parameters and their gradients become views into one tensor per group (so move the model to its device
     before). A parameter that a step does not reach has a gradient of zero, not none. Gradients are cleared by `update`.
     """
     learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    plain = [name for name in learning if name.endswith("bias") or "layernorm" in name.lower().replace("_", "")]
+    plain = [name for name, parameter in learning.items() if name.endswith("bias") or parameter.dim() == 1]
     decayed = [name for name in learning if name not in plain]
     groups = [
         {"params": [_flatten([learning[name] for name in names])], "weight_decay": decay}

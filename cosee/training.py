@@ -40,7 +40,7 @@ class TrainingSettings:
         batch_size: rows per optimizer step.
         epochs: passes over the fit split.
         warmup: share of the steps with a linearly rising rate; the rate then falls linearly to 0.
-        weight_decay: on all weights but biases and layer norms.
+        weight_decay: on all weights but biases and those of norms.
         clip: largest gradient norm.
         accumulation: forward passes per optimizer step.
         precision: "fp32", or "bf16" for autocast.
