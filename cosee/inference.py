@@ -49,9 +49,8 @@ def early_exit(
     check_online(rule)
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     rows = np.arange(len(batch))  # position in the batch of every row still computed
-    answers = np.empty((len(batch), model.exits.num_classes), dtype=np.float32)
-    exits = np.empty(len(batch), dtype=np.int64)
-    seen = _Seen(rule)
+    exits = np.full(len(batch), model.num_exits - 1)
+    record = Record(rule, len(batch), model)
     untested: list[Outputs] = []
     memory = lengths = None
     for layer in range(model.num_exits):
@@ -59,29 +58,24 @@ def early_exit(
         hidden = model.backbone.layer(layer, hidden, mask)
         here, memory = model.exits.at(layer, hidden[:, 0], model.backbone, memory)
         untested.append(here)
-        is_last = layer == model.num_exits - 1
-        if len(untested) < check_every and not is_last:
+        if len(untested) < check_every and layer < model.num_exits - 1:
             continue
-        logits, passed = seen.test(untested, threshold)
-        if is_last:
-            passed[:, -1] = True
+        passed = record.test(rows, layer + 1 - len(untested), untested, threshold)
         done = passed.any(axis=1)
         if done.any():
-            first = passed[done].argmax(axis=1)
-            answers[rows[done]] = logits[done, first]
-            exits[rows[done]] = first + (layer + 1 - len(untested))
+            exits[rows[done]] = layer + 1 - len(untested) + passed[done].argmax(axis=1)
             if done.all():
                 break
             stay = np.flatnonzero(~done)
             rows, index = rows[stay], torch.as_tensor(stay).to(hidden.device, non_blocking=True)
-            seen.keep(stay)
             hidden = hidden[index]
             memory = None if memory is None else memory[index]
             if mask is not None:
                 lengths = (reach(mask) if lengths is None else lengths)[stay]
                 hidden, mask = hidden[:, : lengths.max()], mask[index, ..., : lengths.max()]
         untested.clear()
-    return torch.as_tensor(answers, device=hidden.device), torch.as_tensor(exits, device=hidden.device)
+    logits = record.logits[np.arange(len(batch)), exits]
+    return torch.as_tensor(logits, device=hidden.device), torch.as_tensor(exits, device=hidden.device)
 
 
 @torch.inference_mode()
@@ -106,40 +100,34 @@ def check_online(rule: Rule) -> None:
         raise InputError(f"exit rule {rule.name}: serves to evaluate whole splits alone; choose one for single rows.")
 
 
-class _Seen:
-    """The outputs of the exits that a rule looks back at, on the host: there the simulation's own code decides.
+class Record:
+    """What the exits so far have said about every row, on the host: there the simulation's own code decides.
 
     A score is a dozen operations on a few numbers, which the host has done before a GPU would have begun with them.
+
+    Attributes:
+        logits: of the exits visited [B, M, C].
+        learnt: scores of the exits visited [B, M], where the rule reads them.
     """
 
-    def __init__(self, rule: Rule) -> None:
-        """Nothing seen yet."""
+    def __init__(self, rule: Rule, num_rows: int, model: MultiExitModel) -> None:
+        """Nothing said yet."""
         self.rule = rule
-        self.logits: np.ndarray | None = None
-        self.learnt: np.ndarray | None = None
+        self.logits = np.empty((num_rows, model.num_exits, model.exits.num_classes), dtype=np.float32)
+        self.learnt = np.empty((num_rows, model.num_exits), dtype=np.float32) if rule.needs_scores else None
 
-    def test(self, outputs: list[Outputs], threshold: float) -> tuple[np.ndarray, np.ndarray]:
-        """Logits [b, n, C] of the next n exits, and whether their scores pass the threshold [b, n]."""
-        rule = self.rule
-        logits = on_host(torch.stack([one.logits for one in outputs], dim=1))
-        self.logits = self._extended(self.logits, logits)
+    def test(self, rows: np.ndarray, exit: int, outputs: list[Outputs], threshold: float) -> np.ndarray:
+        """Take down the outputs of n exits from `exit` on for some rows [b]; whether they pass the threshold [b, n]."""
+        rule, stop = self.rule, exit + len(outputs)
+        window = slice(0 if rule.lookback is None else max(0, exit - rule.lookback), stop)
+        self.logits[rows, exit:stop] = on_host(torch.stack([one.logits for one in outputs], dim=1))
+        learnt = None
         if rule.needs_scores:
-            self.learnt = self._extended(self.learnt, on_host(torch.stack([one.scores for one in outputs], dim=1)))
+            self.learnt[rows, exit:stop] = on_host(torch.stack([one.scores for one in outputs], dim=1))
+            learnt = self.learnt[rows, window].astype(np.float64)
         # In float64 like `Predictions.scores`: rounding would make ties of confident scores.
-        learnt = None if self.learnt is None else self.learnt.astype(np.float64)
-        scores = rule.score(self.logits.astype(np.float64), learnt)[:, -len(outputs) :]
-        return logits, scores < threshold if rule.harder_is == "larger" else scores > threshold
-
-    def keep(self, rows: np.ndarray) -> None:
-        """Go on with some of the rows [b]."""
-        self.logits = self.logits[rows]
-        self.learnt = None if self.learnt is None else self.learnt[rows]
-
-    def _extended(self, past: np.ndarray | None, here: np.ndarray) -> np.ndarray:
-        """What the next test reads [b, m, ...]."""
-        if past is None or self.rule.lookback == 0:
-            return here
-        return np.concatenate([past if self.rule.lookback is None else past[:, -self.rule.lookback :], here], axis=1)
+        scores = rule.score(self.logits[rows, window].astype(np.float64), learnt)[:, -len(outputs) :]
+        return scores < threshold if rule.harder_is == "larger" else scores > threshold
 
 
 def on_host(values: Tensor) -> np.ndarray:
