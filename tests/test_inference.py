@@ -91,7 +91,8 @@ def test_the_host_waits_for_the_device_only_where_it_asks_who_is_done(model, che
     taken, reached, waited = set(), [], set()
     monkeypatch.setattr(inference, "on_host", lambda values: waited.add(reached[-1]) or values.numpy())
     for threshold in between(rule.score(predict(model, split, 8).logits[:, :-1].astype(np.float64), None)):
-        reached.clear(), waited.clear()
+        reached.clear()
+        waited.clear()
         with NoWaiting():
             layers = early_exit(model, batch, rule, threshold, lambda layer, _: reached.append(layer), check_every)[1]
         assert waited == {layer for layer in reached if (layer + 1) % check_every == 0 or layer == LAYERS - 1}

@@ -48,9 +48,9 @@ def _speedups(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _exit_layers(ax: Axes, single: pd.DataFrame) -> None:
-    early, colour = single_rows(single[single["contender"] == "early"]), COLOURS[0]
+    early, colour = single_rows(single[single["contender"] == "early"]), COLOURS[3]
     low, middle, high = (1000 * early.groupby("layers")["seconds"].quantile(q) for q in (0.05, 0.5, 0.95))
-    ax.plot(middle.index, middle, color=colour, marker="o", label="leaving early, single rows")
+    ax.plot(middle.index, middle, color=colour, marker="D", label="leaving early, single rows")
     ax.fill_between(middle.index, low, high, color=colour, alpha=0.18, linewidth=0)
     whole = 1000 * np.median(single.loc[single["contender"] == "whole", "seconds"])
     ax.axhline(whole, color="0.3", linewidth=0.9, linestyle=(0, (4, 1.5)), label="to the end, no exit tests")
