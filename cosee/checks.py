@@ -7,7 +7,7 @@ from cosee.curves import shown_curves, shown_tasks, shown_variants
 from cosee.errors import InputError
 from cosee.exits import check_threshold
 from cosee.methods import METHODS
-from cosee.plan import final_runs, num_layers, tuned_name
+from cosee.plan import final_runs, num_layers, timed_run, tuned_name
 from cosee.rules import RULES, rule_named
 from cosee.tasks import TASKS
 
@@ -46,6 +46,8 @@ def check(config: Config) -> None:
     for name, spec in config["figures"].items():
         if spec:
             _check_figure(config, name, spec)
+    if config["latency"]:
+        _check_latency(config, config["latency"])
 
 
 def _defined(value: str, known: Mapping[str, Any], where: str) -> None:
@@ -97,6 +99,24 @@ def _check_shown(config: Config, where: str, spec: Config) -> None:
         raise InputError(
             f"{where} shows {', '.join(spec['tasks'])}, of which `experiments` trains none; use null to leave it out."
         )
+
+
+def _check_latency(config: Config, spec: Config) -> None:
+    _defined(spec["backbone"], config["backbones"], "config: latency.backbone")
+    _defined(spec["variant"], config["variants"], "config: latency.variant")
+    entry, run = config["variants"][spec["variant"]], timed_run(config)
+    if "depths" in entry or "points" in entry:
+        raise InputError("config: latency.variant has no threshold to choose; name one that has.")
+    if run is None:
+        raise InputError(
+            f"config: latency times {spec['variant']} on {spec['task']} ({spec['backbone']}), which `experiments` does "
+            "not train; use null to leave it out."
+        )
+    if not rule_named(run.rule).is_online:
+        raise InputError(f"config: latency.variant leaves by the rule {run.rule}, which serves whole splits alone.")
+    layers = num_layers(config, spec["backbone"])
+    if max(spec["targets"]) > layers:
+        raise InputError(f"config: latency.targets asks for {max(spec['targets'])}x, {layers} layers give {layers}x.")
 
 
 def _check_figure(config: Config, name: str, spec: Config) -> None:

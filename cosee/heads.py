@@ -21,7 +21,13 @@ class Outputs(NamedTuple):
 
 
 class Exits(nn.Module, ABC):
-    """The heads of all exits of a model. A method with other heads than linear ones has a subclass beside it."""
+    """The heads of all exits of a model. A method with other heads than linear ones has a subclass beside it.
+
+    Attributes:
+        look_back: whether an exit needs what those before it remember.
+    """
+
+    look_back = False
 
     def __init__(self, num_exits: int, num_classes: int) -> None:
         """Say how many exits and classes there are."""

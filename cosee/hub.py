@@ -5,7 +5,6 @@ Importing this module makes `AutoConfig`, `AutoModelForSequenceClassification` a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from cosee.backbone import encoders_of
 from cosee.batches import Batch
 from cosee.errors import InputError
 from cosee.exits import check_threshold
-from cosee.inference import early_exit
+from cosee.inference import early_exit, last_exit
 from cosee.methods import make_method
 from cosee.rules import Rule, rule_named
 
@@ -36,6 +35,7 @@ class EarlyExitConfig(PreTrainedConfig):
         tradeoff: operating points by increasing speed-up, measured on the rows named by `tradeoff_split`.
         tradeoff_split: split on which they were found.
         threshold: the one in force; None: nothing leaves early.
+        check_every: layers between the moments when the host asks who is done (`cosee.inference.early_exit`).
     """
 
     model_type = "early-exit"
@@ -49,6 +49,7 @@ class EarlyExitConfig(PreTrainedConfig):
         tradeoff: Sequence[Point] = (),
         tradeoff_split: str = "sel",
         threshold: float | None = None,
+        check_every: int = 1,
         **kwargs: Any,
     ) -> None:
         """Take the attributes, and what every configuration has (`id2label`, ...)."""
@@ -59,6 +60,7 @@ class EarlyExitConfig(PreTrainedConfig):
         self.tradeoff = [dict(point) for point in tradeoff]
         self.tradeoff_split = tradeoff_split
         self.threshold = threshold
+        self.check_every = check_every
         super().__init__(**kwargs)
 
 
@@ -158,12 +160,11 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         first = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
         unlabelled = input_ids.new_full((len(input_ids),), -1)
         batch = Batch(input_ids, attention_mask, first, unlabelled, unlabelled)
-        if self.model.num_exits == 1:
-            last = torch.full_like(unlabelled, self.model.exit_depths[0] - 1)
-            with torch.inference_mode():
-                return EarlyExitOutput(logits=self.model(batch)[:, 0].float(), exit_layers=last)
-        threshold = nan if self.config.threshold is None else self.config.threshold  # no score passes NaN
-        logits, exits = early_exit(self.model, batch, self.rule, threshold)
+        threshold = self.config.threshold
+        if threshold is None or self.model.num_exits == 1:
+            last = torch.full_like(unlabelled, self.model.exit_depths[-1] - 1)
+            return EarlyExitOutput(logits=last_exit(self.model, batch), exit_layers=last)
+        logits, exits = early_exit(self.model, batch, self.rule, threshold, check_every=self.config.check_every)
         return EarlyExitOutput(logits=logits, exit_layers=exits)
 
 

@@ -5,11 +5,13 @@ Gives the predictions and exit layers that `cosee.exits.exit_layers` simulates f
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cosee.batches import Batch
 from cosee.errors import InputError
+from cosee.heads import Outputs
 from cosee.model import MultiExitModel
 from cosee.rules import Rule
 
@@ -21,11 +23,12 @@ def early_exit(
     rule: Rule,
     threshold: float,
     on_layer: Callable[[int, int], None] = lambda layer, rows: None,
+    check_every: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Predict a batch, each row at the first exit whose score passes the threshold.
 
-    Rows that are done leave the batch (row compaction), so that the work saved is time saved; with one row the
-    computation simply stops.
+    Rows that are done leave the batch (row compaction), and padding that only they needed leaves with them, so that the
+    work saved is time saved; with one row the computation simply stops.
 
     Args:
         model: a model in eval mode with an exit after every layer.
@@ -33,6 +36,9 @@ def early_exit(
         rule: exit rule.
         threshold: of the rule's score; strict comparison, as in training and in the sweep.
         on_layer: called before every layer with its index (0-based) and the number of rows that it computes.
+        check_every: layers between the moments when the host asks who is done. On a GPU it waits for the answer; in
+            between it runs ahead. Rows that were done meanwhile keep the answer of their own exit: the result does not
+            depend on this.
 
     Returns:
         Logits of the exit taken [B, C] and exit layers [B], 0-based.
@@ -40,34 +46,96 @@ def early_exit(
     Raises:
         InputError: the rule cannot be decided row by row.
     """
-    if not rule.is_online:
-        raise InputError(f"exit rule {rule.name}: serves to evaluate whole splits alone; choose one for single rows.")
+    check_online(rule)
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    rows = torch.arange(len(batch), device=hidden.device)  # position in the batch of every row still computed
-    logits = hidden.new_empty(len(batch), model.exits.num_classes, dtype=torch.float32)
-    exits = torch.full_like(rows, model.num_exits - 1)
-    past = hidden.new_empty(len(batch), 0, model.exits.num_classes, dtype=torch.float32)  # logits so far [B, m, C]
-    learnt = hidden.new_empty(len(batch), 0, dtype=torch.float32)  # scores so far [B, m]
-    memory = None
+    rows = np.arange(len(batch))  # position in the batch of every row still computed
+    exits = np.full(len(batch), model.num_exits - 1)
+    record = Record(rule, len(batch), model)
+    untested: list[Outputs] = []
+    memory = lengths = None
     for layer in range(model.num_exits):
         on_layer(layer, len(rows))
         hidden = model.backbone.layer(layer, hidden, mask)
         here, memory = model.exits.at(layer, hidden[:, 0], model.backbone, memory)
-        if layer == model.num_exits - 1:
-            logits[rows] = here.logits.float()
-            break
-        past = torch.cat([past, here.logits.float()[:, None]], dim=1)
-        if here.scores is not None:
-            learnt = torch.cat([learnt, here.scores.float()[:, None]], dim=1)
-        # In float64 like `Predictions.scores`: rounding would make ties of confident scores.
-        score = rule.score(past.double(), learnt.double())[:, -1]
-        done = score < threshold if rule.harder_is == "larger" else score > threshold
-        if not done.any():
+        untested.append(here)
+        if len(untested) < check_every and layer < model.num_exits - 1:
             continue
-        logits[rows[done]], exits[rows[done]] = past[done, -1], layer
-        if done.all():
-            break
-        rows, hidden, past, learnt = rows[~done], hidden[~done], past[~done], learnt[~done]
-        mask = None if mask is None else mask[~done]
-        memory = None if memory is None else memory[~done]
-    return logits, exits
+        passed = record.test(rows, layer + 1 - len(untested), untested, threshold)
+        done = passed.any(axis=1)
+        if done.any():
+            exits[rows[done]] = layer + 1 - len(untested) + passed[done].argmax(axis=1)
+            if done.all():
+                break
+            stay = np.flatnonzero(~done)
+            rows, index = rows[stay], torch.as_tensor(stay).to(hidden.device, non_blocking=True)
+            hidden = hidden[index]
+            memory = None if memory is None else memory[index]
+            if mask is not None:
+                lengths = (reach(mask) if lengths is None else lengths)[stay]
+                hidden, mask = hidden[:, : lengths.max()], mask[index, ..., : lengths.max()]
+        untested.clear()
+    logits = record.logits[np.arange(len(batch)), exits]
+    return torch.as_tensor(logits, device=hidden.device), torch.as_tensor(exits, device=hidden.device)
+
+
+@torch.inference_mode()
+def last_exit(model: MultiExitModel, batch: Batch) -> Tensor:
+    """Logits [B, C] of the last exit, nothing leaving early: no exit is visited that these do not depend on."""
+    hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    memory = None
+    for layer in range(model.backbone.num_layers):
+        hidden = model.backbone.layer(layer, hidden, mask)
+        if model.exits.look_back and layer < model.num_exits - 1:
+            _, memory = model.exits.at(layer, hidden[:, 0], model.backbone, memory)
+    return model.exits.at(model.num_exits - 1, hidden[:, 0], model.backbone, memory)[0].logits.float()
+
+
+def check_online(rule: Rule) -> None:
+    """Refuse a rule that cannot be decided row by row.
+
+    Raises:
+        InputError: it serves to evaluate whole splits alone.
+    """
+    if not rule.is_online:
+        raise InputError(f"exit rule {rule.name}: serves to evaluate whole splits alone; choose one for single rows.")
+
+
+class Record:
+    """What the exits so far have said about every row, on the host: there the simulation's own code decides.
+
+    A score is a dozen operations on a few numbers, which the host has done before a GPU would have begun with them.
+
+    Attributes:
+        logits: of the exits visited [B, M, C].
+        learnt: scores of the exits visited [B, M], where the rule reads them.
+    """
+
+    def __init__(self, rule: Rule, num_rows: int, model: MultiExitModel) -> None:
+        """Nothing said yet."""
+        self.rule = rule
+        self.logits = np.empty((num_rows, model.num_exits, model.exits.num_classes), dtype=np.float32)
+        self.learnt = np.empty((num_rows, model.num_exits), dtype=np.float32) if rule.needs_scores else None
+
+    def test(self, rows: np.ndarray, exit: int, outputs: list[Outputs], threshold: float) -> np.ndarray:
+        """Take down the outputs of n exits from `exit` on for some rows [b]; whether they pass the threshold [b, n]."""
+        rule, stop = self.rule, exit + len(outputs)
+        window = slice(0 if rule.lookback is None else max(0, exit - rule.lookback), stop)
+        self.logits[rows, exit:stop] = on_host(torch.stack([one.logits for one in outputs], dim=1))
+        learnt = None
+        if rule.needs_scores:
+            self.learnt[rows, exit:stop] = on_host(torch.stack([one.scores for one in outputs], dim=1))
+            learnt = self.learnt[rows, window].astype(np.float64)
+        # In float64 like `Predictions.scores`: rounding would make ties of confident scores.
+        scores = rule.score(self.logits[rows, window].astype(np.float64), learnt)[:, -len(outputs) :]
+        return scores < threshold if rule.harder_is == "larger" else scores > threshold
+
+
+def on_host(values: Tensor) -> np.ndarray:
+    """A tensor as float32 array; here, and nowhere else, the host waits for a GPU."""
+    return values.float().cpu().numpy()
+
+
+def reach(mask: Tensor) -> np.ndarray:
+    """Number of positions up to the last token [b] of every row of an attention mask [b, 1, 1, T]."""
+    positions = torch.arange(1, mask.shape[-1] + 1, device=mask.device)
+    return on_host((mask[:, 0, 0] * positions).amax(dim=-1)).astype(np.int64)

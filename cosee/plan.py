@@ -214,6 +214,22 @@ def tuned(config: Mapping[str, Any], backbone: str, task: str) -> dict[str, tupl
     }
 
 
+def timed_run(config: Mapping[str, Any]) -> Run | None:
+    """The run whose early exit is timed: of the first seed, left by the variant's own rule or the first signal."""
+    wanted = config["latency"]
+    if wanted is None:
+        return None
+    return next(
+        (
+            run
+            for run in final_runs(config)
+            if (run.backbone, run.task, run.variant) == (wanted["backbone"], wanted["task"], wanted["variant"])
+            and run.signal in (None, config["signals"][0])
+        ),
+        None,
+    )
+
+
 def tuned_points(config: Mapping[str, Any], backbone: str, task: str) -> list[str]:
     """Every grid search of a task and its points, in words: what `select` depends on besides its files."""
     searches = tuned(config, backbone, task)

@@ -39,6 +39,7 @@ class Rule:
         thresholds: the only thresholds that the method has; None: any.
         needs_scores: whether the rule reads learnt scores.
         is_online: whether a row's score depends on this row alone, so that it can leave while others stay.
+        lookback: how many exits before its own a score depends on; None: on all of them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Rule:
     thresholds: tuple[float, ...] | None = None
     needs_scores: bool = False
     is_online: bool = True
+    lookback: int | None = None
 
 
 def first(signal: Signal) -> Rule:
@@ -59,6 +61,7 @@ def first(signal: Signal) -> Rule:
         lambda logits, scores: signal.score(logits),
         signal.harder_is,
         lambda num_classes, num_exits: signal.range(num_classes),
+        lookback=0,
     )
 
 
@@ -146,9 +149,16 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         for rule in (
             *(first(signal) for signal in SIGNALS.values()),
             Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
-            Rule("pcee", "entropy, twice in a row", consecutive(first(SIGNALS["entropy"]).score, 2), "larger", _unit),
-            Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit),
-            Rule("uncertainty", "learnt uncertainty", learnt, "larger", _unit, needs_scores=True),
+            Rule(
+                "pcee",
+                "entropy, twice in a row",
+                consecutive(first(SIGNALS["entropy"]).score, 2),
+                "larger",
+                _unit,
+                lookback=1,
+            ),
+            Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit, lookback=2),
+            Rule("uncertainty", "learnt uncertainty", learnt, "larger", _unit, needs_scores=True, lookback=0),
             Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_scores=True),
             Rule(
                 "sampled",
@@ -160,7 +170,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 needs_scores=True,
                 is_online=False,
             ),
-            Rule("policy", "policy", learnt, "smaller", _unit, thresholds=(0.5,), needs_scores=True),
+            Rule("policy", "policy", learnt, "smaller", _unit, thresholds=(0.5,), needs_scores=True, lookback=0),
         )
     }
 )

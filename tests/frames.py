@@ -163,3 +163,24 @@ def history(tasks=("sst2", "qnli"), methods=("vanilla", "wo_osc", "cosee"), seed
                     pd.DataFrame(_identity(task, method, seed) | {"step": step, "loss": loss + 0.1, "mean_ce": loss})
                 )
     return pd.concat(frames, ignore_index=True)
+
+
+def timings(num_layers=12, batch_sizes=(1, 8), rows=16, rounds=3, layer=0.002, embed=0.001, test=0.0001):
+    """Timings that follow a formula: an embedding, then layers, with a test each; every round is slower than before."""
+    rng = np.random.default_rng(0)
+    points = [("whole", np.nan, np.nan), ("tests", np.nan, np.nan), ("early", 1.5, 0.1), ("early", 3.0, 0.2)]
+    lines = []
+    for size in batch_sizes:
+        for contender, target, threshold in points:
+            exits = (
+                rng.integers(1, 2 * num_layers / target, rows) if contender == "early" else np.full(rows, num_layers)
+            )
+            for batch, begin in enumerate(range(0, rows, size)):
+                of_batch = exits[begin : begin + size]
+                work = of_batch.sum() * (layer + test * (contender != "whole")) + embed * len(of_batch)
+                for turn in range(rounds):
+                    line = {"batch_size": size, "contender": contender, "target_speedup": target}
+                    line |= {"threshold": threshold, "batch": batch, "round": turn, "rows": len(of_batch)}
+                    line |= {"num_layers": num_layers, "layers": of_batch.sum(), "seconds": work * (1 + turn)}
+                    lines.append(line | {"hardware": "Abacus 1", "threads": 1})
+    return pd.DataFrame(lines)

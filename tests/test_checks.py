@@ -35,6 +35,10 @@ from cosee.plan import final_runs
         (lambda c: c["variants"]["pabee"].update(rule="impatience"), "exit rule 'impatience' is unknown"),
         (lambda c: c["variants"]["consistentee"].pop("rule"), "consistentee needs a `rule`"),
         (lambda c: c["variants"]["pcee"].update(model_of="nothing"), "pcee.model_of names 'nothing'"),
+        (lambda c: c["latency"].update(backbone="nope"), "latency.backbone names 'nope'"),
+        (lambda c: c["latency"].update(variant="half"), "latency.variant has no threshold"),
+        (lambda c: c["latency"].update(variant="pabee", backbone="albert", task="rte"), "pabee on rte .albert., which"),
+        (lambda c: c["latency"].update(targets=[2.0, 13.0]), "latency.targets asks for 13"),
         (lambda c: c["variants"]["cosee"].update(seeds=[5]), "takes the grid point of cosee-energy"),
     ],
 )

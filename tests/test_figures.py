@@ -15,6 +15,7 @@ from cosee.figures import (
     dis_figure,
     energy_figure,
     exit_histogram_figure,
+    latency_figure,
     paper_layers,
     save,
     tradeoff_figure,
@@ -40,6 +41,7 @@ def all_figures(seeds=(1, 2, 3), num_layers=12):
             frames.tradeoff(("sst2", "qqp"), tuple(LABELS), **few), LABELS, NOTE, emphasised="cosee"
         ),
         "dis": dis_figure(frames.dis(**few), LABELS, NOTE),
+        "latency": latency_figure(frames.timings(num_layers), NOTE),
         "training": training_figure(frames.history(seeds=seeds, steps=200), LABELS, NOTE),
     }
 
@@ -251,6 +253,21 @@ def test_dis_heatmap_of_six_layers_with_an_undefined_value():
     assert "±" not in "".join(texts.values())
 
 
+def test_latency_shows_speedups_by_batch_size_and_single_rows_by_exit_layer():
+    figure = latency_figure(frames.timings(layer=0.002, embed=0.001, test=0.0))
+    speedups, rows = figure.axes
+    assert {"batch size 1", "batch size 8"} <= lines(speedups).keys()
+    x, y = lines(speedups)["batch size 8"].get_data()
+    mean = 12 / x
+    np.testing.assert_allclose(y, (12 * 0.002 + 0.001) / (mean * 0.002 + 0.001))
+    exits, milliseconds = lines(rows)["leaving early, single rows"].get_data()
+    np.testing.assert_allclose(milliseconds, 2 * (exits * 2 + 1))  # the median round takes twice as long as the first
+
+
+def test_latency_without_single_rows_has_one_panel():
+    assert len(latency_figure(frames.timings(batch_sizes=(8, 16))).axes) == 1
+
+
 def test_training_curves_are_a_moving_average():
     history = frames.history(("rte",), seeds=(1, 2), steps=40)
     figure = training_figure(history, LABELS, NOTE, window=5)
@@ -360,6 +377,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         lambda: energy_figure(frames.density(seeds=(1,)).iloc[:0]),
         lambda: dis_figure(frames.dis().iloc[:0], LABELS),
         lambda: training_figure(frames.history(steps=9).iloc[:0], LABELS),
+        lambda: latency_figure(frames.timings().iloc[:0]),
     ],
 )
 def test_an_empty_frame_is_refused(draw):

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from test_methods import NoWaiting
 from tiny import LAYERS, token_split
 
+from cosee import inference
 from cosee.backbone import load_backbone
 from cosee.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.exits import exit_layers
 from cosee.heads import LinearExits
-from cosee.inference import early_exit
+from cosee.inference import early_exit, last_exit
 from cosee.model import MultiExitModel
 from cosee.prediction import predict
 from cosee.rules import RULES
@@ -40,8 +42,8 @@ def between(scores: np.ndarray) -> list[float]:
 
 
 @pytest.mark.parametrize("rule", ANSWERING.values(), ids=ANSWERING)
-@pytest.mark.parametrize("batch_size", [1, 5, ROWS])
-def test_real_exits_are_the_simulated_ones(model, rule, batch_size):
+@pytest.mark.parametrize(("batch_size", "check_every"), [(1, 1), (5, 1), (ROWS, 1), (5, 2), (ROWS, 3), (ROWS, 12)])
+def test_real_exits_are_the_simulated_ones(model, rule, batch_size, check_every):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
     logits = predict(model, split, 8).logits
     scores = rule.score(logits[:, :-1].astype(np.float64), None)
@@ -50,7 +52,7 @@ def test_real_exits_are_the_simulated_ones(model, rule, batch_size):
         simulated = exit_layers(scores, threshold, rule.harder_is)
         for begin in range(0, ROWS, batch_size):
             rows = np.arange(begin, min(begin + batch_size, ROWS))
-            real, layers = early_exit(model, split.batch(rows), rule, threshold)
+            real, layers = early_exit(model, split.batch(rows), rule, threshold, check_every=check_every)
             assert layers.tolist() == simulated[rows].tolist()
             np.testing.assert_allclose(real.numpy(), logits[rows, simulated[rows]], rtol=1e-4, atol=1e-5)
         taken |= set(simulated.tolist())
@@ -69,6 +71,35 @@ def test_finished_rows_leave_the_batch(model):
     assert sum(computed) < ROWS * LAYERS
 
 
+def test_padding_leaves_with_the_rows_that_needed_it(model, monkeypatch):
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    rule, batch, widths, step = RULES["entropy"], split.batch(np.arange(ROWS)), [], model.backbone.layer
+    monkeypatch.setattr(model.backbone, "layer", lambda i, h, mask: widths.append(h.shape[1]) or step(i, h, mask))
+    narrowest = max(split.lengths)
+    for threshold in between(rule.score(predict(model, split, 8).logits[:, :-1].astype(np.float64), None)):
+        widths.clear()
+        _, layers = early_exit(model, batch, rule, threshold)
+        assert widths == [int(split.lengths[(layers >= layer).numpy()].max()) for layer in range(len(widths))]
+        narrowest = min(narrowest, *widths)
+    assert narrowest < max(split.lengths)
+
+
+@pytest.mark.parametrize("check_every", [1, 2, 3])
+def test_the_host_waits_for_the_device_only_where_it_asks_who_is_done(model, check_every, monkeypatch):
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    batch, rule = split.batch(np.arange(ROWS)), RULES["pcee"]
+    taken, reached, waited = set(), [], set()
+    monkeypatch.setattr(inference, "on_host", lambda values: waited.add(reached[-1]) or values.numpy())
+    for threshold in between(rule.score(predict(model, split, 8).logits[:, :-1].astype(np.float64), None)):
+        reached.clear()
+        waited.clear()
+        with NoWaiting():
+            layers = early_exit(model, batch, rule, threshold, lambda layer, _: reached.append(layer), check_every)[1]
+        assert waited == {layer for layer in reached if (layer + 1) % check_every == 0 or layer == LAYERS - 1}
+        taken |= set(layers.tolist())
+    assert len(taken) > 1
+
+
 def test_one_row_stops_at_its_exit(model):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
     computed = []
@@ -78,9 +109,11 @@ def test_one_row_stops_at_its_exit(model):
 
 def test_a_threshold_that_never_fires_is_the_whole_model(model):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
-    real, layers = early_exit(model, split.batch(np.arange(ROWS)), RULES["energy"], 0.0)
+    batch = split.batch(np.arange(ROWS))
+    real, layers = early_exit(model, batch, RULES["energy"], 0.0)
     assert layers.tolist() == [LAYERS - 1] * ROWS
     np.testing.assert_allclose(real.numpy(), predict(model, split, ROWS).logits[:, -1], rtol=1e-4, atol=1e-5)
+    assert last_exit(model, batch).equal(real)
 
 
 def test_confident_scores_are_told_apart_as_in_the_simulation(tiny_bert):

@@ -237,6 +237,16 @@ def test_an_exits_score_knows_nothing_of_later_exits(rule, kind, num_exits):
     np.testing.assert_array_equal(some, every[:, :num_exits])
 
 
+@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.lookback is not None], ids=lambda r: r.name)
+def test_an_exits_score_depends_on_no_exit_beyond_those_it_looks_back_at(rule):
+    logits = np.random.default_rng(3).normal(0, 2, (9, 7, 3))
+    learnt = learnt_of(logits)
+    every = rule.score(logits, learnt)
+    for last in range(7):
+        seen = slice(max(0, last - rule.lookback), last + 1)
+        np.testing.assert_array_equal(rule.score(logits[:, seen], learnt[:, seen])[:, -1], every[:, last])
+
+
 @EACH
 @pytest.mark.parametrize("num_classes", [2, 3])
 def test_scores_lie_in_the_range_and_reach_over_it(rule, num_classes):

@@ -15,12 +15,15 @@ from cosee.tables import (
     comparison_wide,
     data_statistics,
     data_statistics_wide,
+    latency,
+    latency_wide,
     parameter_counts,
     parameter_counts_wide,
     to_latex,
     to_markdown,
 )
 from cosee.tables.comparison import COLUMNS
+from cosee.tables.latency import conditions
 from cosee.tasks import TASKS
 
 REPORTED = {n: read_frame(Path(__file__).parents[1] / "config" / "reported" / f"table{n}.csv") for n in (1, 2, 3, 4)}
@@ -348,3 +351,39 @@ def test_special_characters_are_escaped_in_both():
 def test_importing_tables_loads_neither_torch_nor_matplotlib():
     code = "import sys, cosee.tables; print({'torch', 'transformers', 'matplotlib'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_latency_compares_whole_rounds_of_the_same_rows():
+    timings = frames.timings(layer=0.002, embed=0.001, test=0.0001)
+    table = latency(timings)
+    assert list(zip(table["batch_size"], table["target_speedup"], strict=True)) == [(1, 1.5), (1, 3), (8, 1.5), (8, 3)]
+    for row in table.itertuples():
+        point = timings.query(f"batch_size == {row.batch_size} and target_speedup == {row.target_speedup}")
+        mean = point["layers"].sum() / point["rows"].sum()
+        assert row.layer_speedup == pytest.approx(12 / mean)
+        assert row.wall_speedup == pytest.approx((12 * 0.002 + 0.001) / (mean * 0.0021 + 0.001))
+        assert row.share_kept == pytest.approx(row.wall_speedup / row.layer_speedup)
+        assert row.tests_share == pytest.approx(12 * 0.0001 / (12 * 0.0021 + 0.001))
+        assert row.early_ms == pytest.approx(1000 * point["seconds"].median())
+        assert row.whole_p95_ms >= row.whole_ms > row.early_ms
+    assert table.loc[table["batch_size"] == 1, "r2"].tolist() == pytest.approx([1, 1])
+    assert table.loc[table["batch_size"] == 8, "r2"].isna().all()
+
+
+def test_latency_of_rows_that_all_leave_at_one_layer_explains_nothing():
+    assert latency(frames.timings(num_layers=12).assign(layers=3))["r2"].isna().all()
+
+
+def test_latency_in_words():
+    wide = latency_wide(latency(frames.timings()))
+    assert wide["Batch"].tolist() == ["1", "1", "8", "8"] and wide["Asked for"].tolist() == ["1.5×", "3×"] * 2
+    assert wide["R²"].tolist() == ["1.000", "1.000", "–", "–"]
+    assert (wide["Tests (%)"] == "4.6").all()
+    assert "| 1.000 |" in to_markdown(wide, "What.") and r"1.5$\times$" in to_latex(wide, "What.", "tab:latency")
+
+
+@pytest.mark.parametrize(
+    ("threads", "words"), [(0, "Abacus 1:"), (1, "Abacus 1, 1 thread:"), (2, "Abacus 1, 2 threads:")]
+)
+def test_conditions_of_latencies_are_named(threads, words):
+    assert conditions(frames.timings().assign(threads=threads)) == f"Measured on {words} 16 rows, 3 rounds."

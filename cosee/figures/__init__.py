@@ -9,6 +9,7 @@ from cosee.figures.energy import energy_figure
 from cosee.figures.exits import exit_histogram_figure
 from cosee.figures.frames import paper_layers
 from cosee.figures.heatmap import dis_figure
+from cosee.figures.latency import latency_figure
 from cosee.figures.style import save
 from cosee.figures.tradeoff import tradeoff_figure
 from cosee.figures.training import training_figure
@@ -17,6 +18,7 @@ __all__ = [
     "dis_figure",
     "energy_figure",
     "exit_histogram_figure",
+    "latency_figure",
     "paper_layers",
     "save",
     "tradeoff_figure",

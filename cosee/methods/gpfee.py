@@ -63,6 +63,8 @@ class PastFutureExits(Exits):
     and its imitations alone: the states of earlier exits are detached.
     """
 
+    look_back = True
+
     def __init__(
         self, backbone: Backbone, num_classes: int, method: Gpfee, heads: torch.Generator, generator: torch.Generator
     ) -> None:

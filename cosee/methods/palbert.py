@@ -61,6 +61,8 @@ class Palbert(Method):
 class PalbertExits(PonderExits):
     """PonderNet's exits with a halting head that sees the pooled state of the exit before as well."""
 
+    look_back = True
+
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
         """Logits and lambdas of all exits."""
         pooled = self.dropout(backbone.pool(states))

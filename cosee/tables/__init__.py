@@ -6,6 +6,7 @@ in split, and may differ in data and backbone. Scores are percentages in every t
 
 from cosee.tables.comparison import comparison, comparison_wide
 from cosee.tables.differences import at_target, differences, differences_wide
+from cosee.tables.latency import latency, latency_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
 from cosee.tables.summary import summary, summary_wide
 from cosee.tables.text import to_latex, to_markdown
@@ -18,6 +19,8 @@ __all__ = [
     "data_statistics_wide",
     "differences",
     "differences_wide",
+    "latency",
+    "latency_wide",
     "parameter_counts",
     "parameter_counts_wide",
     "summary",

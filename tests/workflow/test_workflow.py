@@ -102,11 +102,11 @@ def test_it_says_what_it_will_do_and_what_took_how_long(built):
 
 
 def test_every_table_and_figure_is_there(built):
-    for name in (*(f"table{number}" for number in (1, 2, 3, 4, 5)), "differences"):
+    for name in (*(f"table{number}" for number in (1, 2, 3, 4, 5)), "differences", "latency"):
         assert all((built / f"results/tables/{name}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex"))
-    drawn = {path.name.split("_")[0] for path in (built / "figures").iterdir() if path.stat().st_size > 5000}
-    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9, 10)}
-    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 9
+    drawn = {path.stem.split("_")[0] for path in (built / "figures").iterdir() if path.stat().st_size > 5000}
+    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9, 10)} | {"latency"}
+    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 10
 
 
 def test_tradeoff_has_the_promised_columns_methods_and_seeds(built):
@@ -133,6 +133,19 @@ def test_tables_show_reported_beside_measured(built):
     assert cosee["measured_mean"] == pytest.approx(100 * chosen["score"].mean())
     assert cosee["speedup_mean"] == pytest.approx(chosen["speedup"].mean())
     assert "generated mini-GLUE" in (built / "results/tables/table2.md").read_text()
+
+
+def test_early_exit_is_timed_on_the_rows_that_it_says(built):
+    table = pd.read_csv(built / "results/tables/latency.csv")
+    assert set(zip(table["batch_size"], table["target_speedup"], strict=True)) == {
+        (size, target) for size in (1, 8) for target in (1.5, 2.0, 3.0)
+    }
+    timings = pd.read_csv(built / "results/latency.csv")
+    early = timings.query("contender == 'early' and batch_size == 1 and target_speedup == 2 and round == 0")
+    assert len(early) == 12
+    speedup = table.query("batch_size == 1 and target_speedup == 2")["layer_speedup"].item()
+    assert speedup == pytest.approx(4 * 12 / early["layers"].sum())
+    assert "1 thread" in (built / "results/tables/latency.md").read_text()
 
 
 def test_methods_are_compared_with_the_control(built):

@@ -1,0 +1,122 @@
+"""What early exit is worth in seconds: a model that leaves early against itself run to the end, on the same batches."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cosee.backbone import empty_backbone
+from cosee.batches import DeviceSplit
+from cosee.bench.timing import interleaved
+from cosee.exits import threshold_for_speedup
+from cosee.heads import LinearExits
+from cosee.inference import early_exit, last_exit
+from cosee.model import MultiExitModel
+from cosee.prediction import predict
+from cosee.rules import Rule
+from cosee.seeds import numpy_generator, torch_generator
+from cosee.tokens import TokenSplit
+
+WHOLE, TESTS, EARLY = "whole", "tests", "early"
+"""What is timed: the encoder with its last exit alone; with every exit tested, but none taken; leaving early."""
+
+
+def measure(
+    model: MultiExitModel,
+    split: DeviceSplit,
+    rows: np.ndarray,
+    rule: Rule,
+    thresholds: Mapping[float, float],
+    batch_sizes: Sequence[int],
+    rounds: int,
+    warmup: int = 1,
+    check_every: int = 1,
+) -> pd.DataFrame:
+    """Time every batch run to the end, with tests alone and at every operating point, in turn.
+
+    Batches are the rows in the order given, padded to their longest, as requests would come; to gather them is not
+    timed.
+
+    Args:
+        model: a model in eval mode with an exit after every layer.
+        split: the split.
+        rows: which rows of it [N].
+        rule: exit rule.
+        thresholds: target speed-up -> threshold.
+        batch_sizes: rows per batch; the last batch of each size may be smaller.
+        rounds: how often each batch is timed.
+        warmup: rounds before them that are not timed.
+        check_every: layers between the moments when the host asks who is done.
+
+    Returns:
+        One row per timing: batch_size, contender (`WHOLE`, `TESTS`, `EARLY`), target_speedup and threshold (of `EARLY`;
+        otherwise NaN), batch (number), round, rows (in the batch), num_layers, layers (computed, summed over the rows),
+        seconds.
+    """
+    frames = []
+    for size in batch_sizes:
+        for number, begin in enumerate(range(0, len(rows), size)):
+            batch = split.batch(rows[begin : begin + size])
+            leave = partial(early_exit, model, batch, rule, check_every=check_every)
+            # No score passes NaN.
+            points = {(WHOLE, nan, nan): partial(last_exit, model, batch), (TESTS, nan, nan): partial(leave, nan)}
+            points |= {(EARLY, target, limit): partial(leave, limit) for target, limit in thresholds.items()}
+            seconds = interleaved({str(i): run for i, run in enumerate(points.values())}, rounds, warmup, split.device)
+            for (contender, target, limit), times in zip(points, seconds.values(), strict=True):
+                layers = len(batch) * model.num_exits
+                if contender == EARLY:
+                    layers = int((leave(limit)[1] + 1).sum())
+                timed = {"batch_size": size, "contender": contender, "target_speedup": target, "threshold": limit}
+                timed |= {"batch": number, "round": range(rounds), "rows": len(batch), "num_layers": model.num_exits}
+                frames.append(pd.DataFrame(timed | {"layers": layers, "seconds": times}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def thresholds_on(
+    model: MultiExitModel, split: DeviceSplit, rule: Rule, targets: Iterable[float], batch_size: int = 32
+) -> dict[float, float]:
+    """Target speed-up -> threshold that comes closest to it on these very rows."""
+    logits, learnt = predict(model, split, batch_size)
+    learnt = None if learnt is None else learnt[:, :-1].astype(np.float64)
+    scores = rule.score(logits[:, :-1].astype(np.float64), learnt)
+    return {target: threshold_for_speedup(scores, target, rule.harder_is, rule.thresholds)[0] for target in targets}
+
+
+def random_rows(lengths: np.ndarray, vocabulary: int, seed: int) -> TokenSplit:
+    """Rows of random token ids with the given lengths [N]; one segment, labels unknown."""
+    ids = numpy_generator(seed, "tokens").integers(1, vocabulary, int(lengths.sum()), dtype=np.int32)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    unknown = np.full(len(lengths), -1)
+    return TokenSplit(ids=ids, offsets=offsets, second=np.array(lengths), labels=unknown, idx=np.arange(len(lengths)))
+
+
+def random_model(encoder: Mapping[str, Any], split: TokenSplit, device: torch.device, seed: int) -> MultiExitModel:
+    """A model of an encoder's shape with random weights, whose rows leave all over the layers.
+
+    The work of a layer does not depend on its weights, but where rows leave does, and without training confidence
+    neither differs between rows nor grows with depth. So every head is scaled on these rows: the margin between its
+    two classes has mean 0, and a standard deviation that grows linearly up to 4 at the last exit.
+
+    Args:
+        encoder: transformers configuration; `{"model_type": "bert"}` is BERT-base.
+        split: the rows that will be timed.
+        device: where the model is to live.
+        seed: of the weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = empty_backbone(encoder)
+    num_exits = backbone.num_layers
+    heads = LinearExits(num_exits, backbone.hidden_size, 2, 0.0, torch_generator(seed, "heads"))
+    model = MultiExitModel(backbone, heads, range(1, num_exits + 1)).to(device).eval()
+    logits = torch.from_numpy(predict(model, DeviceSplit(split, device), 32).logits).to(device)
+    margin = logits[..., 1] - logits[..., 0]
+    scale = torch.linspace(4 / num_exits, 4, num_exits, device=device) / margin.std(dim=0)
+    with torch.no_grad():
+        heads.weight.mul_(scale[:, None, None])
+        heads.bias[:, 1] = -scale * margin.mean(dim=0)
+    return model

@@ -1,0 +1,167 @@
+"""Throughput under load: a stream of requests served whole, leaving early, and with the freed rows filled again.
+
+Rows at different depths cannot share a layer, as every layer has weights of its own. So refilling works layer by layer:
+requests wait in front of the layer that they need next, and a full batch of any layer runs as soon as there is one.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter, sleep
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from cosee.batches import Batch, DeviceSplit
+from cosee.inference import Record, check_online, early_exit, last_exit
+from cosee.model import MultiExitModel
+from cosee.rules import Rule
+
+Serve = Callable[[DeviceSplit, np.ndarray], "Served"]
+"""Answers the rows of a split, which arrive at the given seconds [N], ascending."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What came of a stream of requests.
+
+    Attributes:
+        logits: of the exits taken [N, C].
+        exits: exit layers, 0-based [N].
+        latencies: seconds from arrival to answer [N].
+        seconds: from the first arrival to the last answer.
+    """
+
+    logits: np.ndarray
+    exits: np.ndarray
+    latencies: np.ndarray
+    seconds: float
+
+
+def poisson_arrivals(count: int, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Arrival times [N] in seconds of a stream with so many requests per second, the first at 0."""
+    gaps = rng.exponential(1 / rate, count)
+    return np.cumsum(gaps) - gaps[0]
+
+
+def batched(
+    run: Callable[[Batch], tuple[Tensor, Tensor]], capacity: int, split: DeviceSplit, arrivals: np.ndarray
+) -> Served:
+    """Serve the requests that wait, up to `capacity` at a time; the next batch begins when all of one are answered."""
+    parts, latencies, begin, began = [], np.empty(len(arrivals)), 0, perf_counter()
+    while begin < len(arrivals):
+        sleep(max(0.0, arrivals[begin] - (perf_counter() - began)))
+        end = min(begin + capacity, int(np.searchsorted(arrivals, perf_counter() - began, side="right")))
+        rows = np.arange(begin, max(end, begin + 1))
+        parts.append([values.cpu().numpy() for values in run(split.batch(rows))])
+        latencies[rows] = perf_counter() - began - arrivals[rows]
+        begin = rows[-1] + 1
+    logits, exits = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return Served(logits, exits, latencies, perf_counter() - began)
+
+
+@torch.inference_mode()
+def refilled(
+    model: MultiExitModel, rule: Rule, threshold: float, capacity: int, split: DeviceSplit, arrivals: np.ndarray
+) -> Served:
+    """Serve requests layer by layer, up to `capacity` at a time, each answered as soon as its exit rule is content.
+
+    The deepest layer for which a full batch waits is next; without a full one, that of the oldest request. So at most
+    `capacity` rows per layer are under way, and nothing waits for ever.
+
+    Raises:
+        InputError: the rule cannot be decided row by row.
+    """
+    check_online(rule)
+    num_layers, lengths = model.num_exits, np.asarray(split.lengths)
+    record, exits = Record(rule, len(arrivals), model), np.full(len(arrivals), num_layers - 1)
+    slots = capacity * (num_layers + 1)
+    states = torch.empty(slots, int(lengths.max()), model.backbone.hidden_size, device=split.device)
+    free, slot = list(range(slots)), np.empty(len(arrivals), dtype=np.int64)
+    memories: dict[int, Tensor] = {}
+    queues: list[deque[int]] = [deque() for _ in range(num_layers)]
+    latencies, arrived, answered, began = np.empty(len(arrivals)), 0, 0, perf_counter()
+    while answered < len(arrivals):
+        if arrived == answered:  # nobody is under way
+            sleep(max(0.0, arrivals[arrived] - (perf_counter() - began)))
+        while arrived < len(arrivals) and arrivals[arrived] <= perf_counter() - began:
+            queues[0].append(arrived)
+            arrived += 1
+        layer = _next_layer(queues, capacity)
+        if layer is None:
+            continue
+        rows = np.array([queues[layer].popleft() for _ in range(min(capacity, len(queues[layer])))])
+        width = int(lengths[rows].max())
+        if layer == 0:
+            batch = split.batch(rows)
+            hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            slot[rows] = [free.pop() for _ in rows]
+        else:
+            hidden, mask = states[slot[rows], :width], _mask(lengths[rows], width, split.device)
+        hidden = model.backbone.layer(layer, hidden, mask)
+        memory = torch.stack([memories[row] for row in rows]) if layer and memories else None
+        here, memory = model.exits.at(layer, hidden[:, 0], model.backbone, memory)
+        done = record.test(rows, layer, [here], threshold)[:, 0] | (layer == num_layers - 1)
+        leaving, stay = rows[done], np.flatnonzero(~done)
+        exits[leaving], latencies[leaving] = layer, perf_counter() - began - arrivals[leaving]
+        answered += len(leaving)
+        free.extend(slot[leaving].tolist())
+        if len(stay):
+            states[slot[rows[stay]], :width] = hidden[stay]
+            queues[layer + 1].extend(rows[stay].tolist())
+        if memory is not None:
+            memories |= dict(zip(rows.tolist(), memory, strict=True))
+    return Served(record.logits[np.arange(len(exits)), exits], exits, latencies, perf_counter() - began)
+
+
+def servers(model: MultiExitModel, rule: Rule, threshold: float, capacity: int) -> dict[str, Serve]:
+    """What is compared: "whole" (no exits), "compacted" (rows leave their batch), "refilled"."""
+
+    def whole(batch: Batch) -> tuple[Tensor, Tensor]:
+        return last_exit(model, batch), torch.full_like(batch.labels, model.num_exits - 1)
+
+    compacted = partial(early_exit, model, rule=rule, threshold=threshold)
+    return {
+        "whole": partial(batched, whole, capacity),
+        "compacted": partial(batched, compacted, capacity),
+        "refilled": partial(refilled, model, rule, threshold, capacity),
+    }
+
+
+def measure(
+    contenders: Mapping[str, Serve], split: DeviceSplit, arrivals: np.ndarray, rounds: int, warmup: int = 1
+) -> pd.DataFrame:
+    """Let every server serve the same stream in every round, the rounds beginning with another one each time.
+
+    Returns:
+        One row per server and round: server, round, requests_per_second, latency_p50_seconds, latency_p95_seconds and
+        mean_exit_layer (1-based).
+    """
+    names, lines = list(contenders), []
+    for turn in range(-warmup, rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            served = contenders[name](split, arrivals)
+            p50, p95 = np.quantile(served.latencies, (0.5, 0.95))
+            line = {"server": name, "round": turn, "requests_per_second": len(arrivals) / served.seconds}
+            line |= {"latency_p50_seconds": p50, "latency_p95_seconds": p95}
+            lines.append(line | {"mean_exit_layer": served.exits.mean() + 1})
+    frame = pd.DataFrame(lines)
+    return frame[frame["round"] >= 0].reset_index(drop=True)
+
+
+def _next_layer(queues: list[deque[int]], capacity: int) -> int | None:
+    """The deepest layer with a full batch, else that for which the oldest request waits; None if nobody does."""
+    full = [layer for layer, queue in enumerate(queues) if len(queue) >= capacity]
+    waiting = [layer for layer, queue in enumerate(queues) if queue]
+    return full[-1] if full else min(waiting, key=lambda layer: min(queues[layer]), default=None)
+
+
+def _mask(lengths: np.ndarray, width: int, device: torch.device) -> Tensor | None:
+    """Attention mask [b, 1, 1, T] of rows of these lengths; None if none is padded."""
+    if lengths.min() == width:
+        return None
+    return (torch.arange(width) < torch.as_tensor(lengths)[:, None])[:, None, None].to(device, non_blocking=True)

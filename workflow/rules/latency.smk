@@ -1,0 +1,64 @@
+# Early exit on the clock.
+
+if config["latency"]:
+    TIMED = plan.timed_run(config)
+    TIMED_CONTEXT = replace(CONTEXT, seeds=(TIMED.seed,))
+
+    rule time_early_exit:
+        input:
+            backbone=backbone_files(TIMED.backbone),
+            tokens=f"resources/tokens/{TIMED.backbone}/{TIMED.task}.npz",
+            facts=f"{TIMED.folder}/run.json",
+            weights=plan.weights_file(TIMED),
+            selection=f"{TIMED.folder}/logits-{plan.selection_split(config)}.npz",
+        output:
+            "results/latency.csv",
+        log:
+            "logs/latency/timings.log",
+        benchmark:
+            "benchmarks/latency/timings.tsv"
+        conda:
+            "../../environment.yml"
+        threads: lambda wildcards: workflow.cores or 1  # all of them: what runs beside it would be measured too
+        resources:
+            gpu=GPUS,
+        params:
+            spec=config["latency"],
+            numerics=NUMERICS_VERSION,
+        message:
+            "early exit on the clock"
+        script:
+            "../scripts/latency.py"
+
+    rule show_latency:
+        input:
+            "results/latency.csv",
+        output:
+            **table_outputs("latency"),
+            svg=report(
+                "figures/latency.svg",
+                caption="../report/caption.rst",
+                category="Figures",
+                labels={"figure": "latency", "shows": "latency"},
+            ),
+            png="figures/latency.png",
+        log:
+            "logs/latency/shown.log",
+        benchmark:
+            "benchmarks/latency/shown.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            caption=TIMED_CONTEXT.caption("latency", TIMED.backbone),
+            note=TIMED_CONTEXT.sentence(TIMED.backbone),
+        message:
+            "table and figure of latencies"
+        script:
+            "../scripts/latency_shown.py"
+
+
+rule latency:
+    input:
+        [f"results/tables/latency.{kind}" for kind in ("csv", "md", "tex") if config["latency"]],
+        [f"figures/latency.{kind}" for kind in ("svg", "png") if config["latency"]],
+    localrule: True

@@ -1,0 +1,49 @@
+"""Time early exit: a trained model on rows of dev, in the process that does nothing else."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file
+
+from cosee import plan
+from cosee.batches import DeviceSplit
+from cosee.bench.latency import measure
+from cosee.evaluation import operating_points
+from cosee.io import read_json, write_frame
+from cosee.methods import make_method
+from cosee.predictions import load_predictions
+from cosee.provenance import hardware
+from cosee.rules import rule_named
+from cosee.runs import default_device, prepare
+from cosee.scripting import logged
+from cosee.seeds import numpy_generator
+from cosee.tasks import TASKS
+from cosee.tokens import load_tokens, padding_id
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with logged(snakemake.log[0]):
+    spec, run = snakemake.params.spec, plan.timed_run(snakemake.config)
+    prepare(spec["threads"])
+    device, backbone = default_device(), Path(snakemake.input.backbone[0]).parent
+    facts, rule = read_json(snakemake.input.facts), rule_named(run.rule)
+    model = make_method(run.method, facts["method"]).build(str(backbone), TASKS[run.task].num_classes, run.seed)
+    model.load_state_dict(load_file(snakemake.input.weights))
+    (points,) = operating_points([load_predictions(snakemake.input.selection)], rule, spec["targets"])
+    dev = DeviceSplit(load_tokens(snakemake.input.tokens)["dev"], device, padding_id(backbone / "tokenizer.json"))
+    rows = numpy_generator(run.seed, "latency").permutation(len(dev))[: spec["rows"]]
+    timings = measure(model.to(device).eval(), dev, rows, rule, dict(points), spec["batch_sizes"], spec["rounds"])
+    there = hardware()
+    on_cpu = device.type == "cpu"
+    timings = timings.assign(
+        task=run.task,
+        backbone=run.backbone,
+        method=run.variant,
+        signal=rule.name,
+        seed=run.seed,
+        hardware=there["processor"] if on_cpu else there["gpu"],
+        threads=torch.get_num_threads() if on_cpu else 0,
+    )
+    write_frame(snakemake.output[0], timings)
