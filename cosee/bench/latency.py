@@ -18,7 +18,7 @@ from cosee.inference import early_exit, last_exit
 from cosee.model import MultiExitModel
 from cosee.prediction import predict
 from cosee.rules import Rule
-from cosee.seeds import numpy_generator, torch_generator
+from cosee.seeds import torch_generator
 from cosee.tokens import TokenSplit
 
 WHOLE, TESTS, EARLY = "whole", "tests", "early"
@@ -86,15 +86,7 @@ def thresholds_on(
     return {target: threshold_for_speedup(scores, target, rule.harder_is, rule.thresholds)[0] for target in targets}
 
 
-def random_rows(lengths: np.ndarray, vocabulary: int, seed: int) -> TokenSplit:
-    """Rows of random token ids with the given lengths [N]; one segment, labels unknown."""
-    ids = numpy_generator(seed, "tokens").integers(1, vocabulary, int(lengths.sum()), dtype=np.int32)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    unknown = np.full(len(lengths), -1)
-    return TokenSplit(ids=ids, offsets=offsets, second=np.array(lengths), labels=unknown, idx=np.arange(len(lengths)))
-
-
-def random_model(encoder: Mapping[str, Any], split: TokenSplit, device: torch.device, seed: int) -> MultiExitModel:
+def leaving_model(encoder: Mapping[str, Any], split: TokenSplit, device: torch.device, seed: int) -> MultiExitModel:
     """A model of an encoder's shape with random weights, whose rows leave all over the layers.
 
     The work of a layer does not depend on its weights, but where rows leave does, and without training confidence

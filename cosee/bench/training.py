@@ -6,8 +6,7 @@ busy machine too.
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count, cycle
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,37 +16,13 @@ from torch import Tensor
 from cosee.backbone import encoders_of
 from cosee.batches import DeviceSplit, training_order
 from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
+from cosee.bench.shapes import ENCODERS
 from cosee.bench.timing import interleaved, ratio
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel
 from cosee.optimizer import make_optimizer, update
 from cosee.schedule import Schedule
 from cosee.tokens import TokenSplit
-
-ENCODERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "mini": {
-            "model_type": "bert",
-            "vocab_size": 533,
-            "hidden_size": 48,
-            "num_attention_heads": 1,
-            "intermediate_size": 96,
-            "max_position_embeddings": 128,
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-        },
-        "bert-base": {"model_type": "bert"},
-    }
-)
-"""Shapes: transformers configurations, by the names of the presets' encoders; the defaults are BERT-base."""
-
-LENGTHS: Mapping[str, tuple[int, float, float, int]] = MappingProxyType(
-    {"sst2": (3, 1.28, 8.42, 66), "mnli": (5, 3.5, 9.75, 128)}
-)
-"""Token lengths of a task's training rows: shortest, shape and scale of a gamma distribution above it, longest.
-
-Fitted by mean and variance to the rows as BERT's uncased vocabulary cuts them: means 13.3 (SST-2) and 38.7 (MNLI).
-"""
 
 MAX_LENGTH = 128
 """Tokens to which the reference pads every row, as the released scripts do."""
@@ -57,24 +32,10 @@ RATE = 2e-5
 Precision = Literal["fp32", "bf16"]
 
 
-def random_model(encoder: str, method: Cosee, device: torch.device, num_classes: int = 2) -> MultiExitModel:
+def model_in_training(encoder: str, method: Cosee, device: torch.device, num_classes: int = 2) -> MultiExitModel:
     """The model of a method on an encoder of `ENCODERS` with fresh weights, in training mode."""
     with encoders_of(ENCODERS[encoder]):
         return method.build("", num_classes, seed=0).to(device).train()
-
-
-def random_rows(lengths: str, rows: int, vocabulary: int, seed: int = 0, num_classes: int = 2) -> TokenSplit:
-    """Rows of random tokens and labels with the lengths of a task of `LENGTHS`."""
-    rng = np.random.default_rng(seed)
-    shortest, shape, scale, longest = LENGTHS[lengths]
-    tokens = np.rint(shortest - 0.5 + rng.gamma(shape, scale, rows)).astype(np.int64).clip(shortest, longest)
-    return TokenSplit(
-        ids=rng.integers(1, vocabulary, tokens.sum(), dtype=np.int32),
-        offsets=np.concatenate([[0], np.cumsum(tokens)]),
-        second=tokens,
-        labels=rng.integers(num_classes, size=rows),
-        idx=np.arange(rows),
-    )
 
 
 def measure_objectives(
@@ -89,7 +50,7 @@ def measure_objectives(
     """A step of COSEE against one of the vanilla multi-exit model, both on the same batch in every round.
 
     Returns:
-        A row each: step, seconds (median of a step), samples_per_second, ratio (to vanilla).
+        A row each: contender, seconds (median of a step), samples_per_second, ratio (to vanilla).
     """
     split = DeviceSplit(rows, device)
     order = training_order(split.lengths, batch_size, np.random.default_rng(0))
@@ -113,7 +74,7 @@ def measure_throughput(
     """Passes over some rows: the training here against the padded, looping reference; both train COSEE.
 
     Returns:
-        A row each: step, seconds (median of a pass), samples_per_second, ratio (times as fast as the reference).
+        A row each: contender, seconds (median of a pass), samples_per_second, ratio (times as fast as the reference).
     """
     method = Cosee()
     split = DeviceSplit(rows, device)
@@ -183,7 +144,7 @@ def _frame(seconds: Mapping[str, np.ndarray], samples: int, quotient: Callable[[
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     return pd.DataFrame(
         [
-            {"step": name, "seconds": median, "samples_per_second": samples / median, "ratio": quotient(name)}
+            {"contender": name, "seconds": median, "samples_per_second": samples / median, "ratio": quotient(name)}
             for name, median in medians.items()
         ]
     )

@@ -6,7 +6,8 @@ import torch
 from tiny import CONFIG, LAYERS
 
 from cosee.batches import DeviceSplit
-from cosee.bench.latency import EARLY, TESTS, WHOLE, measure, random_model, random_rows, thresholds_on
+from cosee.bench.latency import EARLY, TESTS, WHOLE, leaving_model, measure, thresholds_on
+from cosee.bench.shapes import random_rows
 from cosee.exits import exit_layers
 from cosee.prediction import predict
 from cosee.rules import RULES
@@ -19,16 +20,11 @@ TARGETS = (1.3, 2.0)
 
 @pytest.fixture(scope="module")
 def model():
-    return random_model({"model_type": "bert"} | CONFIG, rows(), CPU, seed=0)
+    return leaving_model({"model_type": "bert"} | CONFIG, rows(), CPU, seed=0)
 
 
 def rows():
-    return random_rows(LENGTHS, CONFIG["vocab_size"], seed=0)
-
-
-def test_random_rows_have_the_lengths():
-    assert rows().lengths.tolist() == LENGTHS.tolist()
-    assert rows().ids.min() >= 1 and rows().ids.max() < CONFIG["vocab_size"]
+    return random_rows(LENGTHS, CONFIG["vocab_size"])
 
 
 @pytest.mark.parametrize("target", TARGETS)

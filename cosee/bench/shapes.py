@@ -1,0 +1,55 @@
+"""Encoders and rows of known shapes; weights and tokens are drawn at random, as what they cost depends on neither."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosee.seeds import numpy_generator
+from cosee.tokens import TokenSplit
+
+ENCODERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "mini": {
+            "model_type": "bert",
+            "vocab_size": 533,
+            "hidden_size": 48,
+            "num_attention_heads": 1,
+            "intermediate_size": 96,
+            "max_position_embeddings": 128,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        },
+        "bert-base": {"model_type": "bert"},
+    }
+)
+"""Shapes: transformers configurations, by the names of the presets' encoders; the defaults are BERT-base."""
+
+LENGTHS: Mapping[str, tuple[int, float, float, int]] = MappingProxyType(
+    {"sst2": (3, 1.28, 8.42, 66), "mnli": (5, 3.5, 9.75, 128)}
+)
+"""Token lengths of a task's training rows: shortest, shape and scale of a gamma distribution above it, longest.
+
+Fitted by mean and variance to the rows as BERT's uncased vocabulary cuts them: means 13.3 (SST-2) and 38.7 (MNLI).
+"""
+
+
+def drawn_lengths(task: str, rows: int, seed: int = 0) -> NDArray[np.int64]:
+    """Token lengths [N] as those of a task of `LENGTHS`."""
+    shortest, shape, scale, longest = LENGTHS[task]
+    drawn = shortest - 0.5 + numpy_generator(seed, "lengths").gamma(shape, scale, rows)
+    return np.rint(drawn).astype(np.int64).clip(shortest, longest)
+
+
+def random_rows(lengths: NDArray[np.int64], vocabulary: int, seed: int = 0, num_classes: int = 2) -> TokenSplit:
+    """Rows of random tokens and labels with the given lengths [N], of one segment."""
+    rng = numpy_generator(seed, "tokens")
+    return TokenSplit(
+        ids=rng.integers(1, vocabulary, int(lengths.sum()), dtype=np.int32),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        second=np.array(lengths),
+        labels=rng.integers(num_classes, size=len(lengths)),
+        idx=np.arange(len(lengths)),
+    )

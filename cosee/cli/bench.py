@@ -1,0 +1,158 @@
+"""`cosee bench`: what things cost on this machine, as ratios of what is timed side by side."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cosee.cli.settings import positive
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cosee.batches import DeviceSplit
+    from cosee.model import MultiExitModel
+
+HELP = "measure early exit, serving, training or the sweep on this machine"
+EXAMPLES = (
+    "cosee bench latency --encoder bert-base --lengths sst2 --rows 64 --out latency.csv",
+    "cosee bench serving --encoder mini --speedup 2 --rate 200",
+    "cosee bench training --encoder mini --lengths sst2 --batch-size 128 --rows 4096",
+    "cosee bench sweep --rows 40430",
+)
+RULE = "energy"
+"""The exit rule that is timed; what a layer or a test costs does not depend on it much."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what can be measured, and the arguments of each."""
+    kinds = parser.add_subparsers(dest="what", metavar="what", required=True)
+    measures = {
+        "latency": (_latency, "seconds of early exit against the same model run to the end"),
+        "serving": (_serving, "requests per second: run to the end, rows leaving their batch, freed rows refilled"),
+        "training": (_training, "a COSEE step against a vanilla one; training against a padded, looping reference"),
+        "sweep": (_sweep, "seconds and memory of an exact trade-off curve"),
+    }
+    commands = {}
+    for name, (measure, text) in measures.items():
+        commands[name] = kinds.add_parser(name, help=text, description=text)
+        commands[name].set_defaults(measure=measure)
+        commands[name].add_argument(
+            "--rounds", type=positive, default=5, metavar="R", help="timings of each (default: 5)"
+        )
+        commands[name].add_argument("--out", type=Path, metavar="FILE", help="CSV file to write as well")
+    for name in ("latency", "serving", "training"):
+        command = commands[name]
+        command.add_argument("--encoder", default="mini", choices=("mini", "bert-base"), help="shape (default: mini)")
+        command.add_argument(
+            "--lengths",
+            default="sst2",
+            choices=("sst2", "mnli"),
+            help="task that has rows so long (default: sst2)",
+        )
+        command.add_argument("--rows", type=positive, default=256, metavar="N", help="rows (default: 256)")
+        command.add_argument("--threads", type=positive, default=1, help="threads on a CPU (default: 1)")
+    latency = commands["latency"]
+    latency.add_argument("--batch-sizes", type=positive, nargs="+", default=[1, 8, 32], metavar="B")
+    latency.add_argument("--targets", type=float, nargs="+", default=[1.5, 2.0, 3.0, 4.0], metavar="X")
+    latency.add_argument(
+        "--check-every", type=positive, default=1, metavar="L", help="layers between exit tests (default: 1)"
+    )
+    serving = commands["serving"]
+    serving.add_argument("--speedup", type=float, default=2.0, metavar="X", help="in layers (default: 2)")
+    serving.add_argument("--capacity", type=positive, default=32, metavar="B", help="rows at a time (default: 32)")
+    serving.add_argument("--rate", type=float, metavar="R", help="arrivals per second (default: all at once)")
+    training = commands["training"]
+    training.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows per step (default: 32)")
+    training.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
+    commands["sweep"].set_defaults(threads=1)
+    commands["sweep"].add_argument("--rows", type=positive, default=40_430, metavar="N", help="(default: those of QQP)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, say on what, show."""
+    from cosee.io import write_frame
+    from cosee.provenance import hardware
+    from cosee.runs import prepare
+
+    prepare(args.threads)
+    measured = args.measure(args)
+    machine = hardware()
+    print(machine.get("gpu") or f"{machine['processor']}, {args.threads} of {machine['cores']} cores")
+    print(measured.to_string(index=False, float_format="{:.4g}".format, na_rep=""))
+    if args.out:
+        write_frame(args.out, measured)
+
+
+def _latency(args: argparse.Namespace) -> "pd.DataFrame":
+    """The table of the rule `latency`, for a model with weights drawn at random."""
+    import numpy as np
+
+    from cosee.bench.latency import measure, thresholds_on
+    from cosee.rules import RULES
+    from cosee.tables import latency
+
+    model, split = _model_and_rows(args)
+    thresholds = thresholds_on(model, split, RULES[RULE], args.targets)
+    rows = np.arange(len(split))
+    timings = measure(
+        model, split, rows, RULES[RULE], thresholds, args.batch_sizes, args.rounds, check_every=args.check_every
+    )
+    return latency(timings)
+
+
+def _serving(args: argparse.Namespace) -> "pd.DataFrame":
+    """Medians over the rounds, one row per way of serving."""
+    import numpy as np
+
+    from cosee.bench.latency import thresholds_on
+    from cosee.bench.serving import measure, poisson_arrivals, servers
+    from cosee.rules import RULES
+
+    model, split = _model_and_rows(args)
+    (threshold,) = thresholds_on(model, split, RULES[RULE], [args.speedup]).values()
+    arrivals = np.zeros(len(split))
+    if args.rate:
+        arrivals = poisson_arrivals(len(split), args.rate, np.random.default_rng(0))
+    contenders = servers(model, RULES[RULE], threshold, args.capacity)
+    measured = measure(contenders, split, arrivals, args.rounds)
+    rates = measured.pivot(index="round", columns="server", values="requests_per_second")
+    medians = measured.drop(columns="round").groupby("server").median().loc[list(contenders)]
+    return medians.assign(ratio=rates.div(rates["whole"], axis=0).median()).reset_index()
+
+
+def _training(args: argparse.Namespace) -> "pd.DataFrame":
+    """Both comparisons: of single steps, in ten times as many rounds, and of passes over all rows."""
+    import pandas as pd
+
+    from cosee.bench.shapes import ENCODERS, drawn_lengths, random_rows
+    from cosee.bench.training import measure_objectives, measure_throughput, model_in_training
+    from cosee.methods.cosee import Cosee
+    from cosee.runs import default_device
+
+    device = default_device()
+    model = model_in_training(args.encoder, Cosee(), device)
+    vocabulary = ENCODERS[args.encoder].get("vocab_size", 30_522)
+    rows = random_rows(drawn_lengths(args.lengths, args.rows), vocabulary)
+    how = {"batch_size": args.batch_size, "precision": args.precision}
+    steps = measure_objectives(model, rows, device, rounds=10 * args.rounds, **how)
+    passes = measure_throughput(model, rows, device, rounds=args.rounds, **how)
+    return pd.concat({"step": steps, "pass over all rows": passes}, names=["timed"]).reset_index(level="timed")
+
+
+def _sweep(args: argparse.Namespace) -> "pd.DataFrame":
+    from cosee.bench.sweep import measure_sweep
+
+    return measure_sweep(args.rows, rounds=args.rounds)
+
+
+def _model_and_rows(args: argparse.Namespace) -> "tuple[MultiExitModel, DeviceSplit]":
+    """A model whose rows leave all over the layers, and these rows."""
+    from cosee.batches import DeviceSplit
+    from cosee.bench.latency import leaving_model
+    from cosee.bench.shapes import ENCODERS, drawn_lengths, random_rows
+    from cosee.runs import default_device
+
+    device = default_device()
+    vocabulary = ENCODERS[args.encoder].get("vocab_size", 30_522)
+    rows = random_rows(drawn_lengths(args.lengths, args.rows), vocabulary)
+    return leaving_model(ENCODERS[args.encoder], rows, device, seed=0), DeviceSplit(rows, device)

@@ -1,0 +1,43 @@
+"""`cosee bench`: every measurement, at its smallest; what it measures is tested in tests/bench."""
+
+import pandas as pd
+import pytest
+
+from cosee.cli import main
+from cosee.provenance import processor_name
+
+SMALL = "--rounds 1 --rows 12"
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        (f"latency {SMALL} --batch-sizes 1 4 --targets 1.5 2 --check-every 3", 4),
+        (f"serving {SMALL} --capacity 4", 3),
+        (f"serving {SMALL} --rate 1000", 3),
+        (f"training {SMALL} --batch-size 6", 4),
+        ("sweep --rounds 1 --rows 50", 3),
+    ],
+)
+def test_a_measurement_is_shown_with_its_machine_and_written(line, rows, tmp_path, capsys):
+    assert main(["bench", *line.split(), "--out", str(tmp_path / "out.csv")]) == 0
+    machine, header, *shown = capsys.readouterr().out.splitlines()
+    written = pd.read_csv(tmp_path / "out.csv")
+    assert processor_name() in machine
+    assert header.split() == list(written.columns)
+    assert len(shown) == len(written) == rows
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("bench", "arguments are required: what"),
+        ("bench sweep --rows 0", "expected a whole number above 0, got '0'"),
+        ("bench latency --encoder gpt", "invalid choice: 'gpt'"),
+    ],
+)
+def test_wrong_arguments_are_refused(line, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(line.split())
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
