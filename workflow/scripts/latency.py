@@ -4,21 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 
 from cosee import plan
 from cosee.batches import DeviceSplit
 from cosee.bench.latency import measure
 from cosee.evaluation import operating_points
-from cosee.io import read_json, write_frame
-from cosee.methods import make_method
+from cosee.io import write_frame
 from cosee.predictions import load_predictions
 from cosee.provenance import hardware
 from cosee.rules import rule_named
-from cosee.runs import default_device, prepare
+from cosee.runs import default_device, load_run, prepare
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
-from cosee.tasks import TASKS
 from cosee.tokens import load_tokens, padding_id
 
 if TYPE_CHECKING:
@@ -28,9 +25,7 @@ with logged(snakemake.log[0]):
     spec, run = snakemake.params.spec, plan.timed_run(snakemake.config)
     prepare(spec["threads"])
     device, backbone = default_device(), Path(snakemake.input.backbone[0]).parent
-    facts, rule = read_json(snakemake.input.facts), rule_named(run.rule)
-    model = make_method(run.method, facts["method"]).build(str(backbone), TASKS[run.task].num_classes, run.seed)
-    model.load_state_dict(load_file(snakemake.input.weights))
+    model, rule = load_run(Path(run.folder), backbone), rule_named(run.rule)
     (points,) = operating_points([load_predictions(snakemake.input.selection)], rule, spec["targets"])
     dev = DeviceSplit(load_tokens(snakemake.input.tokens)["dev"], device, padding_id(backbone / "tokenizer.json"))
     rows = numpy_generator(run.seed, "latency").permutation(len(dev))[: spec["rows"]]
