@@ -44,11 +44,14 @@ def place(tiny_bert, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def made(place):
-    """The folder after all examples have run in it, in this process; where one failed, its error is shown."""
+    """The folder after all examples have run in it, in this process; where one failed, its error is shown.
+
+    Those of `bench` take minutes; test_cli_bench.py has smaller ones.
+    """
     with pytest.MonkeyPatch.context() as patch, open(place / "reviews.txt") as reviews:
         patch.chdir(place)
         patch.setattr(sys, "stdin", reviews)
-        for number, example in enumerate(examples()):
+        for number, example in enumerate(examples(but=["bench"])):
             with redirect_stdout(io.StringIO()) as printed:
                 code = main(arguments_of(example))
             assert code == 0, example
