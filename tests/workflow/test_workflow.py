@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,12 @@ def test_one_target_needs_only_its_task(tmp_path):
     ("files", "trainings", "others"),
     [
         (["config"], 20, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
-        (["glue-small"], 1218, {"sweep": 24, "download": 6, "tokenize": 6, "select": 6, "backbone": 1}),
+        pytest.param(
+            ["glue-small"],
+            1218,
+            {"sweep": 24, "download": 6, "tokenize": 6, "select": 6, "backbone": 1},
+            marks=pytest.mark.slow,
+        ),
         (["glue-small", "glue-small-cpu"], 48, {"sweep": 7, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
         (["bert-base"], 212, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
     ],
@@ -204,17 +210,28 @@ def test_report_is_one_file_with_captions(built, tmp_path):
     assert report.stat().st_size > 100_000
 
 
-def test_a_killed_run_goes_on_and_gives_the_same(built, tmp_path):
-    folder = tmp_path / "killed"
-    shutil.copytree(built, folder)
-    run = "results/runs/albert/mnli/cosee-energy/final/seed1/logits-dev.npz"
-    expected = (folder / run).read_bytes()
+RUN = "results/runs/albert/mnli/cosee-energy/final/seed1/logits-dev.npz"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interrupted(request, tmp_path_factory):
+    """A folder in which a training was killed and the command given again, beside the other tests of this file."""
+    if not any(item.name == test_a_killed_run_goes_on_and_gives_the_same.__name__ for item in request.session.items):
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("killed") / "run"
+    shutil.copytree(request.getfixturevalue("built"), folder)
+    with ThreadPoolExecutor() as beside:
+        yield beside.submit(kill_and_go_on, folder)
+
+
+def kill_and_go_on(folder):
     for trained in folder.glob("results/runs/albert/mnli/*/final"):
         shutil.rmtree(trained)
     log = folder / "logs/train/final_albert_mnli_0.log"
     log.unlink()
     with subprocess.Popen(
-        arguments(folder, run),
+        arguments(folder, RUN),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -225,6 +242,10 @@ def test_a_killed_run_goes_on_and_gives_the_same(built, tmp_path):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
-    assert not (folder / run).exists()
-    snakemake(folder, run)
-    assert (folder / run).read_bytes() == expected
+    assert not (folder / RUN).exists()
+    snakemake(folder, RUN)
+    return folder
+
+
+def test_a_killed_run_goes_on_and_gives_the_same(built, interrupted):
+    assert (interrupted.result() / RUN).read_bytes() == (built / RUN).read_bytes()
