@@ -1,8 +1,9 @@
 """What holds for every test: no network, no display, one thread, the same examples on every run."""
 
 import os
-import signal
 import subprocess
+from threading import Thread
+from time import monotonic, sleep
 
 import pytest
 from hypothesis import settings
@@ -52,27 +53,38 @@ def config():
 
 @pytest.fixture(scope="session", autouse=True)
 def pipeline(request, tmp_path_factory):
-    """The reduced pipeline and its folder, if any test needs it (`built`): it runs beside the tests that do not."""
+    """Folder of the reduced pipeline, if any test needs it (`built`): it runs beside the tests that do not.
+
+    Of several test processes the first one starts it, and lives until it has ended.
+    """
     if not any("built" in item.fixturenames for item in request.session.items):
         yield None
         return
     from pipeline import PROJECT, arguments
 
-    folder = tmp_path_factory.mktemp("pipeline")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pipeline"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        yield folder
+        return
     with (
         open(folder / "printed.txt", "w") as printed,
-        subprocess.Popen(
-            arguments(folder, "all"), stdout=printed, stderr=printed, start_new_session=True, cwd=PROJECT
-        ) as process,
+        subprocess.Popen(arguments(folder, "all"), stdout=printed, stderr=printed, cwd=PROJECT) as process,
     ):
-        yield process, folder
-        if process.poll() is None:  # the tests were stopped early
-            os.killpg(process.pid, signal.SIGKILL)
+        Thread(target=lambda: (folder / "ended.txt").write_text(str(process.wait())), daemon=True).start()
+        yield folder
+        if request.session.shouldstop or request.session.shouldfail:
+            process.terminate()
 
 
 @pytest.fixture(scope="session")
 def built(pipeline):
     """A folder in which the reduced pipeline has been run from nothing; what it printed is in `printed.txt`."""
-    process, folder = pipeline
-    assert process.wait() == 0, (folder / "printed.txt").read_text()[-6000:]
-    return folder
+    ended, deadline = pipeline / "ended.txt", monotonic() + 1800
+    while not (status := ended.read_text() if ended.exists() else ""):
+        assert monotonic() < deadline
+        sleep(0.2)
+    assert status == "0", (pipeline / "printed.txt").read_text()[-6000:]
+    return pipeline

@@ -353,7 +353,7 @@ def test_importing_tables_loads_neither_torch_nor_matplotlib():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
-def test_latency_compares_whole_rounds_of_the_same_rows():
+def test_latency_compares_medians_of_the_same_rows():
     timings = frames.timings(layer=0.002, embed=0.001, test=0.0001)
     table = latency(timings)
     assert list(zip(table["batch_size"], table["target_speedup"], strict=True)) == [(1, 1.5), (1, 3), (8, 1.5), (8, 3)]
@@ -368,6 +368,13 @@ def test_latency_compares_whole_rounds_of_the_same_rows():
         assert row.whole_p95_ms >= row.whole_ms > row.early_ms
     assert table.loc[table["batch_size"] == 1, "r2"].tolist() == pytest.approx([1, 1])
     assert table.loc[table["batch_size"] == 8, "r2"].isna().all()
+
+
+def test_a_disturbed_round_changes_no_ratio():
+    timings = frames.timings(rounds=5)
+    disturbed = timings.assign(seconds=timings["seconds"].where(timings["round"] != 4, 1000 * timings["seconds"]))
+    ratios = ["wall_speedup", "share_kept", "tests_share"]
+    pd.testing.assert_frame_equal(latency(disturbed)[ratios], latency(timings)[ratios])
 
 
 def test_latency_of_rows_that_all_leave_at_one_layer_explains_nothing():

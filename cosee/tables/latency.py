@@ -15,8 +15,8 @@ COLUMNS = (
 def latency(timings: pd.DataFrame) -> pd.DataFrame:
     """One line per batch size and operating point.
 
-    Speed-ups compare the whole of the rows: a round's seconds for all batches, the median over the rounds of the
-    quotient. `r2` is that of the latency of single rows (median over rounds) on their exit layer, over all points.
+    Speed-ups compare the seconds for all rows, each batch with its median over the rounds: what disturbs a few timings
+    disturbs no ratio. `r2` is that of the latency of single rows (such medians too) on their exit layer, at all points.
 
     Args:
         timings: `cosee.bench.latency.measure`.
@@ -27,13 +27,13 @@ def latency(timings: pd.DataFrame) -> pd.DataFrame:
         r2 = _r2(single_rows(early)) if size == 1 else np.nan
         for target, point in early.groupby("target_speedup"):
             layers = (point["rows"] * point["num_layers"]).sum() / point["layers"].sum()
-            wall = float(np.median(_totals(whole) / _totals(point)))
+            wall = _seconds(whole) / _seconds(point)
             line = {"batch_size": size, "target_speedup": target, "threshold": point["threshold"].iloc[0]}
             line |= {"layer_speedup": layers, "wall_speedup": wall, "share_kept": wall / layers}
             for name, group in (("whole", whole), ("early", point)):
                 middle, high = 1000 * np.quantile(group["seconds"], (0.5, 0.95))
                 line |= {f"{name}_ms": middle, f"{name}_p95_ms": high}
-            line |= {"tests_share": float(np.median(1 - _totals(whole) / _totals(tests))), "r2": r2}
+            line |= {"tests_share": 1 - _seconds(whole) / _seconds(tests), "r2": r2}
             lines.append(line)
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
@@ -73,8 +73,8 @@ def single_rows(early: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _totals(timings: pd.DataFrame) -> pd.Series:
-    return timings.groupby("round")["seconds"].sum()
+def _seconds(timings: pd.DataFrame) -> float:
+    return float(timings.groupby("batch")["seconds"].median().sum())
 
 
 def _r2(rows: pd.DataFrame) -> float:
