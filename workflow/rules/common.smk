@@ -46,9 +46,9 @@ CONTEXT = Context(
     seeds=tuple(config["seeds"]),
 )
 GPUS = int(provenance.has_nvidia_driver())
-# The task with most to train goes first, and so does not run alone at the end while other cores wait.
+# Trainings wait for what is short. Among them the task with most to train goes first, so that no long job is left to run
+# alone at the end.
 RUNS_OF = Counter((run.backbone, run.task) for run in RUNS)
-FIRST = max(RUNS_OF.values())  # priority of short jobs that trainings wait for
 
 
 wildcard_constraints:
@@ -130,6 +130,11 @@ def table_outputs(name):
         "tex": f"results/tables/{name}.tex",
         "md": report(f"results/tables/{name}.md", caption="../report/caption.rst", category="Tables", labels=labels),
     }
+
+
+def training_priority(job):
+    """Below 0, the priority of every other rule."""
+    return RUNS_OF[job.backbone, job.task] - max(RUNS_OF.values()) - 1
 
 
 def trainings_at_once():

@@ -9,7 +9,6 @@ rule download:
         "logs/download/{task}.log",
     benchmark:
         "benchmarks/download/{task}.tsv"
-    priority: FIRST
     retries: 0 if config["data_dir"] or config["data"]["source"] == "generated" else 2
     conda:
         "../../environment.yml"
@@ -33,7 +32,6 @@ rule backbone:
         "logs/backbone/{backbone}.log",
     benchmark:
         "benchmarks/backbone/{backbone}.tsv"
-    priority: FIRST
     conda:
         "../../environment.yml"
     params:
@@ -55,7 +53,6 @@ rule tokenize:
         "logs/tokenize/{backbone}-{task}.log",
     benchmark:
         "benchmarks/tokenize/{backbone}-{task}.tsv"
-    priority: FIRST
     conda:
         "../../environment.yml"
     params:

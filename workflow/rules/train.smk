@@ -15,7 +15,7 @@ for job in GRID_JOBS:
             f"logs/train/{job.name}.log",
         benchmark:
             f"benchmarks/train/{job.name}.tsv"
-        priority: RUNS_OF[job.backbone, job.task]
+        priority: training_priority(job)
         conda:
             "../../environment.yml"
         threads: 1
@@ -41,7 +41,6 @@ rule select:
         "logs/select/{backbone}-{task}.log",
     benchmark:
         "benchmarks/select/{backbone}-{task}.tsv"
-    priority: FIRST
     conda:
         "../../environment.yml"
     params:
@@ -70,7 +69,7 @@ for job in FINAL_JOBS:
             f"logs/train/{job.name}.log",
         benchmark:
             f"benchmarks/train/{job.name}.tsv"
-        priority: RUNS_OF[job.backbone, job.task]
+        priority: training_priority(job)
         conda:
             "../../environment.yml"
         threads: 1
