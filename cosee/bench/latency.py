@@ -12,11 +12,12 @@ import torch
 from cosee.backbone import empty_backbone
 from cosee.batches import DeviceSplit
 from cosee.bench.timing import interleaved
-from cosee.exits import threshold_for_speedup
+from cosee.errors import InputError
+from cosee.evaluation import operating_points
 from cosee.heads import LinearExits
 from cosee.inference import early_exit, last_exit
 from cosee.model import MultiExitModel
-from cosee.prediction import predict
+from cosee.prediction import predict, predictions_of
 from cosee.rules import Rule
 from cosee.seeds import torch_generator
 from cosee.tokens import TokenSplit
@@ -77,13 +78,12 @@ def measure(
 
 
 def thresholds_on(
-    model: MultiExitModel, split: DeviceSplit, rule: Rule, targets: Iterable[float], batch_size: int = 32
+    model: MultiExitModel, rows: TokenSplit, rule: Rule, targets: Iterable[float], device: torch.device
 ) -> dict[float, float]:
     """Target speed-up -> threshold that comes closest to it on these very rows."""
-    logits, learnt = predict(model, split, batch_size)
-    learnt = None if learnt is None else learnt[:, :-1].astype(np.float64)
-    scores = rule.score(logits[:, :-1].astype(np.float64), learnt)
-    return {target: threshold_for_speedup(scores, target, rule.harder_is, rule.thresholds)[0] for target in targets}
+    outputs = predict(model, DeviceSplit(rows, device), 32)
+    (points,) = operating_points([predictions_of(model, outputs, rows, model.num_exits)], rule, targets)
+    return dict(points)
 
 
 def leaving_model(encoder: Mapping[str, Any], split: TokenSplit, device: torch.device, seed: int) -> MultiExitModel:
@@ -98,7 +98,12 @@ def leaving_model(encoder: Mapping[str, Any], split: TokenSplit, device: torch.d
         split: the rows that will be timed.
         device: where the model is to live.
         seed: of the weights.
+
+    Raises:
+        InputError: a single row, between which and others nothing can differ.
     """
+    if len(split) < 2:
+        raise InputError("early exit is timed on rows that leave at different layers; expected 2 rows or more, got 1.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = empty_backbone(encoder)

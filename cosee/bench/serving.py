@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cosee.batches import Batch, DeviceSplit
+from cosee.bench.timing import turns
 from cosee.inference import Record, check_online, early_exit, last_exit
 from cosee.model import MultiExitModel
 from cosee.rules import Rule
@@ -140,15 +141,13 @@ def measure(
         One row per server and round: server, round, requests_per_second, latency_p50_seconds, latency_p95_seconds and
         mean_exit_layer (1-based).
     """
-    names, lines = list(contenders), []
-    for turn in range(-warmup, rounds):
-        first = turn % len(names)
-        for name in names[first:] + names[:first]:
-            served = contenders[name](split, arrivals)
-            p50, p95 = np.quantile(served.latencies, (0.5, 0.95))
-            line = {"server": name, "round": turn, "requests_per_second": len(arrivals) / served.seconds}
-            line |= {"latency_p50_seconds": p50, "latency_p95_seconds": p95}
-            lines.append(line | {"mean_exit_layer": served.exits.mean() + 1})
+    lines = []
+    for turn, name in turns(list(contenders), rounds, warmup):
+        served = contenders[name](split, arrivals)
+        p50, p95 = np.quantile(served.latencies, (0.5, 0.95))
+        line = {"server": name, "round": turn, "requests_per_second": len(arrivals) / served.seconds}
+        line |= {"latency_p50_seconds": p50, "latency_p95_seconds": p95}
+        lines.append(line | {"mean_exit_layer": served.exits.mean() + 1})
     frame = pd.DataFrame(lines)
     return frame[frame["round"] >= 0].reset_index(drop=True)
 

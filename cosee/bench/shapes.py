@@ -22,7 +22,7 @@ ENCODERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "hidden_dropout_prob": 0.0,
             "attention_probs_dropout_prob": 0.0,
         },
-        "bert-base": {"model_type": "bert"},
+        "bert-base": {"model_type": "bert", "vocab_size": 30_522},
     }
 )
 """Shapes: transformers configurations, by the names of the presets' encoders; the defaults are BERT-base."""
@@ -41,6 +41,11 @@ def drawn_lengths(task: str, rows: int, seed: int = 0) -> NDArray[np.int64]:
     shortest, shape, scale, longest = LENGTHS[task]
     drawn = shortest - 0.5 + numpy_generator(seed, "lengths").gamma(shape, scale, rows)
     return np.rint(drawn).astype(np.int64).clip(shortest, longest)
+
+
+def rows_for(encoder: str, task: str, rows: int) -> TokenSplit:
+    """Random rows of tokens that an encoder of `ENCODERS` knows, as long as those of a task of `LENGTHS`."""
+    return random_rows(drawn_lengths(task, rows), ENCODERS[encoder]["vocab_size"])
 
 
 def random_rows(lengths: NDArray[np.int64], vocabulary: int, seed: int = 0, num_classes: int = 2) -> TokenSplit:

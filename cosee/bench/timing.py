@@ -1,6 +1,6 @@
 """Timings that can be compared: every contender in every round, in turn, so that a slow moment hits all of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -21,18 +21,23 @@ def interleaved(
     Returns:
         Seconds by name [R]. The entries of one round belong together: their quotients are free of what slows down both.
     """
-    names = list(contenders)
-    seconds = {name: np.empty(rounds) for name in names}
+    seconds = {name: np.empty(rounds) for name in contenders}
+    for turn, name in turns(list(contenders), rounds, warmup):
+        _wait(device)
+        began = perf_counter()
+        contenders[name]()
+        _wait(device)
+        if turn >= 0:
+            seconds[name][turn] = perf_counter() - began
+    return seconds
+
+
+def turns(names: Sequence[str], rounds: int, warmup: int) -> Iterator[tuple[int, str]]:
+    """Number of the round (below 0: warm-up) and whose turn it is; each round begins with another name."""
     for turn in range(-warmup, rounds):
         first = turn % len(names)
-        for name in names[first:] + names[:first]:
-            _wait(device)
-            began = perf_counter()
-            contenders[name]()
-            _wait(device)
-            if turn >= 0:
-                seconds[name][turn] = perf_counter() - began
-    return seconds
+        for name in (*names[first:], *names[:first]):
+            yield turn, name
 
 
 def ratio(slow: np.ndarray, fast: np.ndarray) -> float:

@@ -18,6 +18,7 @@ from cosee.batches import DeviceSplit, training_order
 from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
 from cosee.bench.shapes import ENCODERS
 from cosee.bench.timing import interleaved, ratio
+from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel
 from cosee.optimizer import make_optimizer, update
@@ -51,7 +52,12 @@ def measure_objectives(
 
     Returns:
         A row each: contender, seconds (median of a step), samples_per_second, ratio (to vanilla).
+
+    Raises:
+        InputError: there are fewer rows than a batch has.
     """
+    if len(rows.lengths) < batch_size:
+        raise InputError(f"{len(rows.lengths)} rows fill no batch of {batch_size}; take more rows or a smaller batch.")
     split = DeviceSplit(rows, device)
     order = training_order(split.lengths, batch_size, np.random.default_rng(0))
     full = [batch for batch in order if len(batch) == batch_size]

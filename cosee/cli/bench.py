@@ -1,10 +1,11 @@
 """`cosee bench`: what things cost on this machine, as ratios of what is timed side by side."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee.cli.settings import positive
+from cosee.cli.settings import positive, positive_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving = commands["serving"]
     serving.add_argument("--speedup", type=float, default=2.0, metavar="X", help="in layers (default: 2)")
     serving.add_argument("--capacity", type=positive, default=32, metavar="B", help="rows at a time (default: 32)")
-    serving.add_argument("--rate", type=float, metavar="R", help="arrivals per second (default: all at once)")
+    serving.add_argument("--rate", type=positive_number, metavar="R", help="arrivals per second (default: all at once)")
     training = commands["training"]
     training.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows per step (default: 32)")
     training.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
@@ -87,12 +88,11 @@ def _latency(args: argparse.Namespace) -> "pd.DataFrame":
     """The table of the rule `latency`, for a model with weights drawn at random."""
     import numpy as np
 
-    from cosee.bench.latency import measure, thresholds_on
+    from cosee.bench.latency import measure
     from cosee.rules import RULES
     from cosee.tables import latency
 
-    model, split = _model_and_rows(args)
-    thresholds = thresholds_on(model, split, RULES[RULE], args.targets)
+    model, split, thresholds = _model_at(args, args.targets)
     rows = np.arange(len(split))
     timings = measure(
         model, split, rows, RULES[RULE], thresholds, args.batch_sizes, args.rounds, check_every=args.check_every
@@ -104,16 +104,14 @@ def _serving(args: argparse.Namespace) -> "pd.DataFrame":
     """Medians over the rounds, one row per way of serving."""
     import numpy as np
 
-    from cosee.bench.latency import thresholds_on
     from cosee.bench.serving import measure, poisson_arrivals, servers
     from cosee.rules import RULES
 
-    model, split = _model_and_rows(args)
-    (threshold,) = thresholds_on(model, split, RULES[RULE], [args.speedup]).values()
+    model, split, thresholds = _model_at(args, [args.speedup])
     arrivals = np.zeros(len(split))
     if args.rate:
         arrivals = poisson_arrivals(len(split), args.rate, np.random.default_rng(0))
-    contenders = servers(model, RULES[RULE], threshold, args.capacity)
+    contenders = servers(model, RULES[RULE], thresholds[args.speedup], args.capacity)
     measured = measure(contenders, split, arrivals, args.rounds)
     rates = measured.pivot(index="round", columns="server", values="requests_per_second")
     medians = measured.drop(columns="round").groupby("server").median().loc[list(contenders)]
@@ -124,15 +122,13 @@ def _training(args: argparse.Namespace) -> "pd.DataFrame":
     """Both comparisons: of single steps, in ten times as many rounds, and of passes over all rows."""
     import pandas as pd
 
-    from cosee.bench.shapes import ENCODERS, drawn_lengths, random_rows
+    from cosee.bench.shapes import rows_for
     from cosee.bench.training import measure_objectives, measure_throughput, model_in_training
     from cosee.methods.cosee import Cosee
     from cosee.runs import default_device
 
     device = default_device()
-    model = model_in_training(args.encoder, Cosee(), device)
-    vocabulary = ENCODERS[args.encoder].get("vocab_size", 30_522)
-    rows = random_rows(drawn_lengths(args.lengths, args.rows), vocabulary)
+    model, rows = model_in_training(args.encoder, Cosee(), device), rows_for(args.encoder, args.lengths, args.rows)
     how = {"batch_size": args.batch_size, "precision": args.precision}
     steps = measure_objectives(model, rows, device, rounds=10 * args.rounds, **how)
     passes = measure_throughput(model, rows, device, rounds=args.rounds, **how)
@@ -145,14 +141,16 @@ def _sweep(args: argparse.Namespace) -> "pd.DataFrame":
     return measure_sweep(args.rows, rounds=args.rounds)
 
 
-def _model_and_rows(args: argparse.Namespace) -> "tuple[MultiExitModel, DeviceSplit]":
-    """A model whose rows leave all over the layers, and these rows."""
+def _model_at(
+    args: argparse.Namespace, targets: Sequence[float]
+) -> "tuple[MultiExitModel, DeviceSplit, dict[float, float]]":
+    """A model whose rows leave all over the layers, these rows, and the thresholds for target speed-ups."""
     from cosee.batches import DeviceSplit
-    from cosee.bench.latency import leaving_model
-    from cosee.bench.shapes import ENCODERS, drawn_lengths, random_rows
+    from cosee.bench.latency import leaving_model, thresholds_on
+    from cosee.bench.shapes import ENCODERS, rows_for
+    from cosee.rules import RULES
     from cosee.runs import default_device
 
-    device = default_device()
-    vocabulary = ENCODERS[args.encoder].get("vocab_size", 30_522)
-    rows = random_rows(drawn_lengths(args.lengths, args.rows), vocabulary)
-    return leaving_model(ENCODERS[args.encoder], rows, device, seed=0), DeviceSplit(rows, device)
+    device, rows = default_device(), rows_for(args.encoder, args.lengths, args.rows)
+    model = leaving_model(ENCODERS[args.encoder], rows, device, seed=0)
+    return model, DeviceSplit(rows, device), thresholds_on(model, rows, RULES[RULE], targets, device)

@@ -25,6 +25,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def positive_number(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    try:
+        value = _not_negative(text)
+    except ValueError:
+        value = 0.0
+    if value == 0:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
 def read_settings(kind: type, assignments: Iterable[tuple[str, str]], option: str) -> dict[str, Any]:
     """Settings by name, each with the type of the field of that name.
 

@@ -30,7 +30,7 @@ def rows():
 @pytest.mark.parametrize("target", TARGETS)
 def test_rows_of_a_random_model_leave_all_over_the_layers_at_the_target(model, target):
     split = DeviceSplit(rows(), CPU)
-    threshold = thresholds_on(model, split, RULE, [target])[target]
+    threshold = thresholds_on(model, rows(), RULE, [target], CPU)[target]
     scores = RULE.score(predict(model, split, 8).logits[:, :-1].astype(np.float64), None)
     layers = exit_layers(scores, threshold, RULE.harder_is)
     assert set(layers) == set(range(LAYERS))
@@ -39,7 +39,7 @@ def test_rows_of_a_random_model_leave_all_over_the_layers_at_the_target(model, t
 
 def test_every_contender_is_timed_on_every_batch_in_every_round(model):
     split = DeviceSplit(rows(), CPU)
-    thresholds = thresholds_on(model, split, RULE, TARGETS)
+    thresholds = thresholds_on(model, rows(), RULE, TARGETS, CPU)
     timings = measure(model, split, np.arange(len(LENGTHS)), RULE, thresholds, batch_sizes=(1, 8), rounds=2)
     assert not timings.duplicated(["batch_size", "contender", "target_speedup", "batch", "round"]).any()
     assert (timings["seconds"] > 0).all()

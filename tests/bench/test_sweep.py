@@ -25,10 +25,8 @@ def test_logits_grow_more_certain_with_depth():
     assert len(np.unique(logits[:, 0, 0])) > 490
 
 
-def test_a_whole_dev_split_takes_moments_and_little_memory():
-    frame = measure_sweep(rounds=1)
-    assert (frame["peak_mb"] < 500).all()
-    assert (frame["seconds"] < 10).all()  # half a second on an idle machine
+def test_a_whole_dev_split_takes_little_memory():
+    assert (measure_sweep(rounds=1)["peak_mb"] < 500).all()
 
 
 def test_torch_is_not_needed():

@@ -33,6 +33,7 @@ def test_a_measurement_is_shown_with_its_machine_and_written(line, rows, tmp_pat
     [
         ("bench", "arguments are required: what"),
         ("bench sweep --rows 0", "expected a whole number above 0, got '0'"),
+        ("bench serving --rate -5", "expected a number above 0, got '-5'"),
         ("bench latency --encoder gpt", "invalid choice: 'gpt'"),
     ],
 )
@@ -41,3 +42,16 @@ def test_wrong_arguments_are_refused(line, message, capsys):
         main(line.split())
     assert end.value.code == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("bench training --rows 5 --batch-size 32", "5 rows fill no batch of 32"),
+        ("bench latency --rows 1", "expected 2 rows or more, got 1"),
+        ("bench latency --rows 4 --targets 20", "with 12 layers it must lie between 1 and 12"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(line, message, capsys):
+    assert main(line.split()) == 2
+    assert message in capsys.readouterr().err
