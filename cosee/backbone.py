@@ -1,6 +1,7 @@
 """Adapters over transformers' own encoders: embed, one layer at a time, pool. No modelling code is copied.
 
-Stepping through `embed` and `layer` gives, bit for bit, the hidden states of the encoder's own forward pass.
+Stepping through `embed` and `layer` gives, bit for bit, the hidden states of the encoder's own forward pass;
+`cls_states` leaves out what no exit reads.
 """
 
 import json
@@ -52,6 +53,13 @@ class Backbone(nn.Module, ABC):
         """Apply layer `index` (0-based) to hidden states [B, T, H]."""
 
     @abstractmethod
+    def cls_of_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """The [CLS] state [B, H] of `layer(index, hidden, mask)`, without the feed-forward part of other tokens.
+
+        Of the last layer nobody needs more, and that part is two thirds of a layer.
+        """
+
+    @abstractmethod
     def pool(self, states: Tensor) -> Tensor:
         """The pretrained pooler (dense and tanh) on [CLS] states [..., H] -> [..., H]."""
 
@@ -69,11 +77,12 @@ class Backbone(nn.Module, ABC):
         """[CLS] states after every layer [B, M, H]; behind the `detached` layers (0-based) no gradient flows back."""
         hidden, mask = self.embed(input_ids, attention_mask, token_type_ids)
         states = []
-        for index in range(self.num_layers):
+        for index in range(self.num_layers - 1):
             hidden = self.layer(index, hidden, mask)
             states.append(hidden[:, 0])
             if index in detached:
                 hidden = hidden.detach()
+        states.append(self.cls_of_layer(self.num_layers - 1, hidden, mask))
         return torch.stack(states, dim=1)
 
     def layer_flops(self, tokens: float) -> float:
@@ -93,6 +102,12 @@ class BertBackbone(Backbone):
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Apply one BertLayer."""
         return self.encoder.encoder.layer[index](hidden, mask)
+
+    def cls_of_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """A BertLayer's attention for all tokens, the rest of it for the first."""
+        layer = self.encoder.encoder.layer[index]
+        attended, _ = layer.attention(hidden, mask)
+        return layer.feed_forward_chunk(attended[:, 0])
 
     def pool(self, states: Tensor) -> Tensor:
         """BertPooler without its selection of the first token."""
@@ -115,9 +130,19 @@ class AlbertBackbone(Backbone):
 
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Apply the group that the full model would use at this depth."""
+        return self._group(index)(hidden, mask)
+
+    def cls_of_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """A group's inner layers, and of the last one the attention for all tokens, the rest for the first."""
+        *inner, last = self._group(index).albert_layers
+        for layer in inner:
+            hidden = layer(hidden, mask)
+        attended = last.attention(hidden, mask)[0][:, 0]
+        return last.full_layer_layer_norm(last.ff_chunk(attended) + attended)
+
+    def _group(self, index: int) -> nn.Module:
         config = self.encoder.config
-        group = index * config.num_hidden_groups // config.num_hidden_layers
-        return self.encoder.encoder.albert_layer_groups[group](hidden, mask)
+        return self.encoder.encoder.albert_layer_groups[index * config.num_hidden_groups // config.num_hidden_layers]
 
     def pool(self, states: Tensor) -> Tensor:
         """ALBERT's pooler is a linear layer and its activation."""

@@ -12,13 +12,14 @@ PROBE = "the film was good and the people liked it"
 """Plain words that any English vocabulary knows."""
 
 
-def fetch_backbone(source: str, revision: str | None, target: Path) -> None:
+def fetch_backbone(source: str, revision: str | None, target: Path, dropout: float | None = None) -> None:
     """Load an encoder and its tokenizer from the hub or a local folder and save both to `target`.
 
     Args:
         source: repository on the hub, or an encoder folder.
         revision: commit on the hub; None for a local folder.
         target: folder to write; its files come last and whole, once everything is checked.
+        dropout: share of hidden states and attention weights that is dropped in training; None: the encoder's own.
 
     Raises:
         InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language.
@@ -29,7 +30,10 @@ def fetch_backbone(source: str, revision: str | None, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         partial = Path(name)
-        load_encoder(source, revision).save_pretrained(partial)
+        encoder = load_encoder(source, revision)
+        if dropout is not None:
+            encoder.config.hidden_dropout_prob = encoder.config.attention_probs_dropout_prob = dropout
+        encoder.save_pretrained(partial)
         _save_tokenizer(source, revision, partial)
         check_tokenizer(partial / "tokenizer.json", source)
         for file in FILES:

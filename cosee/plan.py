@@ -115,12 +115,14 @@ def data_label(config: Mapping[str, Any]) -> str:
 
 
 def backbone_source(config: Mapping[str, Any], backbone: str) -> dict[str, Any]:
-    """Where an encoder comes from, and how many layers it must have."""
+    """Where an encoder comes from, how many layers it must have, and the dropout it is given (None: its own)."""
     entry = config["backbones"][backbone]
+    same = {"layers": entry["layers"], "dropout": entry.get("dropout")}
     if config["backbone_dir"]:
-        return {"folder": config["backbone_dir"], "layers": entry["layers"]}
-    keys = ("repository", "revision", "layers") if entry["source"] == "hub" else ("pretraining", "layers")
-    return {key: entry[key] for key in keys}
+        return {"folder": config["backbone_dir"], **same}
+    if entry["source"] == "hub":
+        return {"repository": entry["repository"], "revision": entry["revision"], **same}
+    return {"pretraining": entry["pretraining"], "layers": entry["layers"]}
 
 
 def checkpoint_rule(config: Mapping[str, Any]) -> str:
@@ -135,7 +137,8 @@ def backbone_label(config: Mapping[str, Any], backbone: str) -> str:
     label = entry["label"]
     if config["backbone_dir"] and Path(config["backbone_dir"]).name not in (label, backbone):
         label, note = f"local encoder {Path(config['backbone_dir']).name}", ""
-    return f"{label} ({entry['layers']} layers{note})"
+    dropout = f", dropout {entry['dropout']:g}" if "dropout" in entry else ""
+    return f"{label} ({entry['layers']} layers{dropout}{note})"
 
 
 def final_runs(config: Mapping[str, Any]) -> list[Run]:

@@ -151,8 +151,8 @@ def progress_of(name: str) -> Callable[[int, int, float], None]:
 
 def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path, rule: str) -> str:
     """Identity of a run's saved state: settings, rows, encoder, code version, and how checkpoints are compared."""
-    weights = file_digest(backbone / "model.safetensors")
-    digest = hashlib.sha256(f"{run.fingerprint()} {NUMERICS_VERSION} {weights} {rule}".encode())
+    encoder = [file_digest(backbone / name) for name in ("config.json", "model.safetensors")]
+    digest = hashlib.sha256(f"{run.fingerprint()} {NUMERICS_VERSION} {encoder} {rule}".encode())
     for split in splits:
         for array in (split.ids, split.offsets, split.labels):
             digest.update(array.tobytes())

@@ -59,6 +59,32 @@ def test_stepping_through_the_layers_is_the_encoders_own_forward_bit_for_bit(fol
 
 
 @KINDS
+def test_of_the_last_layer_only_the_first_token_goes_through_the_feed_forward_part(folder):
+    backbone, batch = load_backbone(folder), padded_batch()
+    widths = []
+    kind = torch.nn.Linear
+    wide = [m for m in backbone.modules() if isinstance(m, kind) and m.out_features > max(HIDDEN, m.in_features)]
+    for linear in wide:
+        linear.register_forward_hook(lambda _, inputs, __: widths.append(inputs[0].shape[:-1].numel()))
+    backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    assert widths == [batch.input_ids.numel()] * (LAYERS - 1) + [9]
+
+
+@KINDS
+def test_leaving_that_out_changes_no_gradient(folder):
+    gradients = []
+    for whole in (False, True):
+        backbone, batch = load_backbone(folder).eval(), padded_batch()
+        if whole:
+            backbone.cls_of_layer = lambda *layer, step=backbone.layer: step(*layer)[:, 0]
+        backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids).square().sum().backward()
+        gradients.append({n: p.grad for n, p in backbone.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name])
+
+
+@KINDS
 @torch.no_grad()
 def test_the_pooler_gives_the_pooler_output(folder):
     backbone, batch = load_backbone(folder).eval(), padded_batch()
@@ -114,7 +140,7 @@ def test_albert_with_two_groups_uses_both(tiny_albert_groups):
     backbone = load_backbone(tiny_albert_groups)
     called = []
     for number, group in enumerate(backbone.encoder.encoder.albert_layer_groups):
-        group.register_forward_hook(lambda *_, number=number: called.append(number))
+        group.albert_layers[0].attention.register_forward_hook(lambda *_, number=number: called.append(number))
     batch = padded_batch()
     backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     assert called == [0, 0, 1, 1]

@@ -42,6 +42,13 @@ def test_a_local_encoder_arrives_whole_and_alone(kind, request, tmp_path):
     assert encoded.type_ids == tokenizer().encode("the film", "was good").type_ids
 
 
+@pytest.mark.parametrize(("dropout", "expected"), [(None, 0.1), (0.0, 0.0), (0.3, 0.3)])
+def test_the_encoder_is_given_the_dropout_that_is_asked_for(source, tmp_path, dropout, expected):
+    fetch_backbone(str(source), None, tmp_path / "bert", dropout)
+    layers = [module for module in load_backbone(tmp_path / "bert").modules() if isinstance(module, torch.nn.Dropout)]
+    assert {layer.p for layer in layers} == {expected}
+
+
 def test_half_precision_becomes_float32(source, tmp_path):
     file = source / "model.safetensors"
     save_file({name: value.half() for name, value in load_file(file).items()}, file, {"format": "pt"})

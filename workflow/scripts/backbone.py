@@ -14,9 +14,9 @@ with logged(snakemake.log[0]):
     source, folder = snakemake.params.source, Path(snakemake.output.config).parent
     if "folder" in source:
         inner = Path(source["folder"]) / snakemake.wildcards.backbone
-        fetch_backbone(str(inner if inner.is_dir() else source["folder"]), None, folder)
+        fetch_backbone(str(inner if inner.is_dir() else source["folder"]), None, folder, source["dropout"])
     elif "repository" in source:
-        fetch_backbone(source["repository"], source["revision"], folder)
+        fetch_backbone(source["repository"], source["revision"], folder, source["dropout"])
     else:
         from cosee.pretraining import make_backbone
 
