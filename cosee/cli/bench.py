@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from cosee.batches import DeviceSplit
     from cosee.model import MultiExitModel
 
-HELP = "measure early exit, serving, training or the sweep on this machine"
+HELP = "measure early exit, serving, training or the sweep on this machine; where a run's time went"
 EXAMPLES = (
     "cosee bench latency --encoder bert-base --lengths sst2 --rows 64 --out latency.csv",
     "cosee bench serving --encoder mini --speedup 2 --rate 200",
     "cosee bench training --encoder mini --lengths sst2 --batch-size 128 --rows 4096",
     "cosee bench sweep --rows 40430",
+    "cosee bench jobs --folder benchmarks",
 )
 RULE = "energy"
 """The exit rule that is timed; what a layer or a test costs does not depend on it much."""
@@ -32,15 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "serving": (_serving, "requests per second: run to the end, rows leaving their batch, freed rows refilled"),
         "training": (_training, "a COSEE step against a vanilla one; training against a padded, looping reference"),
         "sweep": (_sweep, "seconds and memory of an exact trade-off curve"),
+        "jobs": (_jobs, "time and memory of every rule in a finished run of the workflow"),
     }
     commands = {}
     for name, (measure, text) in measures.items():
         commands[name] = kinds.add_parser(name, help=text, description=text)
-        commands[name].set_defaults(measure=measure)
-        commands[name].add_argument(
-            "--rounds", type=positive, default=5, metavar="R", help="timings of each (default: 5)"
-        )
+        commands[name].set_defaults(measure=measure, threads=1)
         commands[name].add_argument("--out", type=Path, metavar="FILE", help="CSV file to write as well")
+        if name != "jobs":
+            commands[name].add_argument(
+                "--rounds", type=positive, default=5, metavar="R", help="timings of each (default: 5)"
+            )
     for name in ("latency", "serving", "training"):
         command = commands[name]
         command.add_argument("--encoder", default="mini", choices=("mini", "bert-base"), help="shape (default: mini)")
@@ -65,20 +68,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training = commands["training"]
     training.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows per step (default: 32)")
     training.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
-    commands["sweep"].set_defaults(threads=1)
     commands["sweep"].add_argument("--rows", type=positive, default=40_430, metavar="N", help="(default: those of QQP)")
+    commands["jobs"].add_argument(
+        "--folder", type=Path, default=Path("benchmarks"), help="benchmark files of the run (default: benchmarks)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, say on what, show."""
+    """Measure, say on what machine (but of a run that is over), show."""
     from cosee.io import write_frame
     from cosee.provenance import hardware
     from cosee.runs import prepare
 
-    prepare(args.threads)
+    here = args.what != "jobs"
+    if here:
+        prepare(args.threads)
     measured = args.measure(args)
-    machine = hardware()
-    print(machine.get("gpu") or f"{machine['processor']}, {args.threads} of {machine['cores']} cores")
+    if here:
+        machine = hardware()
+        print(machine.get("gpu") or f"{machine['processor']}, {args.threads} of {machine['cores']} cores")
     print(measured.to_string(index=False, float_format="{:.4g}".format, na_rep=""))
     if args.out:
         write_frame(args.out, measured)
@@ -139,6 +147,12 @@ def _sweep(args: argparse.Namespace) -> "pd.DataFrame":
     from cosee.bench.sweep import measure_sweep
 
     return measure_sweep(args.rows, rounds=args.rounds)
+
+
+def _jobs(args: argparse.Namespace) -> "pd.DataFrame":
+    from cosee.bench.jobs import job_shares
+
+    return job_shares(args.folder)
 
 
 def _model_at(

@@ -28,6 +28,13 @@ def test_a_measurement_is_shown_with_its_machine_and_written(line, rows, tmp_pat
     assert len(shown) == len(written) == rows
 
 
+def test_the_time_of_a_run_is_shown_by_rule(tmp_path, capsys):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "table2.tsv").write_text("s\tmax_rss\tcpu_time\n1.5\t90.0\t1.0\n")
+    assert main(["bench", "jobs", "--folder", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["tables", "1", "1.5", "1", "100", "90"]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -48,6 +55,7 @@ def test_wrong_arguments_are_refused(line, message, capsys):
     ("line", "message"),
     [
         ("bench training --rows 5 --batch-size 32", "5 rows fill no batch of 32"),
+        ("bench jobs --folder nowhere", "nowhere: no benchmark files"),
         ("bench latency --rows 1", "expected 2 rows or more, got 1"),
         ("bench latency --rows 4 --targets 20", "with 12 layers it must lie between 1 and 12"),
     ],

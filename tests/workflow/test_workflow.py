@@ -76,6 +76,14 @@ def test_a_wrong_configuration_stops_at_once_and_names_the_key(tmp_path, mistake
     assert not list(tmp_path.glob("run/results/**/*.*"))
 
 
+@pytest.mark.parametrize("part", [["--config", "preset=paper"], ["--configfile", str(preset("as-released"))]])
+def test_a_part_of_a_preset_is_not_taken_for_a_whole_one(tmp_path, part):
+    command = [*SNAKEMAKE, "all", "--dry-run", "--cores", "2", "--directory", str(tmp_path), *part]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert done.returncode == 1
+    assert "only a part is given; presets are chosen by file" in done.stdout + done.stderr
+
+
 def test_folders_without_the_files_are_named(tmp_path):
     (tmp_path / "encoder").mkdir()
     (tmp_path / "encoder/config.json").write_text("{}")

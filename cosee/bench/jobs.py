@@ -1,0 +1,32 @@
+"""Where the time of a workflow run went, from the benchmark files that Snakemake wrote beside it."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cosee.errors import InputError
+
+
+def job_shares(folder: Path) -> pd.DataFrame:
+    """What the jobs of every rule took; of jobs that ran more than once, the last time.
+
+    Args:
+        folder: `benchmarks/` of a run, with a folder per rule and a file per job.
+
+    Returns:
+        A row per rule, the longest first: rule, jobs, seconds (by the clock, summed over jobs), cpu_seconds, share (of
+        all seconds, in percent), peak_mb (largest resident memory of a job).
+
+    Raises:
+        InputError: there are no benchmark files.
+    """
+    files = sorted(folder.glob("*/**/*.tsv"))
+    if not files:
+        raise InputError(f"{folder}: no benchmark files; expected the folder benchmarks/ of a run.")
+    jobs = pd.concat([pd.read_csv(file, sep="\t", na_values="-").tail(1) for file in files])
+    jobs["rule"] = [file.relative_to(folder).parts[0] for file in files]
+    rules = jobs.groupby("rule").agg(
+        jobs=("s", "size"), seconds=("s", "sum"), cpu_seconds=("cpu_time", "sum"), peak_mb=("max_rss", "max")
+    )
+    rules.insert(3, "share", 100 * rules["seconds"] / rules["seconds"].sum())
+    return rules.sort_values("seconds", ascending=False).reset_index()
