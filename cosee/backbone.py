@@ -1,7 +1,8 @@
 """Adapters over transformers' own encoders: embed, one layer at a time, pool. No modelling code is copied.
 
-Stepping through `embed` and `layer` gives, bit for bit, the hidden states of the encoder's own forward pass;
-`cls_states` leaves out what no exit reads.
+Stepping through `embed` and `layer` gives, bit for bit, the hidden states of the encoder's own forward pass; `states`
+leaves out what no exit reads. An exit reads one state of a layer: that of [CLS], or the mean over all tokens, where the
+encoder's configuration has `exit_state: mean`, for encoders that were trained for mean pooling.
 """
 
 import json
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 """What a backbone folder must hold."""
 
+EXIT_STATES = ("cls", "mean")
+"""What an exit may read: the state of [CLS], or the mean of the states of all tokens."""
+
 
 class Backbone(nn.Module, ABC):
     """An encoder as early exiting sees it; subclasses say where each architecture keeps its layers."""
@@ -34,6 +38,9 @@ class Backbone(nn.Module, ABC):
         if depth is not None and not 1 <= depth <= full:
             raise InputError(f"depth: {depth} layers asked of an encoder that has {full}; expected 1 to {full}.")
         self.encoder = encoder
+        self.exit_state = getattr(encoder.config, "exit_state", "cls")
+        if self.exit_state not in EXIT_STATES:
+            raise InputError(f"exit_state: {self.exit_state!r} is unknown; expected {' or '.join(EXIT_STATES)}.")
         self.num_layers = depth or full
         self.hidden_size: int = encoder.config.hidden_size
 
@@ -56,33 +63,46 @@ class Backbone(nn.Module, ABC):
     def cls_of_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """The [CLS] state [B, H] of `layer(index, hidden, mask)`, without the feed-forward part of other tokens.
 
-        Of the last layer nobody needs more, and that part is two thirds of a layer.
+        Of the last layer no exit may need more, and that part is two thirds of a layer.
         """
+
+    def state(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """The state [B, H] that an exit reads, of hidden states [B, T, H] and the mask [B, 1, 1, T] of `embed`."""
+        if self.exit_state == "cls":
+            return hidden[:, 0]
+        if mask is None:
+            return hidden.mean(dim=1)
+        weights = mask[:, 0, 0, :, None].to(hidden.dtype)
+        return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
 
     @abstractmethod
     def pool(self, states: Tensor) -> Tensor:
-        """The pretrained pooler (dense and tanh) on [CLS] states [..., H] -> [..., H]."""
+        """The pretrained pooler (dense and tanh) on states [..., H] -> [..., H]."""
 
     @abstractmethod
     def pooler_parameters(self) -> tuple[Tensor, Tensor]:
         """Weight [H, H] and bias [H] of the pooler."""
 
-    def cls_states(
+    def states(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None,
         token_type_ids: Tensor,
         detached: Collection[int] = (),
     ) -> Tensor:
-        """[CLS] states after every layer [B, M, H]; behind the `detached` layers (0-based) no gradient flows back."""
+        """What exits read after every layer [B, M, H]; behind the layers `detached` (0-based) no gradient flows."""
         hidden, mask = self.embed(input_ids, attention_mask, token_type_ids)
         states = []
         for index in range(self.num_layers - 1):
             hidden = self.layer(index, hidden, mask)
-            states.append(hidden[:, 0])
+            states.append(self.state(hidden, mask))
             if index in detached:
                 hidden = hidden.detach()
-        states.append(self.cls_of_layer(self.num_layers - 1, hidden, mask))
+        last = self.num_layers - 1
+        whole = self.exit_state == "mean"
+        states.append(
+            self.state(self.layer(last, hidden, mask), mask) if whole else self.cls_of_layer(last, hidden, mask)
+        )
         return torch.stack(states, dim=1)
 
     def layer_flops(self, tokens: float) -> float:

@@ -12,7 +12,9 @@ PROBE = "the film was good and the people liked it"
 """Plain words that any English vocabulary knows."""
 
 
-def fetch_backbone(source: str, revision: str | None, target: Path, dropout: float | None = None) -> None:
+def fetch_backbone(
+    source: str, revision: str | None, target: Path, dropout: float | None = None, exit_state: str | None = None
+) -> None:
     """Load an encoder and its tokenizer from the hub or a local folder and save both to `target`.
 
     Args:
@@ -20,6 +22,7 @@ def fetch_backbone(source: str, revision: str | None, target: Path, dropout: flo
         revision: commit on the hub; None for a local folder.
         target: folder to write; its files come last and whole, once everything is checked.
         dropout: share of hidden states and attention weights that is dropped in training; None: the encoder's own.
+        exit_state: what exits read, one of `cosee.backbone.EXIT_STATES`; None: as the encoder says, or "cls".
 
     Raises:
         InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language.
@@ -33,6 +36,8 @@ def fetch_backbone(source: str, revision: str | None, target: Path, dropout: flo
         encoder = load_encoder(source, revision)
         if dropout is not None:
             encoder.config.hidden_dropout_prob = encoder.config.attention_probs_dropout_prob = dropout
+        if exit_state is not None:
+            encoder.config.exit_state = exit_state
         encoder.save_pretrained(partial)
         _save_tokenizer(source, revision, partial)
         check_tokenizer(partial / "tokenizer.json", source)

@@ -1,4 +1,7 @@
-"""What sits on the exits: modules that turn [CLS] states into logits, and into scores where they learn any."""
+"""What sits on the exits: modules that turn states into logits, and into scores where they learn any.
+
+The state of a row is what the backbone lets exits read: that of [CLS], or the mean over tokens.
+"""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -37,7 +40,7 @@ class Exits(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
-        """All exits at once: [CLS] states [B, M, H] -> logits [B, M, C] and perhaps scores [B, M]."""
+        """All exits at once: states [B, M, H] -> logits [B, M, C] and perhaps scores [B, M]."""
 
     @abstractmethod
     def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
@@ -45,7 +48,7 @@ class Exits(nn.Module, ABC):
 
         Args:
             index: which exit, 0-based; they are visited in order.
-            state: its [CLS] state [B, H].
+            state: its state [B, H].
             backbone: the encoder, for its pooler.
             memory: what the exit before gave back, with rows first [B, ...]; None at the first exit.
 

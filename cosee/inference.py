@@ -56,7 +56,7 @@ def early_exit(
     for layer in range(model.num_exits):
         on_layer(layer, len(rows))
         hidden = model.backbone.layer(layer, hidden, mask)
-        here, memory = model.exits.at(layer, hidden[:, 0], model.backbone, memory)
+        here, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
         untested.append(here)
         if len(untested) < check_every and layer < model.num_exits - 1:
             continue
@@ -86,8 +86,10 @@ def last_exit(model: MultiExitModel, batch: Batch) -> Tensor:
     for layer in range(model.backbone.num_layers):
         hidden = model.backbone.layer(layer, hidden, mask)
         if model.exits.look_back and layer < model.num_exits - 1:
-            _, memory = model.exits.at(layer, hidden[:, 0], model.backbone, memory)
-    return model.exits.at(model.num_exits - 1, hidden[:, 0], model.backbone, memory)[0].logits.float()
+            _, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
+    return model.exits.at(model.num_exits - 1, model.backbone.state(hidden, mask), model.backbone, memory)[
+        0
+    ].logits.float()
 
 
 def check_online(rule: Rule) -> None:

@@ -17,7 +17,7 @@ class MultiExitModel(nn.Module):
 
     Attributes:
         backbone: the encoder adapter.
-        exits: module that turns [CLS] states into logits.
+        exits: module that turns states into logits.
         exit_depths: 1-based depth of every exit, ascending; the last one is the depth of the backbone.
     """
 
@@ -47,8 +47,8 @@ class MultiExitModel(nn.Module):
         return self.exits(self.states(batch, detached), self.backbone)
 
     def states(self, batch: Batch, detached: Collection[int] = ()) -> Tensor:
-        """[CLS] states below every exit [B, M, H]."""
-        states = self.backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids, detached)
+        """The state that every exit reads [B, M, H]: of [CLS], or the mean over tokens."""
+        states = self.backbone.states(batch.input_ids, batch.attention_mask, batch.token_type_ids, detached)
         if self.num_exits < self.backbone.num_layers:
             states = torch.stack([states[:, depth - 1] for depth in self.exit_depths], dim=1)
         return states

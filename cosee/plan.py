@@ -115,9 +115,9 @@ def data_label(config: Mapping[str, Any]) -> str:
 
 
 def backbone_source(config: Mapping[str, Any], backbone: str) -> dict[str, Any]:
-    """Where an encoder comes from, how many layers it must have, and the dropout it is given (None: its own)."""
+    """Where an encoder comes from, how many layers it must have, and in what it is to be changed."""
     entry = config["backbones"][backbone]
-    same = {"layers": entry["layers"], "dropout": entry.get("dropout")}
+    same = {key: entry[key] for key in ("layers", "dropout", "exit_state") if key in entry}
     if config["backbone_dir"]:
         return {"folder": config["backbone_dir"], **same}
     if entry["source"] == "hub":
@@ -137,8 +137,10 @@ def backbone_label(config: Mapping[str, Any], backbone: str) -> str:
     label = entry["label"]
     if config["backbone_dir"] and Path(config["backbone_dir"]).name not in (label, backbone):
         label, note = f"local encoder {Path(config['backbone_dir']).name}", ""
-    dropout = f", dropout {entry['dropout']:g}" if "dropout" in entry else ""
-    return f"{label} ({entry['layers']} layers{dropout}{note})"
+    said = [f"{entry['layers']} layers"]
+    said += [f"dropout {entry['dropout']:g}"] if "dropout" in entry else []
+    said += ["exits read the mean over tokens"] if entry.get("exit_state") == "mean" else []
+    return f"{label} ({', '.join(said)}{note})"
 
 
 def final_runs(config: Mapping[str, Any]) -> list[Run]:

@@ -49,10 +49,10 @@ class Schedule:
     def __post_init__(self) -> None:
         for stage in range(len(self.stages)):
             begin, end = self.bounds(stage)
-            if begin == end:
+            if begin >= end:
                 raise InputError(
                     f"training: stage {stage + 1} of {len(self.stages)} gets none of the {self.total_steps} steps; "
-                    "train for more epochs."
+                    "train for more epochs, or give it a larger share."
                 )
 
     @property

@@ -24,6 +24,7 @@ from cosee.methods.base import Objective
 from cosee.model import MultiExitModel
 from cosee.optimizer import make_optimizer, update
 from cosee.prediction import Predicted, predict
+from cosee.ranges import Count, NotNegative, Positive, Share, check_ranges
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import derive, numpy_generator
 from cosee.state import read_state, save_state
@@ -42,34 +43,35 @@ class TrainingSettings:
         warmup: share of the steps with a linearly rising rate; the rate then falls linearly to 0.
         weight_decay: on all weights but biases and those of norms.
         clip: largest gradient norm.
-        accumulation: forward passes per optimizer step.
+        accumulation: forward passes per optimizer step, of equal size.
         precision: "fp32", or "bf16" for autocast.
         checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
         eval_batch_size: rows per batch where nothing is learnt.
         save_minutes: time between two saves of the state from which a killed run goes on.
 
     Raises:
-        InputError: a setting is out of its range.
+        InputError: a setting is out of its range, or accumulation does not divide the batch size.
     """
 
-    learning_rate: float
-    batch_size: int
-    epochs: int
-    warmup: float = 0.0
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    accumulation: int = 1
+    learning_rate: Positive
+    batch_size: Count
+    epochs: Count
+    warmup: Share = 0.0
+    weight_decay: NotNegative = 0.0
+    clip: Positive = 1.0
+    accumulation: Count = 1
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint: Literal["best", "last"] = "best"
-    eval_batch_size: int = 64
-    save_minutes: float = 5.0
+    eval_batch_size: Count = 64
+    save_minutes: NotNegative = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "batch_size", "epochs", "clip", "accumulation", "eval_batch_size"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"training: {name} must be above 0, got {getattr(self, name)}.")
-        if not 0 <= self.warmup <= 1:
-            raise InputError(f"training: warmup is a share of the steps, from 0 to 1, got {self.warmup}.")
+        check_ranges(TrainingSettings, vars(self), "training")
+        if self.batch_size % self.accumulation:
+            raise InputError(
+                f"training: {self.batch_size} rows cannot be cut into {self.accumulation} passes of equal size; "
+                "choose an accumulation that divides batch_size."
+            )
 
 
 @dataclass
@@ -120,7 +122,7 @@ def train(
     Raises:
         InputError: the loss is not a finite number (names the step and the rows of its batch), or the logits are not.
     """
-    micro_batch = -(-settings.batch_size // settings.accumulation)
+    micro_batch = settings.batch_size // settings.accumulation
     schedule = Schedule(-(-len(fit) // micro_batch), settings.epochs, settings.accumulation, stages)
     goal = objective(schedule)
 

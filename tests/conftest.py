@@ -36,6 +36,14 @@ def tiny_albert(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_bert_mean(tmp_path_factory):
+    """Folder of a tiny BERT whose exits read the mean over all tokens."""
+    from tiny import write_backbone
+
+    return write_backbone(tmp_path_factory.mktemp("backbones") / "bert-mean", "bert", exit_state="mean")
+
+
+@pytest.fixture(scope="session")
 def tiny_albert_groups(tmp_path_factory):
     """Folder of a tiny ALBERT with two groups of layers."""
     from tiny import write_backbone

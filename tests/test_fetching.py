@@ -49,6 +49,13 @@ def test_the_encoder_is_given_the_dropout_that_is_asked_for(source, tmp_path, dr
     assert {layer.p for layer in layers} == {expected}
 
 
+def test_what_exits_read_is_said_to_the_encoder(source, tmp_path):
+    fetch_backbone(str(source), None, tmp_path / "bert", exit_state="mean")
+    assert load_backbone(tmp_path / "bert").exit_state == "mean"
+    fetch_backbone(str(tmp_path / "bert"), None, tmp_path / "again")
+    assert load_backbone(tmp_path / "again").exit_state == "mean"
+
+
 def test_half_precision_becomes_float32(source, tmp_path):
     file = source / "model.safetensors"
     save_file({name: value.half() for name, value in load_file(file).items()}, file, {"format": "pt"})

@@ -20,7 +20,7 @@ from cosee.rules import RULES
 ROWS = 12
 
 
-@pytest.fixture(scope="module", params=["tiny_bert", "tiny_albert", "tiny_albert_groups"])
+@pytest.fixture(scope="module", params=["tiny_bert", "tiny_albert", "tiny_albert_groups", "tiny_bert_mean"])
 def model(request):
     """A multi-exit model in eval mode whose heads are far from zero, so that exits differ."""
     backbone = load_backbone(request.getfixturevalue(request.param))

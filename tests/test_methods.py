@@ -164,7 +164,7 @@ def test_finetune_of_some_layers_is_a_shorter_model(tiny_bert):
     assert (model.backbone.num_layers, model.exit_depths, model.num_exits) == (2, (2,), 1)
     batch = DeviceSplit(token_split(5), CPU).batch(np.arange(5))
     full = Finetune().build(str(tiny_bert), 2, 0).eval()
-    states = full.backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    states = full.backbone.states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     torch.testing.assert_close(model.eval()(batch), full.exits(states[:, 1:2], full.backbone).logits)
 
 

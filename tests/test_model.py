@@ -26,7 +26,7 @@ def batch():
 def test_every_exit_is_a_linear_head_on_the_shared_pooler(tiny_bert, batch, num_classes):
     model = make_model(tiny_bert, num_classes)
     logits = model(batch)
-    states = model.backbone.cls_states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    states = model.backbone.states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     assert logits.shape == (9, LAYERS, num_classes)
     for m in range(LAYERS):
         pooled = torch.tanh(model.backbone.encoder.pooler.dense(states[:, m]))

@@ -26,14 +26,15 @@ def test_every_final_run_is_trained_once(config):
     assert len(runs) == expected
 
 
-def test_dropout_of_an_encoder_is_part_of_its_source_and_of_its_name():
+def test_changes_of_an_encoder_are_part_of_its_source_and_of_its_name():
     preset, override = read("glue-small"), read("glue-small-cpu")
-    assert plan.backbone_source(preset, "minilm")["dropout"] is None
+    assert plan.backbone_source(preset, "minilm").get("dropout") is None
     assert "dropout" not in plan.backbone_label(preset, "minilm")
     preset["backbones"]["minilm"] |= override["backbones"]["minilm"]
-    assert plan.backbone_source(preset, "minilm")["dropout"] == 0
+    source = plan.backbone_source(preset, "minilm")
+    assert source["dropout"] == 0 and source["exit_state"] == "mean"
     assert plan.backbone_source(preset | {"backbone_dir": "encoders"}, "minilm")["dropout"] == 0
-    assert "6 layers, dropout 0;" in plan.backbone_label(preset, "minilm")
+    assert "6 layers, dropout 0, exits read the mean over tokens;" in plan.backbone_label(preset, "minilm")
 
 
 def test_vanilla_is_cosee_with_both_parts_off(config):

@@ -46,7 +46,7 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def write_backbone(folder: Path, kind: str, seed: int = 0, **changes: int) -> Path:
+def write_backbone(folder: Path, kind: str, seed: int = 0, **changes: int | str) -> Path:
     """Write an encoder folder (config.json, model.safetensors, tokenizer.json) with weights drawn from `seed`."""
     config, model = (BertConfig, BertModel) if kind == "bert" else (AlbertConfig, AlbertModel)
     settings = CONFIG | ({"embedding_size": 8} if kind == "albert" else {}) | changes

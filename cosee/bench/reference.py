@@ -43,7 +43,7 @@ def exits_one_by_one(model: MultiExitModel, batch: Batch) -> list[Tensor]:
     logits, memory = [], None
     for index in range(model.num_exits):
         hidden = model.backbone.layer(index, hidden, mask)
-        outputs, memory = model.exits.at(index, hidden[:, 0], model.backbone, memory)
+        outputs, memory = model.exits.at(index, model.backbone.state(hidden, mask), model.backbone, memory)
         logits.append(outputs.logits)
     return logits
 

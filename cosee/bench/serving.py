@@ -104,7 +104,7 @@ def refilled(
             hidden, mask = states[slot[rows], :width], _mask(lengths[rows], width, split.device)
         hidden = model.backbone.layer(layer, hidden, mask)
         memory = torch.stack([memories[row] for row in rows]) if layer and memories else None
-        here, memory = model.exits.at(layer, hidden[:, 0], model.backbone, memory)
+        here, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
         done = record.test(rows, layer, [here], threshold)[:, 0] | (layer == num_layers - 1)
         leaving, stay = rows[done], np.flatnonzero(~done)
         exits[leaving], latencies[leaving] = layer, perf_counter() - began - arrivals[leaving]

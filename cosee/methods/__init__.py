@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from cosee.errors import InputError
+from cosee.ranges import check_ranges
 
 if TYPE_CHECKING:  # the names of methods are also needed where torch is not
     from cosee.methods.base import Method
@@ -48,7 +49,7 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
     """The method `name` with the given hyper-parameters.
 
     Raises:
-        InputError: no such method, it has no such hyper-parameter, or a value is none of those that there are.
+        InputError: no such method, it has no such hyper-parameter, or a value is out of its range.
     """
     if name not in METHODS:
         raise InputError(f"method: {name!r} is unknown; expected one of {', '.join(METHODS)}.")
@@ -63,6 +64,5 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
         choices = get_args(kind) if get_origin(kind) is Literal else ()
         if choices and key in settings and settings[key] not in choices:
             raise InputError(f"method {name}: {key} must be {' or '.join(choices)}, got {settings[key]!r}.")
-    if not 0 <= settings.get("dropout", 0) < 1:
-        raise InputError(f"method {name}: dropout must lie from 0 to below 1, got {settings['dropout']}.")
+    check_ranges(method, settings, f"method {name}")
     return method(**settings)

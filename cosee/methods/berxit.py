@@ -17,6 +17,7 @@ from cosee.heads import Outputs, PooledExits, fresh_heads, linear_flops
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
 from cosee.model import MultiExitModel
+from cosee.ranges import PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 
@@ -31,7 +32,7 @@ class Berxit(Method):
     """
 
     lte: bool = False
-    dropout: float = 0.1
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer, and the estimator if there is one."""

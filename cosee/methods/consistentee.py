@@ -18,13 +18,13 @@ from torch.nn import functional as F
 
 from cosee.backbone import Backbone, load_backbone
 from cosee.batches import Batch, DeviceSplit
-from cosee.errors import InputError
 from cosee.heads import LinearExits, Outputs, fresh_heads, linear_flops
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
 from cosee.methods.pabee import DepthWeightedCrossEntropy
 from cosee.model import MultiExitModel
 from cosee.prediction import predict
+from cosee.ranges import Between, Count, NotNegative, PartialShare, Positive, Several
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator
 
@@ -38,7 +38,8 @@ class ConsistentEE(Method):
 
     Attributes:
         alpha: price of a layer in the reward, in nats, for the easiest samples; the larger, the earlier they leave.
-        num_rollouts: K, sampled exits per sample and step; each is compared with the mean of the others.
+        num_rollouts: K, sampled exits per sample and step; each is compared with the mean of the others. One forward pass
+            gives the reward of every exit, so that they cost next to nothing; the released code pays a pass for each.
         entropy: weight of a bonus for the entropy of the exit distribution, against policies that are sure too soon.
         width: hidden units of a policy network.
         policy_share: share of the run's steps in which the policy networks learn alone.
@@ -46,24 +47,17 @@ class ConsistentEE(Method):
         policy_rate: factor on the learning rate while the policy networks learn alone.
         joint_rate: factor on the learning rate while everything learns together.
         dropout: on the pooled state before each head.
-
-    Raises:
-        InputError: a single rollout, which has nothing to be compared with.
     """
 
-    alpha: float = 0.05
-    num_rollouts: int = 8
-    entropy: float = 0.0
-    width: int = 32
-    policy_share: float = 2 / 9
-    joint_share: float = 2 / 9
-    policy_rate: float = 30.0
-    joint_rate: float = 3.0
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.num_rollouts < 2:
-            raise InputError(f"method consistentee: num_rollouts is {self.num_rollouts}; expected 2 or more.")
+    alpha: NotNegative = 0.05
+    num_rollouts: Several = 256
+    entropy: NotNegative = 0.0
+    width: Count = 32
+    policy_share: Between = 2 / 9
+    joint_share: Between = 2 / 9
+    policy_rate: Positive = 30.0
+    joint_rate: Positive = 3.0
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head and a policy network after every layer."""

@@ -16,6 +16,7 @@ from cosee.calibration import signal_calibration_loss
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel
+from cosee.ranges import Count, NotNegative, PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 from cosee.signals import SIGNALS
@@ -37,12 +38,12 @@ class Cosee(Method):
     """
 
     signal: str = "energy"
-    alpha: float = 0.1
-    beta0: float = 1.0
-    margin: float = 0.3
-    num_thresholds: int = 5
+    alpha: NotNegative = 0.1
+    beta0: NotNegative = 1.0
+    margin: NotNegative = 0.3
+    num_thresholds: Count = 5
     osc_average: Literal["present", "all"] = "present"
-    dropout: float = 0.1
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""

@@ -17,6 +17,7 @@ from cosee.heads import PooledExits, SplitExits
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
 from cosee.model import MultiExitModel
+from cosee.ranges import Between, PartialShare
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator
 
@@ -34,9 +35,9 @@ class Deebert(Method):
         dropout: on the pooled state before each head.
     """
 
-    first_share: float = 0.5
+    first_share: Between = 0.5
     pooler: Literal["own", "shared"] = "own"
-    dropout: float = 0.1
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer."""

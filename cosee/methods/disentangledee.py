@@ -8,7 +8,7 @@ its logits are the cosines between them and the standardised pooled state.
 The paper's abstract says no more than "an adapter method" and "non-parametric simplex ETF classifier"; everything else
 follows the code that its authors released (Jikai0Wang/DREE), with these differences:
 
-- An adapter works on the [CLS] state that a layer gives. There it works beside the layer's feed-forward network, on all
+- An adapter works on the state that a layer gives. There it works beside the layer's feed-forward network, on all
   tokens, and its sum has a layer norm of its own; in ALBERT all layers share it (bottleneck 256), here none do.
 - The tight frames are buffers. There they are not saved with the weights but drawn anew with every model.
 - Both stages share the steps of the run. There they have 5 + 1 epochs (BERT, SST-2) and 20 + 5 (ALBERT, MRPC), and the
@@ -31,6 +31,7 @@ from cosee.heads import HEAD_STD, Exits, Outputs, linear_flops
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
 from cosee.model import MultiExitModel
+from cosee.ranges import Between, Count, PartialShare, Positive
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator
 
@@ -47,11 +48,11 @@ class DisentangledEE(Method):
         dropout: on the pooled state.
     """
 
-    first_share: float = 0.8
-    rate: float = 33.0
-    bottleneck: int = 128
-    scale: float = 8.0
-    dropout: float = 0.1
+    first_share: Between = 0.8
+    rate: Positive = 33.0
+    bottleneck: Count = 128
+    scale: Positive = 8.0
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an adapter at every internal exit and a tight frame at every exit."""
@@ -104,7 +105,7 @@ class EtfExit(nn.Module):
         self.register_buffer("class_vectors", class_vectors)
 
     def forward(self, state: Tensor, backbone: Backbone) -> Tensor:
-        """[CLS] state [B, H] -> logits [B, C]."""
+        """State [B, H] -> logits [B, C]."""
         if self.adapter is not None:
             state = state + self.scale * self.adapter(state)
         features = self.norm(self.dropout(backbone.pool(state)))

@@ -11,6 +11,7 @@ from cosee.batches import Batch
 from cosee.heads import LinearExits
 from cosee.methods.base import Method, Objective
 from cosee.model import MultiExitModel
+from cosee.ranges import PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 
@@ -20,7 +21,7 @@ class Finetune(Method):
     """Fine-tune the first `depth` layers (None: all) with one classifier on top of the last."""
 
     depth: int | None = None
-    dropout: float = 0.1
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A truncated backbone with a single exit."""

@@ -20,6 +20,7 @@ from cosee.batches import Batch
 from cosee.losses import exit_cross_entropies, mutual_distillation
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel
+from cosee.ranges import NotNegative, PartialShare, Positive
 from cosee.schedule import Schedule
 
 
@@ -33,9 +34,9 @@ class GamlBert(Method):
         dropout: on the pooled state before each head.
     """
 
-    distillation: float = 1.0
-    temperature: float = 3.0
-    dropout: float = 0.1
+    distillation: NotNegative = 1.0
+    temperature: Positive = 3.0
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""

@@ -22,6 +22,7 @@ from cosee.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
 from cosee.model import MultiExitModel
+from cosee.ranges import Number, PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import numpy_generator, torch_generator
 
@@ -37,9 +38,9 @@ class Gpfee(Method):
         dropout: on the states before the classifier, drawn for every exit anew.
     """
 
-    frozen_layers: int = 2
+    frozen_layers: Number = 2
     pooler: Literal["random", "copy"] = "random"
-    dropout: float = 0.1
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a past-future exit after every layer."""
@@ -96,7 +97,7 @@ class PastFutureExits(Exits):
         self.dropout = nn.Dropout(method.dropout)
 
     def pool(self, states: Tensor) -> Tensor:
-        """Pooled states [B, M, H] of [CLS] states [B, M, H]."""
+        """Pooled states [B, M, H] of states [B, M, H]."""
         return (torch.einsum("bmh,mkh->bmk", states, self.pooler_weight) + self.pooler_bias).tanh()
 
     def imitate(self, pooled: Tensor) -> Tensor:

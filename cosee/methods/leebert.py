@@ -33,6 +33,7 @@ from cosee.batches import Batch, DeviceSplit
 from cosee.losses import exit_cross_entropies, mutual_distillation
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel
+from cosee.ranges import NotNegative, PartialShare, Positive
 from cosee.schedule import Schedule
 
 
@@ -46,9 +47,9 @@ class LeeBert(Method):
         dropout: on the pooled state before each head.
     """
 
-    reach: float = 1.0
-    temperature: float = 3.0
-    dropout: float = 0.1
+    reach: NotNegative = 1.0
+    temperature: Positive = 3.0
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""

@@ -13,6 +13,7 @@ from cosee.batches import Batch
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel
+from cosee.ranges import PartialShare
 from cosee.schedule import Schedule
 
 
@@ -24,7 +25,7 @@ class Pabee(Method):
         dropout: on the pooled state before each head.
     """
 
-    dropout: float = 0.1
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""

@@ -21,6 +21,7 @@ from cosee.heads import Outputs
 from cosee.methods.base import Method
 from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head
 from cosee.model import MultiExitModel
+from cosee.ranges import Between, NotNegative, Number, PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 
@@ -39,12 +40,12 @@ class Palbert(Method):
         dropout: on the pooled state before both heads.
     """
 
-    beta: float = 0.5
-    lambda_p: float = 0.1
+    beta: NotNegative = 0.5
+    lambda_p: Between = 0.1
     kl: Literal["paper", "code"] = "paper"
     last_takes_rest: bool = True
-    hidden_layers: int = 3
-    dropout: float = 0.1
+    hidden_layers: Number = 3
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one classifier and one halting MLP for all layers."""

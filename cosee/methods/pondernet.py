@@ -22,6 +22,7 @@ from cosee.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
 from cosee.model import MultiExitModel
+from cosee.ranges import Between, NotNegative, PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 
@@ -37,9 +38,9 @@ class PonderNet(Method):
         dropout: on the pooled state before both heads.
     """
 
-    beta: float = 0.5
-    lambda_p: float = 0.1
-    dropout: float = 0.1
+    beta: NotNegative = 0.5
+    lambda_p: Between = 0.1
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one linear classifier and one linear halting head for all layers."""

@@ -8,7 +8,6 @@ from test_methods import NoWaiting, batch_of, random_labels, random_logits
 from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
 from tiny import HIDDEN, LAYERS
 
-from cosee.errors import InputError
 from cosee.exits import exit_layers
 from cosee.inference import early_exit
 from cosee.methods.consistentee import (
@@ -252,11 +251,6 @@ def test_rollouts_are_fresh_every_step_and_the_same_for_the_same_seed():
     assert sampled(0, [8]) == first[2:3]  # a step's draw does not depend on the steps before it
 
 
-def test_a_single_rollout_is_refused():
-    with pytest.raises(InputError, match=r"num_rollouts is 1; expected 2 or more\.$"):
-        ConsistentEE(num_rollouts=1)
-
-
 # --- the exits --------------------------------------------------------------------------------------------------------
 
 
@@ -373,7 +367,7 @@ def test_a_run_killed_in_any_stage_goes_on_as_if_it_had_not_been(saves, uninterr
 def test_golden_losses(tiny_bert, tmp_path):
     without_dropout = spying(lambda model, *_: model.eval())  # which differs between builds of torch
     history = run(tiny_bert, METHOD, tmp_path / "state", wrap=without_dropout)[1]
-    expected = [0.690782, 0.672981, 0.709201, 0.790511, 0.689309, 0.703874, -0.019184, -0.014427, 0.692351, 0.694131]
+    expected = [0.690782, 0.672981, 0.709201, 0.790511, 0.689309, 0.703874, -0.017575, -0.013470, 0.707401, 0.688296]
     np.testing.assert_allclose(history["loss"], expected, rtol=1e-3, atol=1e-4)
 
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     source, folder = snakemake.params.source, Path(snakemake.output.config).parent
+    changes = {key: source.get(key) for key in ("dropout", "exit_state")}
     if "folder" in source:
         inner = Path(source["folder"]) / snakemake.wildcards.backbone
-        fetch_backbone(str(inner if inner.is_dir() else source["folder"]), None, folder, source["dropout"])
+        fetch_backbone(str(inner if inner.is_dir() else source["folder"]), None, folder, **changes)
     elif "repository" in source:
-        fetch_backbone(source["repository"], source["revision"], folder, source["dropout"])
+        fetch_backbone(source["repository"], source["revision"], folder, **changes)
     else:
         from cosee.pretraining import make_backbone
 

@@ -1,0 +1,47 @@
+"""Ranges of numbers, said where a setting is declared: `dropout: Share = 0.1`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from cosee.errors import InputError
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number must be, in words and as a test."""
+
+    words: str
+    holds: Callable[[float], bool]
+
+
+def _whole(value: float) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+Positive = Annotated[float, Range("above 0", lambda value: value > 0)]
+NotNegative = Annotated[float, Range("0 or more", lambda value: value >= 0)]
+Share = Annotated[float, Range("from 0 to 1", lambda value: 0 <= value <= 1)]
+PartialShare = Annotated[float, Range("from 0 to below 1", lambda value: 0 <= value < 1)]
+Between = Annotated[float, Range("above 0 and below 1", lambda value: 0 < value < 1)]
+Count = Annotated[int, Range("a whole number above 0", lambda value: _whole(value) and value > 0)]
+Several = Annotated[int, Range("a whole number above 1", lambda value: _whole(value) and value > 1)]
+Number = Annotated[int, Range("a whole number, not negative", lambda value: _whole(value) and value >= 0)]
+
+
+def check_ranges(kind: type, settings: Mapping[str, Any], where: str) -> None:
+    """Check settings against the ranges that the fields of a dataclass declare.
+
+    Args:
+        kind: the dataclass.
+        settings: values by name of the field; others than numbers are left alone.
+        where: what the settings are of, for errors.
+
+    Raises:
+        InputError: a number lies outside its range.
+    """
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        limits = get_args(hint)[1] if get_origin(hint) is Annotated else None
+        value = settings.get(name)
+        if limits is not None and isinstance(value, int | float) and not limits.holds(value):
+            raise InputError(f"{where}: {name} must be {limits.words}, got {value}.")

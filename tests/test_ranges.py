@@ -1,0 +1,77 @@
+"""Ranges of settings: what they allow, and that methods and training ask them."""
+
+from dataclasses import dataclass
+from typing import get_type_hints
+
+import pytest
+
+from cosee import ranges
+from cosee.errors import InputError
+from cosee.methods import METHODS, make_method
+from cosee.ranges import check_ranges
+from cosee.training import TrainingSettings
+
+TRAINING = {"learning_rate": 1e-3, "batch_size": 8, "epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("Positive", [1e-9, 2], [0, -1.0]),
+        ("NotNegative", [0, 0.5], [-1e-9]),
+        ("Share", [0, 1, 0.5], [-0.1, 1.1]),
+        ("PartialShare", [0, 0.99], [1, -0.1]),
+        ("Between", [0.01, 0.99], [0, 1]),
+        ("Count", [1, 7], [0, -1, 2.0, True]),
+        ("Several", [2], [1, 2.5]),
+        ("Number", [0, 3], [-1, 1.0]),
+    ],
+)
+def test_a_range_allows_what_its_words_say(name, inside, outside):
+    @dataclass
+    class Settings:
+        value: getattr(ranges, name)
+
+    for value in inside:
+        check_ranges(Settings, {"value": value}, "here")
+    for value in outside:
+        with pytest.raises(InputError, match=rf"^here: value must be .+, got {value}\.$"):
+            check_ranges(Settings, {"value": value}, "here")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_number_of_a_method_has_a_range(name):
+    plain = {key for key, hint in get_type_hints(METHODS[name], include_extras=True).items() if hint in (int, float)}
+    assert not plain
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "sentence"),
+    [
+        ("cosee", {"num_thresholds": 0}, "method cosee: num_thresholds must be a whole number above 0, got 0."),
+        ("deebert", {"first_share": 1.5}, "method deebert: first_share must be above 0 and below 1, got 1.5."),
+        ("disentangledee", {"rate": -1.0}, "method disentangledee: rate must be above 0, got -1.0."),
+        (
+            "consistentee",
+            {"num_rollouts": 1},
+            "method consistentee: num_rollouts must be a whole number above 1, got 1.",
+        ),
+    ],
+)
+def test_a_method_refuses_what_is_out_of_range(name, settings, sentence):
+    with pytest.raises(InputError) as caught:
+        make_method(name, settings)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"batch_size": 8.0}, "training: batch_size must be a whole number above 0, got 8.0."),
+        ({"weight_decay": -0.1}, "training: weight_decay must be 0 or more, got -0.1."),
+        ({"accumulation": 3}, "training: 8 rows cannot be cut into 3 passes of equal size"),
+    ],
+)
+def test_training_refuses_what_is_out_of_range(changes, sentence):
+    with pytest.raises(InputError, match=f"^{sentence}"):
+        TrainingSettings(**TRAINING | changes)
