@@ -38,8 +38,8 @@ class ConsistentEE(Method):
 
     Attributes:
         alpha: price of a layer in the reward, in nats, for the easiest samples; the larger, the earlier they leave.
-        num_rollouts: K, sampled exits per sample and step; each is compared with the mean of the others. One forward pass
-            gives the reward of every exit, so that they cost next to nothing; the released code pays a pass for each.
+        num_rollouts: K, sampled exits per sample and step; each is compared with the mean of the others. One
+            forward pass gives the reward of every exit: many cost little. The released code pays a pass for each.
         entropy: weight of a bonus for the entropy of the exit distribution, against policies that are sure too soon.
         width: hidden units of a policy network.
         policy_share: share of the run's steps in which the policy networks learn alone.
