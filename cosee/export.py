@@ -91,22 +91,22 @@ def export(
     dev = run / "logits-dev.npz"
     if split != "dev" and dev.is_file():
         shown = with_dev(shown, facts, load_predictions(dev), chosen)
-    context = None if manifest is None else read_manifest(manifest, facts["run"]["backbone"])
+    context = None if manifest is None else read_manifest(manifest, facts["fingerprint"])
     with whole_folder(destination) as folder:
         model.save_pretrained(folder)
         tokenizer_of(backbone).save_pretrained(folder)
         write_text(folder / "README.md", model_card(facts, config, shown, context))
 
 
-def read_manifest(path: str | Path, backbone: str) -> dict[str, Any]:
-    """The manifest of the preset that a run with this backbone belongs to.
+def read_manifest(path: str | Path, fingerprint: str) -> dict[str, Any]:
+    """The manifest of the preset that the run with this fingerprint belongs to.
 
     Raises:
         InputError: the file is missing, damaged or of another preset.
     """
     manifest = read_json(path)
-    if backbone not in manifest.get("config", {}).get("backbones", {}):
-        raise InputError(f"{path}: knows no backbone {backbone!r}; expected the manifest.json of the run's own preset.")
+    if fingerprint not in [run.get("fingerprint") for run in manifest.get("runs", [])]:
+        raise InputError(f"{path}: does not list the run {fingerprint}; expected the manifest.json of its own preset.")
     return manifest
 
 

@@ -1,6 +1,5 @@
 """Where a number comes from: versions, hardware and commit, recorded beside every run and in the manifest."""
 
-import csv
 import hashlib
 import os
 import platform
@@ -48,21 +47,6 @@ def processor_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def time_summary(folder: str | Path) -> str:
-    """Where the time went: jobs, seconds and share of every rule, from Snakemake's benchmark files."""
-    seconds: dict[str, list[float]] = {}
-    for file in sorted(Path(folder).rglob("*.tsv")):
-        with file.open() as rows:
-            times = [float(row["s"]) for row in csv.DictReader(rows, delimiter="\t")]
-        seconds.setdefault(file.relative_to(folder).parts[0], []).extend(times)
-    total = sum(map(sum, seconds.values())) or 1.0
-    lines = [
-        f"  {name:<12}{len(times):>5} jobs {sum(times):>9.1f} s {100 * sum(times) / total:>5.1f} %"
-        for name, times in sorted(seconds.items(), key=lambda item: -sum(item[1]))
-    ]
-    return "\n".join([f"time of all jobs since the results were begun ({total:.0f} s, side by side):", *lines])
 
 
 def has_nvidia_driver() -> bool:

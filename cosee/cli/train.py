@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 HELP = "train one model on one task, and predict every split with it"
 EXAMPLES = (
-    r"""cosee train --task sst2 --method cosee --set alpha=0.1 --set beta0=0.2 --training epochs=3 \
+    r"""cosee train --task sst2 --method cosee --set alpha=0.1 --set beta0=0.2 --training learning_rate=0.001 \
     --tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert --out runs/mine""",
-    r"""cosee train --task rte --method pabee --rule patience --training learning_rate=3e-4 \
+    r"""cosee train --task rte --method pabee --rule patience --training learning_rate=0.0001 --training epochs=3 \
     --data GLUE --backbone resources/backbones/bert --out runs/pabee""",
 )
 DEFAULTS = {"learning_rate": 2e-5, "batch_size": 32, "epochs": 10}

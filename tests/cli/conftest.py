@@ -16,9 +16,9 @@ from cosee.cli import main
 @pytest.fixture(scope="session")
 def place(tiny_bert, tmp_path_factory):
     """Tiny files under the names that the examples use."""
-    from tiny import BAD, GOOD, LAYERS, OTHER, token_split
+    from tiny import BAD, GOOD, OTHER, token_split
 
-    from cosee.io import write_frame, write_json
+    from cosee.io import write_frame
     from cosee.tokens import save_tokens
 
     folder, rng = tmp_path_factory.mktemp("place"), np.random.default_rng(0)
@@ -36,10 +36,20 @@ def place(tiny_bert, tmp_path_factory):
     pairs.to_csv(folder / "pairs.csv", index=False)
     (folder / "results/runs/bert/sst2/cosee-energy/final").mkdir(parents=True)
     (folder / "results/runs/bert/sst2/cosee-energy/final/seed0").symlink_to(folder / "runs/mine")
+    return folder
+
+
+def write_manifest(place):
+    """The manifest of a workflow that has made the run of the first example."""
+    from tiny import LAYERS
+
+    from cosee.io import read_json, write_json
+
     settings = {"data_dir": None, "backbone_dir": None, "data": {"source": "generated", "label": "generated rows"}}
     backbones = {"backbones": {"bert": {"label": "tiny-BERT", "layers": LAYERS}}}
-    write_json(folder / "results/manifest.json", {"config": settings | backbones, "runs": []})
-    return folder
+    facts = read_json(place / "runs/mine/run.json")
+    runs = [facts["run"] | {"fingerprint": facts["fingerprint"]}]
+    write_json(place / "results/manifest.json", {"config": settings | backbones, "runs": runs})
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +62,8 @@ def made(place):
         patch.chdir(place)
         patch.setattr(sys, "stdin", reviews)
         for number, example in enumerate(examples(but=["bench"])):
+            if "--manifest" in example:
+                write_manifest(place)
             with redirect_stdout(io.StringIO()) as printed:
                 code = main(arguments_of(example))
             assert code == 0, example

@@ -24,7 +24,7 @@ def test_exported_folders_hold_the_run(made):
         ("--backbone none", "none: no config.json"),
         ("--rule sampled", "serves to evaluate whole splits alone"),
         ("--manifest none.json", "none.json: no such file"),
-        ("--manifest runs/mine/run.json", "run.json: knows no backbone 'bert'"),
+        ("--manifest runs/mine/run.json", "run.json: does not list the run"),
     ],
 )
 def test_wrong_input(change, message, refused, made, tmp_path):

@@ -27,7 +27,7 @@ def test_a_run_leaves_its_files_and_nothing_else(made):
 
 
 def test_it_is_the_run_that_the_workflow_makes(made, tmp_path, monkeypatch):
-    training = TrainingSettings(**DEFAULTS | {"epochs": 3})
+    training = TrainingSettings(**DEFAULTS | {"learning_rate": 0.001})
     run = Run(
         *("bert", "sst2", "cosee", "cosee", "energy", "energy", "cosee"),
         {"alpha": 0.1, "beta0": 0.2},
@@ -51,7 +51,7 @@ def test_it_is_the_run_that_the_workflow_makes(made, tmp_path, monkeypatch):
         assert (tmp_path / run.folder / name).read_bytes() == (made / "runs/mine" / name).read_bytes(), name
     ours, theirs = read_json(made / "runs/mine/run.json"), read_json(tmp_path / run.folder / "run.json")
     assert ours["fingerprint"] == theirs["fingerprint"] and ours["run"] == theirs["run"]
-    assert ours["method"]["beta0"] == 0.2 and ours["run"]["training"]["epochs"] == 3
+    assert ours["method"]["beta0"] == 0.2 and ours["run"]["training"]["learning_rate"] == 0.001
 
 
 def test_rows_of_a_folder_are_cut_and_tokenised_as_in_the_workflow(made):
@@ -65,11 +65,11 @@ def test_rows_of_a_folder_are_cut_and_tokenised_as_in_the_workflow(made):
     facts = read_json(made / "runs/pabee/run.json")
     assert facts["rows"] == {"fit": 54, "sel": 6, "dev": 20}
     assert facts["run"]["rule"] == "patience" and facts["run"]["signal"] is None
-    assert facts["run"]["training"]["learning_rate"] == 3e-4 and facts["run"]["training"]["epochs"] == 10
+    assert facts["run"]["training"]["learning_rate"] == 0.0001 and facts["run"]["training"]["epochs"] == 3
 
 
 def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatch, caplog):
-    line = f"{GOOD} --set alpha=0.1 --set beta0=0.2 --training epochs=3 --training save_minutes=0 --out {tmp_path}/run"
+    line = f"{GOOD} --set alpha=0.1 --set beta0=0.2 --training learning_rate=0.001 --training save_minutes=0 --out {tmp_path}/run"
 
     def killed(*args):
         raise KeyboardInterrupt
@@ -80,7 +80,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatc
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == [STATE]
     with caplog.at_level("INFO", "cosee"):
         assert call(line).code == 0
-    assert any("going on from" in message and "epoch 3, batch 1" in message for message in caplog.messages)
+    assert any("going on from" in message and "epoch 10, batch 1" in message for message in caplog.messages)
     for name in FILES - {"run.json"}:
         assert (tmp_path / "run" / name).read_bytes() == (made / "runs/mine" / name).read_bytes(), name
 
