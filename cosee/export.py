@@ -72,7 +72,7 @@ def export(
     split = facts["selection_split"]
     predictions = stored_predictions(run, split)
     table = tradeoff_table(facts, predictions, chosen)
-    classes = TASKS[facts["run"]["task"]].classes
+    task = TASKS[facts["run"]["task"]]
     config = EarlyExitConfig(
         method=facts["run"]["method"],
         method_settings=facts["method"],
@@ -80,8 +80,9 @@ def export(
         rule=chosen.name,
         tradeoff=[_point(row) for row in table.to_dict("records")],
         tradeoff_split=split,
-        id2label=dict(enumerate(classes)),
-        label2id={name: index for index, name in enumerate(classes)},
+        columns=task.columns,
+        id2label=dict(enumerate(task.classes)),
+        label2id={name: index for index, name in enumerate(task.classes)},
     )
     config.threshold = config.tradeoff[0]["threshold"]
     model = EarlyExitForSequenceClassification(config)

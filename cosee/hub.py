@@ -34,6 +34,7 @@ class EarlyExitConfig(PreTrainedConfig):
         rule: exit rule.
         tradeoff: operating points by increasing speed-up, measured on the rows named by `tradeoff_split`.
         tradeoff_split: split on which they were found.
+        columns: names of the one or two texts of a row, in the order of the tokenizer's arguments.
         threshold: the one in force; None: nothing leaves early.
         check_every: layers between the moments when the host asks who is done (`cosee.inference.early_exit`).
     """
@@ -48,6 +49,7 @@ class EarlyExitConfig(PreTrainedConfig):
         rule: str = "energy",
         tradeoff: Sequence[Point] = (),
         tradeoff_split: str = "sel",
+        columns: Sequence[str] = ("text",),
         threshold: float | None = None,
         check_every: int = 1,
         **kwargs: Any,
@@ -59,6 +61,7 @@ class EarlyExitConfig(PreTrainedConfig):
         self.rule = rule
         self.tradeoff = [dict(point) for point in tradeoff]
         self.tradeoff_split = tradeoff_split
+        self.columns = list(columns)
         self.threshold = threshold
         self.check_every = check_every
         super().__init__(**kwargs)

@@ -21,7 +21,7 @@ HELP = "classify lines of text, or a column of a CSV file, with an exported mode
 EXAMPLES = (
     "cosee classify exported reviews.txt --speedup 2 > answers.csv",
     "cat reviews.txt | cosee classify exported --threshold 0.3 --batch-size 1 | head -3",
-    "cosee classify exported pairs.csv --column question --pair-column sentence --out answers.csv",
+    "cosee classify entailment pairs.csv --column sentence1 --pair-column sentence2 --out answers.csv",
 )
 
 Row = tuple[str, ...]
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
         if args.column:
             rows = read_columns(file, [name for name in (args.column, args.pair_column) if name])
         model, tokenizer = load(args.model)
+        check_texts(args.model, model.config.columns, 2 if args.pair_column else 1)
         if args.speedup is not None:
             model.set_speedup(args.speedup)
         if args.threshold is not None:
@@ -126,6 +127,21 @@ def read_columns(file: TextIO, columns: Sequence[str]) -> Iterator[Row]:
             yield texts
 
     return rows()
+
+
+def check_texts(model: Path, columns: Sequence[str], given: int) -> None:
+    """Check that rows have as many texts as the model was trained on.
+
+    Raises:
+        InputError: one text is given to a model of pairs, or two to one of single texts.
+    """
+    if len(columns) == 2 != given:
+        raise InputError(
+            f"{model}: classifies pairs ({' and '.join(columns)}); name the two columns of a CSV file with --column and "
+            "--pair-column."
+        )
+    if len(columns) == 1 != given:
+        raise InputError(f"{model}: classifies single texts ({columns[0]}); leave out --pair-column.")
 
 
 def load(folder: Path) -> tuple["EarlyExitForSequenceClassification", "PreTrainedTokenizerBase"]:

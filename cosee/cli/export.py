@@ -6,6 +6,7 @@ from pathlib import Path
 HELP = "write a run as a model folder that transformers and `cosee classify` read"
 EXAMPLES = (
     "cosee export runs/mine --backbone resources/backbones/bert --out exported",
+    "cosee export runs/pabee --backbone resources/backbones/bert --out entailment",
     r"""cosee export results/runs/bert/sst2/cosee-energy/final/seed0 --backbone resources/backbones/bert \
     --manifest results/manifest.json --rule entropy --out exported-entropy""",
 )

@@ -32,7 +32,7 @@ def place(tiny_bert, tmp_path_factory):
         columns = {"sentence1": sentences[:count], "sentence2": sentences[-count:], "label": [0, 1] * (count // 2)}
         write_frame(folder / f"GLUE/rte/{split}-00000-of-00001.parquet", pd.DataFrame(columns | {"idx": range(count)}))
     (folder / "reviews.txt").write_text("\n".join(sentences[:50]) + "\n")
-    pairs = pd.DataFrame({"n": range(30), "question": sentences[:30], "sentence": sentences[-30:]})
+    pairs = pd.DataFrame({"n": range(30), "sentence1": sentences[:30], "sentence2": sentences[-30:]})
     pairs.to_csv(folder / "pairs.csv", index=False)
     (folder / "results/runs/bert/sst2/cosee-energy/final").mkdir(parents=True)
     (folder / "results/runs/bert/sst2/cosee-energy/final/seed0").symlink_to(folder / "runs/mine")

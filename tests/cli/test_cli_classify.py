@@ -15,25 +15,20 @@ ROOT = Path(__file__).parents[2]
 HEADER = "label,confidence,exit_layer"
 
 
-@pytest.fixture(scope="module")
-def expected(made):
-    """Function from texts (and pairs) to what the model says of each alone, at a speed-up."""
+def expected(folder, *columns, speedup=None):
+    """What the model in a folder says of each text (or pair) alone, as saved or at a speed-up."""
     from transformers import AutoTokenizer
 
-    model = EarlyExitForSequenceClassification.from_pretrained(made / "exported")
-    tokenizer = AutoTokenizer.from_pretrained(made / "exported")
-
-    def answers(speedup, *columns):
-        model.config.threshold = None
-        if speedup:
-            model.set_speedup(speedup)
-        for texts in zip(*columns, strict=True):
-            output = model(**tokenizer(*texts, return_tensors="pt"))
-            probability = output.logits.softmax(-1).max()
-            label = model.config.id2label[int(output.logits.argmax())]
-            yield label, pytest.approx(float(probability), abs=2e-6), int(output.exit_layers) + 1
-
-    return lambda speedup, *columns: list(answers(speedup, *columns))
+    model, tokenizer = EarlyExitForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    if speedup:
+        model.set_speedup(speedup)
+    answers = []
+    for texts in zip(*columns, strict=True):
+        output = model(**tokenizer(*texts, return_tensors="pt"))
+        probability = output.logits.softmax(-1).max()
+        label = model.config.id2label[int(output.logits.argmax())]
+        answers.append((label, pytest.approx(float(probability), abs=2e-6), int(output.exit_layers) + 1))
+    return answers
 
 
 def rows_of(text):
@@ -43,18 +38,19 @@ def rows_of(text):
     return [(label, float(confidence), int(layer)) for label, confidence, layer in split]
 
 
-def test_lines_are_answered_in_order_whatever_the_batch(call, made, expected):
+def test_lines_are_answered_in_order_whatever_the_batch(call, made):
     texts = (made / "reviews.txt").read_text().splitlines()
-    answers = expected(3.0, texts)
+    answers = expected(made / "exported", texts, speedup=3.0)
     assert len({layer for *_, layer in answers}) > 1
     for size in (1, 7, 64):
         code, out, err = call(f"classify exported reviews.txt --speedup 3 --batch-size {size}")
         assert (code, err) == (0, "") and rows_of(out) == answers
 
 
-def test_columns_are_answered_as_pairs(made, expected):
+def test_columns_are_answered_as_pairs(made):
     pairs = pd.read_csv(made / "pairs.csv")
-    assert rows_of((made / "answers.csv").read_text()) == expected(None, pairs["question"], pairs["sentence"])
+    answers = expected(made / "entailment", pairs["sentence1"], pairs["sentence2"])
+    assert rows_of((made / "answers.csv").read_text()) == answers
 
 
 def test_a_threshold(call, made):
@@ -85,9 +81,12 @@ def test_no_answers_are_better_than_half_of_them(refused, made, tmp_path):
     ("line", "message"),
     [
         ("exported none.txt", "none.txt: No such file or directory"),
-        ("exported pairs.csv --column text", "no column 'text'; the columns are 'n', 'question', 'sentence'."),
+        ("exported pairs.csv --column text", "no column 'text'; the columns are 'n', 'sentence1', 'sentence2'."),
         ("exported /dev/null --column text", "no column 'text'; the columns are none."),
         ("exported pairs.csv --pair-column n", "name the first with --column"),
+        ("exported pairs.csv --column sentence1 --pair-column sentence2", "classifies single texts (sentence); leave"),
+        ("entailment pairs.csv --column n", "classifies pairs (sentence1 and sentence2); name the two columns"),
+        ("entailment reviews.txt", "classifies pairs (sentence1 and sentence2); name the two columns"),
         ("exported resources/tokens/bert/sst2.npz", "sst2.npz: not UTF-8 text"),
         ("exported reviews.txt --speedup 9", "operating points from 1x to 4x"),
         ("exported reviews.txt --threshold 2", "scores lie between 0 and 1"),
