@@ -137,8 +137,8 @@ def check_texts(model: Path, columns: Sequence[str], given: int) -> None:
     """
     if len(columns) == 2 != given:
         raise InputError(
-            f"{model}: classifies pairs ({' and '.join(columns)}); name the two columns of a CSV file with --column and "
-            "--pair-column."
+            f"{model}: classifies pairs ({' and '.join(columns)}); name the two columns of a CSV file with --column "
+            "and --pair-column."
         )
     if len(columns) == 1 != given:
         raise InputError(f"{model}: classifies single texts ({columns[0]}); leave out --pair-column.")

@@ -58,13 +58,13 @@ def test_a_threshold(call, made):
     assert {layer for *_, layer in rows_of(out)} == {1}
 
 
-def test_odd_but_good_input(call, made, expected, tmp_path):
+def test_odd_but_good_input(call, made, tmp_path):
     (tmp_path / "lines.txt").write_text("\ufeffthe film\r\n\r\n\u2028not good", encoding="utf-8")
     _, out, _ = call(f"classify exported {tmp_path}/lines.txt")
-    assert rows_of(out) == expected(None, ["the film", "", "\u2028not good"])
+    assert rows_of(out) == expected(made / "exported", ["the film", "", "\u2028not good"])
     (tmp_path / "quoted.csv").write_text('a,text\n1,"good, very\n""great"""\n2,\n')
     _, out, _ = call(f"classify exported {tmp_path}/quoted.csv --column text")
-    assert rows_of(out) == expected(None, ['good, very\n"great"', ""])
+    assert rows_of(out) == expected(made / "exported", ['good, very\n"great"', ""])
     (tmp_path / "header.csv").write_text("text\n")
     assert call(f"classify exported {tmp_path}/header.csv --column text") == (0, HEADER + "\n", "")
     assert call("classify exported /dev/null") == (0, HEADER + "\n", "")

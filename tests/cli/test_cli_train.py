@@ -69,7 +69,8 @@ def test_rows_of_a_folder_are_cut_and_tokenised_as_in_the_workflow(made):
 
 
 def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatch, caplog):
-    line = f"{GOOD} --set alpha=0.1 --set beta0=0.2 --training learning_rate=0.001 --training save_minutes=0 --out {tmp_path}/run"
+    settings = "--set alpha=0.1 --set beta0=0.2 --training learning_rate=0.001 --training save_minutes=0"
+    line = f"{GOOD} {settings} --out {tmp_path}/run"
 
     def killed(*args):
         raise KeyboardInterrupt
