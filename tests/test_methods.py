@@ -1,10 +1,14 @@
 import math
+import re
 import subprocess
 import sys
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from tiny import LAYERS, token_split
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -353,3 +357,15 @@ def test_a_step_runs_where_no_value_can_be_read_at_all(method):
     objective = method.objective(Schedule(3, 2), 0, meta)
     loss, parts = objective(FakeModel(random_logits().to(meta)), batch_of(random_labels().to(meta)), 4)
     assert {loss.device, *(part.device for part in parts.values())} == {meta}
+
+
+def test_the_readme_of_the_configuration_lists_every_hyper_parameter_with_its_default():
+    readme = (Path(__file__).parents[1] / "config" / "README.md").read_text()
+    for name in METHODS:
+        (line,) = re.findall(rf"^\| `{name}` \| (.*) \|$", readme, re.MULTILINE)
+        listed = dict(re.findall(r"`(\w+)` \(([^)]*)\)", line))
+        defaults = {field.name: field.default for field in fields(METHODS[name])}
+        assert listed.keys() == defaults.keys()
+        for key, default in defaults.items():
+            expected = pytest.approx(default, rel=1e-2) if isinstance(default, float) else default
+            assert yaml.safe_load(listed[key]) == expected, (name, key)
