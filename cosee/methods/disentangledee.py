@@ -113,7 +113,7 @@ class EtfExit(nn.Module):
 
 
 def bottleneck_adapter(hidden_size: int, inner: int, generator: torch.Generator) -> nn.Sequential:
-    """Down to `inner`, ReLU, and up again; weights from N(0, 0.02), so that it hardly adds anything at first."""
+    """Down to `inner`, ReLU, and up again; weights from N(0, 0.02), as in the released code."""
     down = nn.utils.skip_init(nn.Linear, hidden_size, inner)
     up = nn.utils.skip_init(nn.Linear, inner, hidden_size)
     for layer in (down, up):
