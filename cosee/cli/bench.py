@@ -9,6 +9,7 @@ from cosee.cli.settings import positive, positive_number
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
     from cosee.batches import DeviceSplit
     from cosee.model import MultiExitModel
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 HELP = "measure early exit, serving, training or the sweep on this machine; where a run's time went"
 EXAMPLES = (
     "cosee bench latency --encoder bert-base --lengths sst2 --rows 64 --out latency.csv",
+    "cosee bench visits --encoder bert-base --rows 48",
     "cosee bench serving --encoder mini --speedup 2 --rate 200",
     "cosee bench training --encoder mini --lengths sst2 --batch-size 128 --rows 4096",
     "cosee bench sweep --rows 40430",
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="what", metavar="what", required=True)
     measures = {
         "latency": (_latency, "seconds of early exit against the same model run to the end"),
+        "visits": (_visits, "what an exit costs between two layers, on a CPU, one row at a time"),
         "serving": (_serving, "requests per second: run to the end, rows leaving their batch, freed rows refilled"),
         "training": (_training, "a COSEE step against a vanilla one; training against a padded, looping reference"),
         "sweep": (_sweep, "seconds and memory of an exact trade-off curve"),
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             commands[name].add_argument(
                 "--rounds", type=positive, default=5, metavar="R", help="timings of each (default: 5)"
             )
-    for name in ("latency", "serving", "training"):
+    for name in ("latency", "visits", "serving", "training"):
         command = commands[name]
         command.add_argument("--encoder", default="mini", choices=("mini", "bert-base"), help="shape (default: mini)")
         command.add_argument(
@@ -108,6 +111,16 @@ def _latency(args: argparse.Namespace) -> "pd.DataFrame":
     return latency(timings)
 
 
+def _visits(args: argparse.Namespace) -> "pd.DataFrame":
+    import torch
+
+    from cosee.bench.visits import measure_visits
+    from cosee.rules import RULES
+
+    model, split, _ = _model_at(args, [], torch.device("cpu"))
+    return measure_visits(model, split, RULES[RULE], args.rounds)
+
+
 def _serving(args: argparse.Namespace) -> "pd.DataFrame":
     """Medians over the rounds, one row per way of serving."""
     import numpy as np
@@ -156,7 +169,7 @@ def _jobs(args: argparse.Namespace) -> "pd.DataFrame":
 
 
 def _model_at(
-    args: argparse.Namespace, targets: Sequence[float]
+    args: argparse.Namespace, targets: Sequence[float], device: "torch.device | None" = None
 ) -> "tuple[MultiExitModel, DeviceSplit, dict[float, float]]":
     """A model whose rows leave all over the layers, these rows, and the thresholds for target speed-ups."""
     from cosee.batches import DeviceSplit
@@ -165,6 +178,6 @@ def _model_at(
     from cosee.rules import RULES
     from cosee.runs import default_device
 
-    device, rows = default_device(), rows_for(args.encoder, args.lengths, args.rows)
+    device, rows = device or default_device(), rows_for(args.encoder, args.lengths, args.rows)
     model = leaving_model(ENCODERS[args.encoder], rows, device, seed=0)
     return model, DeviceSplit(rows, device), thresholds_on(model, rows, RULES[RULE], targets, device)

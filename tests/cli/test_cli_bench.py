@@ -13,6 +13,7 @@ SMALL = "--rounds 1 --rows 12"
     ("line", "rows"),
     [
         (f"latency {SMALL} --batch-sizes 1 4 --targets 1.5 2 --check-every 3", 4),
+        (f"visits {SMALL}", 3),
         (f"serving {SMALL} --capacity 4", 3),
         (f"serving {SMALL} --rate 1000", 3),
         (f"training {SMALL} --batch-size 6", 4),

@@ -1,0 +1,54 @@
+"""What an exit costs where it stands, between two layers: alone in a loop it would find its weights in the cache."""
+
+from collections import defaultdict
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cosee.batches import DeviceSplit
+from cosee.inference import Record
+from cosee.model import MultiExitModel
+from cosee.rules import Rule
+
+NOBODY = float("nan")
+"""A threshold that no score passes."""
+
+
+@torch.inference_mode()
+def measure_visits(model: MultiExitModel, split: DeviceSplit, rule: Rule, rounds: int, warmup: int = 1) -> pd.DataFrame:
+    """Time the parts of `cosee.inference.early_exit` at batch size 1, with every exit visited and none taken.
+
+    Args:
+        model: a model in eval mode with an exit after every layer.
+        split: rows to pass through it, on the CPU: a GPU would answer later than it is asked.
+        rule: exit rule.
+        rounds: how often every row passes.
+        warmup: rounds before them that are not timed.
+
+    Returns:
+        A row per part, "layer", "exit" (pooler and head) and "decision" (to the host, score, threshold): part,
+        microseconds (median over rows, layers and rounds), p95, share (of a layer, in percent).
+    """
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for turn in range(-warmup, rounds):
+        for row in range(len(split)):
+            batch, record, memory = split.batch(np.array([row])), Record(rule, 1, model), None
+            hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+            for layer in range(model.num_exits):
+                times = [perf_counter()]
+                hidden = model.backbone.layer(layer, hidden, mask)
+                times.append(perf_counter())
+                here, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
+                times.append(perf_counter())
+                record.test(np.array([0]), layer, [here], NOBODY)
+                times.append(perf_counter())
+                if turn >= 0:
+                    for part, time in zip(("layer", "exit", "decision"), np.diff(times), strict=True):
+                        seconds[part].append(time)
+    frame = pd.DataFrame(
+        [(part, *(1e6 * np.quantile(times, (0.5, 0.95)))) for part, times in seconds.items()],
+        columns=["part", "microseconds", "p95"],
+    )
+    return frame.assign(share=100 * frame["microseconds"] / frame["microseconds"].iloc[0])

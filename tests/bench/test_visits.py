@@ -1,0 +1,21 @@
+"""What an exit costs where it stands."""
+
+import torch
+
+from cosee.batches import DeviceSplit
+from cosee.bench.latency import leaving_model
+from cosee.bench.shapes import ENCODERS, rows_for
+from cosee.bench.visits import measure_visits
+from cosee.rules import RULES
+
+
+def test_every_part_is_timed_at_every_exit_of_every_row(monkeypatch):
+    rows, cpu = rows_for("mini", "sst2", 3), torch.device("cpu")
+    model = leaving_model(ENCODERS["mini"], rows, cpu, seed=0)
+    visited, at = [], model.exits.at
+    monkeypatch.setattr(model.exits, "at", lambda index, *rest: visited.append(index) or at(index, *rest))
+    measured = measure_visits(model, DeviceSplit(rows, cpu), RULES["energy"], rounds=2, warmup=1)
+    assert visited == 3 * 3 * list(range(12))  # rows and rounds, nobody leaving
+    assert measured["part"].tolist() == ["layer", "exit", "decision"]
+    assert (measured["microseconds"] > 0).all() and (measured["p95"] >= measured["microseconds"]).all()
+    assert measured["share"][0] == 100
