@@ -47,14 +47,17 @@ def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
 
 
 @pytest.mark.slow
-def test_as_many_trainings_share_a_gpu_as_it_is_said_to_have_places(tmp_path):
-    with_gpu = "from cosee import provenance; provenance.has_nvidia_driver = lambda: True"
+@pytest.mark.parametrize(
+    ("driver", "places", "at_once"),  # of 4 cores; several places say that jobs go where GPUs are
+    [(True, 1, 1), (True, 3, 3), (True, 9, 4), (False, 1, 4), (False, 3, 3)],
+)
+def test_as_many_trainings_share_a_gpu_as_it_is_said_to_have_places(tmp_path, driver, places, at_once):
+    here = f"from cosee import provenance; provenance.has_nvidia_driver = lambda: {driver}"
     start = "from snakemake.cli import main; main()"
-    for places in (3, 9):
-        options = arguments(tmp_path, "resources/rows/mnli.parquet", "--resources", f"gpu={places}")[3:]
-        command = [sys.executable, "-c", f"{with_gpu}; {start}", *options, "--cores", "4", "--force"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
-        assert f", {min(places, 4)} at once)" in done.stderr
+    options = arguments(tmp_path, "resources/rows/mnli.parquet", "--resources", f"gpu={places}")[3:]
+    command = [sys.executable, "-c", f"{here}; {start}", *options, "--cores", "4", "--force"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert f", {at_once} at once)" in done.stderr
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

@@ -45,7 +45,10 @@ CONTEXT = Context(
     protocol=config["protocol"]["name"],
     seeds=tuple(config["seeds"]),
 )
-GPUS = int(provenance.has_nvidia_driver())
+# Places for trainings on a GPU: the limit on the resource `gpu`, which --resources or a profile sets.
+PLACES = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
+# Where a cluster's jobs are submitted there may be no GPU; who grants more places than the default says that there are.
+GPUS = int(provenance.has_nvidia_driver() or PLACES > 1)
 # Trainings wait for what is short. Among them the task with most to train goes first, so that no long job is left to run
 # alone at the end.
 RUNS_OF = Counter((run.backbone, run.task) for run in RUNS)
@@ -138,9 +141,8 @@ def training_priority(job):
 
 
 def trainings_at_once():
-    """On a GPU as many as have a place there: the limit on the resource `gpu`, which --resources or a profile sets."""
-    places = workflow.global_resources.get("gpu")
-    return min(workflow.cores, places.value) if GPUS and places else workflow.cores
+    """On a GPU as many as have a place there."""
+    return min(workflow.cores, PLACES) if GPUS and PLACES else workflow.cores
 
 
 onsuccess:
