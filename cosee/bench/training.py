@@ -51,7 +51,8 @@ def measure_objectives(
     """A step of COSEE against one of the vanilla multi-exit model, both on the same batch in every round.
 
     Returns:
-        A row each: contender, seconds (median of a step), samples_per_second, ratio (to vanilla).
+        A row each: contender, seconds (median of a step), samples_per_second, relative_time (median of the quotients
+        with the vanilla step of the same round).
 
     Raises:
         InputError: there are fewer rows than a batch has.
@@ -65,7 +66,7 @@ def measure_objectives(
     methods = {"vanilla": Cosee(alpha=0.0, beta0=0.0), "cosee": Cosee()}
     steps = {name: run.step(_our_loss(model, method, split), cycle(full)) for name, method in methods.items()}
     seconds = interleaved(steps, rounds, warmup, device)
-    return _frame(seconds, batch_size, lambda name: ratio(seconds[name], seconds["vanilla"]))
+    return _frame(seconds, batch_size, "relative_time", lambda name: ratio(seconds[name], seconds["vanilla"]))
 
 
 def measure_throughput(
@@ -80,7 +81,8 @@ def measure_throughput(
     """Passes over some rows: the training here against the padded, looping reference; both train COSEE.
 
     Returns:
-        A row each: contender, seconds (median of a pass), samples_per_second, ratio (times as fast as the reference).
+        A row each: contender, seconds (median of a pass), samples_per_second, relative_speed (median of the quotients
+        with the reference of the same round).
     """
     method = Cosee()
     split = DeviceSplit(rows, device)
@@ -102,7 +104,7 @@ def measure_throughput(
     }
     passes = {name: lambda step=step: [step() for _ in range(size)] for name, step in steps.items()}
     seconds = interleaved(passes, rounds, warmup, device)
-    return _frame(seconds, len(rows), lambda name: ratio(seconds["reference"], seconds[name]))
+    return _frame(seconds, len(rows), "relative_speed", lambda name: ratio(seconds["reference"], seconds[name]))
 
 
 Loss = Callable[[np.ndarray], Tensor]
@@ -146,11 +148,11 @@ class _Steps:
         return step
 
 
-def _frame(seconds: Mapping[str, np.ndarray], samples: int, quotient: Callable[[str], float]) -> pd.DataFrame:
+def _frame(seconds: Mapping[str, np.ndarray], samples: int, quotient: str, of: Callable[[str], float]) -> pd.DataFrame:
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     return pd.DataFrame(
         [
-            {"contender": name, "seconds": median, "samples_per_second": samples / median, "ratio": quotient(name)}
+            {"contender": name, "seconds": median, "samples_per_second": samples / median, quotient: of(name)}
             for name, median in medians.items()
         ]
     )

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, (measure, text) in measures.items():
         commands[name] = kinds.add_parser(name, help=text, description=text)
         commands[name].set_defaults(measure=measure, threads=1)
-        commands[name].add_argument("--out", type=Path, metavar="FILE", help="CSV file to write as well")
+        commands[name].add_argument(
+            "--out",
+            type=Path,
+            metavar="FILE",
+            help="CSV file to write as well, with machine, version of torch and commit",
+        )
         if name != "jobs":
             commands[name].add_argument(
                 "--rounds", type=positive, default=5, metavar="R", help="timings of each (default: 5)"
@@ -80,19 +86,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Measure, say on what machine (but of a run that is over), show."""
     from cosee.io import write_frame
-    from cosee.provenance import hardware
+    from cosee.provenance import git_commit, hardware
     from cosee.runs import prepare
 
     here = args.what != "jobs"
     if here:
         prepare(args.threads)
-    measured = args.measure(args)
+    measured, where = args.measure(args), {}
     if here:
         machine = hardware()
-        print(machine.get("gpu") or f"{machine['processor']}, {args.threads} of {machine['cores']} cores")
+        place = machine.get("gpu") or f"{machine['processor']}, {args.threads} of {machine['cores']} cores"
+        where = {"machine": place, "torch": version("torch"), "commit": git_commit(Path(__file__).parent)}
+        print(place)
     print(measured.to_string(index=False, float_format="{:.4g}".format, na_rep=""))
     if args.out:
-        write_frame(args.out, measured)
+        write_frame(args.out, measured.assign(**where))
 
 
 def _latency(args: argparse.Namespace) -> "pd.DataFrame":
@@ -136,7 +144,7 @@ def _serving(args: argparse.Namespace) -> "pd.DataFrame":
     measured = measure(contenders, split, arrivals, args.rounds)
     rates = measured.pivot(index="round", columns="server", values="requests_per_second")
     medians = measured.drop(columns="round").groupby("server").median().loc[list(contenders)]
-    return medians.assign(ratio=rates.div(rates["whole"], axis=0).median()).reset_index()
+    return medians.assign(relative_speed=rates.div(rates["whole"], axis=0).median()).reset_index()
 
 
 def _training(args: argparse.Namespace) -> "pd.DataFrame":

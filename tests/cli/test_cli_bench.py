@@ -25,7 +25,8 @@ def test_a_measurement_is_shown_with_its_machine_and_written(line, rows, tmp_pat
     machine, header, *shown = capsys.readouterr().out.splitlines()
     written = pd.read_csv(tmp_path / "out.csv")
     assert processor_name() in machine
-    assert header.split() == list(written.columns)
+    assert [*header.split(), "machine", "torch", "commit"] == list(written.columns)
+    assert set(written["machine"]) == {machine}
     assert len(shown) == len(written) == rows
 
 
