@@ -102,8 +102,10 @@ def agreement(model: MultiExitModel, batch: Batch, held_out: Batch, temperature:
         return losses(functional_call(model, point, (batch,)), batch.labels, temperature)
 
     direction = dict(zip(parameters, gradients, strict=True))
+    # Parameters are views into one tensor here (`cosee.optimizer`), and the tangent of a view is as large as all of it.
+    point = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no forward mode
-        return jvp(losses_at, (parameters,), (direction,))[1]
+        return jvp(losses_at, (point,), (direction,))[1]
 
 
 class WeightedMutualLearning(Objective):
