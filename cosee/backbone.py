@@ -5,24 +5,13 @@ leaves out what no exit reads. An exit reads one state of a layer: that of [CLS]
 encoder's configuration has `exit_state: mean`, for encoders that were trained for mean pooling.
 """
 
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
 
 from cosee.errors import InputError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedConfig
-
-FILES = ("config.json", "model.safetensors", "tokenizer.json")
-"""What a backbone folder must hold."""
 
 EXIT_STATES = ("cls", "mean")
 """What an exit may read: the state of [CLS], or the mean of the states of all tokens."""
@@ -175,134 +164,3 @@ class AlbertBackbone(Backbone):
 
 ADAPTERS: dict[str, type[Backbone]] = {"bert": BertBackbone, "albert": AlbertBackbone}
 """transformers' `model_type` -> adapter. A new architecture is a class above and a line here."""
-
-
-def check_folder(folder: str | Path) -> None:
-    """Check that a backbone folder holds what `load_backbone` and the tokenisation need.
-
-    Raises:
-        InputError: the folder or one of its files is missing.
-    """
-    folder = Path(folder)
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise InputError(f"{folder}: no {missing[0]}; expected an encoder folder with {', '.join(FILES)}.")
-
-
-def check_layers(folder: str | Path, layers: int) -> None:
-    """Check that an encoder has the depth that the configuration plans with.
-
-    Raises:
-        InputError: it has another number of layers.
-    """
-    found = json.loads((Path(folder) / "config.json").read_text())["num_hidden_layers"]
-    if found != layers:
-        raise InputError(
-            f"{folder}: the encoder has {found} layers, the configuration has `layers: {layers}`; correct it."
-        )
-
-
-def _adapter(config: object, where: str) -> type[Backbone]:
-    model_type = getattr(config, "model_type", None)
-    if model_type not in ADAPTERS:
-        raise InputError(f"{where}: encoders of type {model_type!r} have no adapter; expected {' or '.join(ADAPTERS)}.")
-    return ADAPTERS[model_type]
-
-
-def encoder_configuration(folder: str | Path) -> "PreTrainedConfig":
-    """The transformers configuration of an encoder folder.
-
-    Raises:
-        InputError: a file is missing, or the encoder is of a type without adapter.
-    """
-    check_folder(folder)
-    return _configuration(folder, str(folder), local_files_only=True)
-
-
-def _configuration(source: str | Path, where: str, **place: Any) -> "PreTrainedConfig":
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(source, **place)
-    except Exception as error:  # transformers, safetensors and the hub client each raise kinds of their own
-        raise InputError(f"{where}: no configuration of a known encoder ({_reason(error)}).") from error
-    _adapter(config, where)
-    return config
-
-
-def load_encoder(source: str | Path, revision: str | None = None) -> nn.Module:
-    """Load a whole pretrained encoder in float32, from a local folder or from the hub at a revision.
-
-    Args:
-        source: encoder folder as `save_pretrained` writes it, or a repository on the hub.
-        revision: commit on the hub; None for a local folder.
-
-    Raises:
-        InputError: it cannot be read, its type has no adapter, or weights (the pooler's, say) are not in the file:
-            transformers would draw them at random and go on.
-    """
-    from transformers import AutoModel
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    where = f"backbone: {source}" if revision is None else f"backbone: {source} at {revision[:12]}"
-    place = {"revision": revision, "local_files_only": revision is None}
-    _configuration(source, where, **place)
-    try:
-        encoder, info = AutoModel.from_pretrained(
-            source, dtype=torch.float32, attn_implementation="sdpa", output_loading_info=True, **place
-        )
-    except Exception as error:
-        raise InputError(f"{where}: the weights cannot be loaded ({_reason(error)}); fetch them again.") from error
-    if info["missing_keys"]:
-        raise InputError(
-            f"{where}: the weights lack {min(info['missing_keys'])}; "
-            "expected those of a whole pretrained encoder, its pooler included."
-        )
-    return encoder
-
-
-def _reason(error: Exception) -> str:
-    """First line of an error's message, or its kind where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-_CONFIGURATION: ContextVar[Mapping[str, Any] | None] = ContextVar("configuration", default=None)
-
-
-@contextmanager
-def encoders_of(config: Mapping[str, Any]) -> Iterator[None]:
-    """Within the block `load_backbone` makes an encoder of this transformers configuration and reads no folder.
-
-    A method's `build` then gives its model with arbitrary weights, for those that come from elsewhere.
-    """
-    token = _CONFIGURATION.set(config)
-    try:
-        yield
-    finally:
-        _CONFIGURATION.reset(token)
-
-
-def load_backbone(folder: str | Path, depth: int | None = None) -> Backbone:
-    """Load a backbone from a local encoder folder, in float32; `depth` keeps only its first layers.
-
-    Within `encoders_of` the folder is not read.
-
-    Raises:
-        InputError: a file is missing or corrupt, the type is unknown, weights are missing, or there are fewer layers.
-    """
-    config = _CONFIGURATION.get()
-    if config is not None:
-        return empty_backbone(config, depth)
-    check_folder(folder)
-    encoder = load_encoder(folder)
-    return _adapter(encoder.config, str(folder))(encoder, depth)
-
-
-def empty_backbone(config: Mapping[str, Any], depth: int | None = None) -> Backbone:
-    """A float32 backbone of a transformers configuration, with fresh weights (none at all on the meta device)."""
-    from transformers import AutoConfig, AutoModel
-
-    parsed = AutoConfig.for_model(**config)
-    encoder = AutoModel.from_config(parsed, dtype=torch.float32, attn_implementation="sdpa")
-    return _adapter(parsed, "backbone")(encoder, depth)

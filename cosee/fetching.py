@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cosee.backbone import FILES, load_encoder
+from cosee.encoders import FILES, load_encoder
 from cosee.errors import InputError
 from cosee.io import whole_file
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from cosee.backbone import encoders_of
 from cosee.batches import Batch
+from cosee.encoders import encoders_of
 from cosee.errors import InputError
 from cosee.exits import check_threshold
 from cosee.inference import early_exit, last_exit

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cosee.backbone import Backbone, empty_backbone
+from cosee.backbone import Backbone
 from cosee.batches import Batch
+from cosee.encoders import empty_backbone
 from cosee.heads import Exits, LinearExits, Outputs
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cosee.data import SELECTION_SPLIT
+from cosee.errors import InputError
 from cosee.tasks import TASKS
 
 RUNS_FOLDER = "results/runs"
@@ -93,54 +94,29 @@ def with_point(run: Run, point: Mapping[str, Any], name: str | None = None) -> R
     return Run(**{**vars(run), "training": training, "settings": settings, "point": name})
 
 
+def at_chosen_point(config: Mapping[str, Any], run: Run, chosen: Mapping[str, Any]) -> Run:
+    """The final run at the grid point that was selected for it.
+
+    Raises:
+        InputError: nothing was selected for it: the selection is of a configuration without this variant.
+    """
+    name = tuned_name(config, run)
+    if name not in chosen:
+        raise InputError(
+            f"{RUNS_FOLDER}/{run.backbone}/{run.task}/best.yaml: knows no point of {name}, which the configuration "
+            "has; remove the file, and it is made anew."
+        )
+    return with_point(run, chosen[name]["point"])
+
+
 def num_layers(config: Mapping[str, Any], backbone: str) -> int:
     """Full depth of a backbone."""
     return config["backbones"][backbone]["layers"]
 
 
-def data_source(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the rows come from: `folder`, `repository` and `revision`, or the seed and sizes of generated ones."""
-    if config["data_dir"]:
-        return {"folder": config["data_dir"]}
-    if config["data"]["source"] == "hub":
-        return {key: config["data"][key] for key in ("repository", "revision")}
-    return dict(config["data"]["generated"])
-
-
-def data_label(config: Mapping[str, Any]) -> str:
-    """The data in the words of captions; rows of a local folder are never called generated."""
-    if config["data_dir"] and config["data"]["source"] == "generated":
-        return f"local copy {Path(config['data_dir']).name}"
-    return config["data"]["label"]
-
-
-def backbone_source(config: Mapping[str, Any], backbone: str) -> dict[str, Any]:
-    """Where an encoder comes from, how many layers it must have, and in what it is to be changed."""
-    entry = config["backbones"][backbone]
-    same = {key: entry[key] for key in ("layers", "dropout", "exit_state") if key in entry}
-    if config["backbone_dir"]:
-        return {"folder": config["backbone_dir"], **same}
-    if entry["source"] == "hub":
-        return {"repository": entry["repository"], "revision": entry["revision"], **same}
-    return {"pretraining": entry["pretraining"], "layers": entry["layers"]}
-
-
 def checkpoint_rule(config: Mapping[str, Any]) -> str:
     """By what, on what and with which signal (of runs without their own) checkpoints and grid points are chosen."""
     return f"{config['protocol']['criterion']} on {selection_split(config)}, {config['signals'][0]}"
-
-
-def backbone_label(config: Mapping[str, Any], backbone: str) -> str:
-    """A backbone in the words of captions: its name, depth and what must be said of it."""
-    entry = config["backbones"][backbone]
-    note = f"; {entry['note']}" if "note" in entry else ""
-    label = entry["label"]
-    if config["backbone_dir"] and Path(config["backbone_dir"]).name not in (label, backbone):
-        label, note = f"local encoder {Path(config['backbone_dir']).name}", ""
-    said = [f"{entry['layers']} layers"]
-    said += [f"dropout {entry['dropout']:g}"] if "dropout" in entry else []
-    said += ["exits read the mean over tokens"] if entry.get("exit_state") == "mean" else []
-    return f"{label} ({', '.join(said)}{note})"
 
 
 def final_runs(config: Mapping[str, Any]) -> list[Run]:

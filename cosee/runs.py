@@ -15,9 +15,9 @@ import torch
 from tqdm import tqdm
 
 from cosee import NUMERICS_VERSION
-from cosee.backbone import encoders_of
 from cosee.batches import DeviceSplit
 from cosee.data import SELECTION_SPLIT
+from cosee.encoders import encoders_of
 from cosee.errors import InputError
 from cosee.evaluation import criteria_of
 from cosee.finished import read_run

@@ -7,8 +7,8 @@ from safetensors.torch import load_file
 from tiny import LAYERS, token_split
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from cosee.backbone import load_backbone
 from cosee.batches import DeviceSplit
+from cosee.encoders import load_backbone
 from cosee.errors import InputError
 from cosee.evaluation import RunId, tradeoff_frame
 from cosee.exits import exit_layers

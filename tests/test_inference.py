@@ -7,8 +7,8 @@ from test_methods import NoWaiting
 from tiny import LAYERS, token_split
 
 from cosee import inference
-from cosee.backbone import load_backbone
 from cosee.batches import DeviceSplit
+from cosee.encoders import load_backbone
 from cosee.errors import InputError
 from cosee.exits import exit_layers
 from cosee.heads import LinearExits

@@ -3,8 +3,8 @@ import pytest
 import torch
 from tiny import HIDDEN, LAYERS, token_split
 
-from cosee.backbone import load_backbone
 from cosee.batches import DeviceSplit
+from cosee.encoders import load_backbone
 from cosee.heads import HEAD_STD, LinearExits
 from cosee.model import MultiExitModel
 from cosee.seeds import torch_generator

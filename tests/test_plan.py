@@ -9,6 +9,7 @@ from presets import read
 
 from cosee import plan
 from cosee.curves import evaluated_splits
+from cosee.errors import InputError
 from cosee.tasks import TASKS
 
 
@@ -24,17 +25,6 @@ def test_every_final_run_is_trained_once(config):
     expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + plain)
     expected += curve_tasks * (static + signals + albert)
     assert len(runs) == expected
-
-
-def test_changes_of_an_encoder_are_part_of_its_source_and_of_its_name():
-    preset, override = read("glue-small"), read("glue-small-cpu")
-    assert plan.backbone_source(preset, "minilm").get("dropout") is None
-    assert "dropout" not in plan.backbone_label(preset, "minilm")
-    preset["backbones"]["minilm"] |= override["backbones"]["minilm"]
-    source = plan.backbone_source(preset, "minilm")
-    assert source["dropout"] == 0 and source["exit_state"] == "mean"
-    assert plan.backbone_source(preset | {"backbone_dir": "encoders"}, "minilm")["dropout"] == 0
-    assert "6 layers, dropout 0, exits read the mean over tokens;" in plan.backbone_label(preset, "minilm")
 
 
 def test_vanilla_is_cosee_with_both_parts_off(config):
@@ -64,6 +54,13 @@ def test_grid_is_the_product_of_the_tuned_axes(config):
     }
     assert {run.seed for run in runs} == {config["seeds"][0]}
     assert len({run.folder for run in runs}) == 6
+
+
+def test_a_final_run_has_the_point_that_was_chosen_for_it(config):
+    run = next(run for run in plan.final_runs(config) if run.name == "cosee-energy")
+    assert plan.at_chosen_point(config, run, {run.name: {"point": {"beta0": 0.7}}}).settings["beta0"] == 0.7
+    with pytest.raises(InputError, match=rf"{run.backbone}/{run.task}/best.yaml: knows no point of cosee-energy"):
+        plan.at_chosen_point(config, run, {"vanilla": {"point": {}}})
 
 
 def test_one_grid_point_is_no_search(config):

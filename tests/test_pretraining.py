@@ -7,7 +7,7 @@ import torch
 from transformers import AlbertForPreTraining, AutoModel, AutoTokenizer, BertForPreTraining
 
 from cosee import minidata, pretraining
-from cosee.backbone import load_backbone
+from cosee.encoders import load_backbone
 from cosee.errors import InputError
 from cosee.tasks import TASKS
 

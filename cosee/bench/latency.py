@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cosee.backbone import empty_backbone
 from cosee.batches import DeviceSplit
 from cosee.bench.timing import interleaved
+from cosee.encoders import empty_backbone
 from cosee.errors import InputError
 from cosee.evaluation import operating_points
 from cosee.heads import LinearExits

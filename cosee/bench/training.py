@@ -13,11 +13,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cosee.backbone import encoders_of
 from cosee.batches import DeviceSplit, training_order
 from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
 from cosee.bench.shapes import ENCODERS
 from cosee.bench.timing import interleaved, ratio
+from cosee.encoders import encoders_of
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel

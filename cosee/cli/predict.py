@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> None:
     if args.split not in tokens:
         raise InputError(f"{args.tokens}: no split {args.split!r}; it has {', '.join(tokens)}.")
 
-    from cosee.backbone import encoder_configuration
     from cosee.batches import DeviceSplit
+    from cosee.encoders import encoder_configuration
     from cosee.prediction import predict, predictions_of
     from cosee.predictions import save_predictions
     from cosee.runs import default_device, load_run

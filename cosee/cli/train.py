@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
 
     import torch
 
-    from cosee.backbone import encoder_configuration
+    from cosee.encoders import encoder_configuration
     from cosee.finished import read_run
     from cosee.methods import make_method
     from cosee.plan import Run

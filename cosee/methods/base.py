@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from cosee.backbone import load_backbone
 from cosee.batches import Batch, DeviceSplit
+from cosee.encoders import load_backbone
 from cosee.heads import LinearExits
 from cosee.model import MultiExitModel
 from cosee.schedule import Schedule, Stage

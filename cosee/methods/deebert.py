@@ -11,8 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cosee.backbone import load_backbone
 from cosee.batches import Batch
+from cosee.encoders import load_backbone
 from cosee.heads import PooledExits, SplitExits
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective

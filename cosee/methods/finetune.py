@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosee.backbone import load_backbone
 from cosee.batches import Batch
+from cosee.encoders import load_backbone
 from cosee.heads import LinearExits
 from cosee.methods.base import Method, Objective
 from cosee.model import MultiExitModel

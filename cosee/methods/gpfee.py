@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cosee.backbone import Backbone, load_backbone
+from cosee.backbone import Backbone
 from cosee.batches import Batch
+from cosee.encoders import load_backbone
 from cosee.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosee.backbone import Backbone, load_backbone
+from cosee.backbone import Backbone
+from cosee.encoders import load_backbone
 from cosee.heads import Outputs
 from cosee.methods.base import Method
 from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head

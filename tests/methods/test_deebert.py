@@ -6,7 +6,7 @@ from test_training import CPU, FIT, Killed, assert_same, die_after, run, spying
 from tiny import HIDDEN, LAYERS
 from torch.nn import functional as F
 
-from cosee.backbone import empty_backbone
+from cosee.encoders import empty_backbone
 from cosee.heads import PooledExits
 from cosee.methods.base import linear_exits_model
 from cosee.methods.deebert import Deebert

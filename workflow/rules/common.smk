@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from cosee import NUMERICS_VERSION, checks, curves, plan, provenance
+from cosee import NUMERICS_VERSION, checks, curves, plan, provenance, sources
 from cosee.captions import Context
 from cosee.cost import announcement
 from cosee.errors import InputError
@@ -40,8 +40,8 @@ FINAL_JOBS = plan.cut(RUNS, "final", config["jobs"]["runs_per_job"])
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = Context(
     preset=config["preset"],
-    data=plan.data_label(config),
-    backbones={name: plan.backbone_label(config, name) for name in config["backbones"]},
+    data=sources.data_label(config),
+    backbones={name: sources.backbone_label(config, name) for name in config["backbones"]},
     protocol=config["protocol"]["name"],
     seeds=tuple(config["seeds"]),
 )

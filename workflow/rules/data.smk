@@ -13,7 +13,7 @@ rule download:
     conda:
         "../../environment.yml"
     params:
-        source=plan.data_source(config),
+        source=sources.data_source(config),
         limit=lambda wildcards: config["data"]["train_rows"].get(wildcards.task),
         cut={key: config["protocol"][key] for key in ("name", "sel_fraction", "sel_max", "split_seed")},
         numerics=NUMERICS_VERSION,
@@ -35,7 +35,7 @@ rule backbone:
     conda:
         "../../environment.yml"
     params:
-        source=lambda wildcards: plan.backbone_source(config, wildcards.backbone),
+        source=lambda wildcards: sources.backbone_source(config, wildcards.backbone),
         numerics=NUMERICS_VERSION,
     message:
         "encoder {wildcards.backbone}"

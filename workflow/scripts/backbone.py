@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee.backbone import check_layers
+from cosee.encoders import check_layers
 from cosee.fetching import fetch_backbone
 from cosee.scripting import logged
 

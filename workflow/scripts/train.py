@@ -18,11 +18,11 @@ with logged(snakemake.log[0]):
     runs = plan.grid_runs(config) if stage == "grid" else plan.final_runs(config)
     jobs = plan.cut(runs, stage, config["jobs"]["runs_per_job"])
     (job,) = [job for job in jobs if f"train_{job.name}" == snakemake.rule]
-    best = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
+    chosen = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
     tokens, backbone = load_tokens(snakemake.input.tokens), Path(snakemake.input.backbone[0]).parent
     for run in job.runs:
         execute(
-            run if stage == "grid" else plan.with_point(run, best[plan.tuned_name(config, run)]["point"]),
+            run if stage == "grid" else plan.at_chosen_point(config, run, chosen),
             tokens,
             backbone,
             num_layers=plan.num_layers(config, run.backbone),
