@@ -83,7 +83,6 @@ class Context:
         backbones: key of each backbone -> its description.
         protocol: "heldout" or "field", see `PROTOCOLS`.
         seeds: the seeds of the runs.
-        notes: further sentences that hold for every result of the preset.
     """
 
     preset: str
@@ -91,7 +90,6 @@ class Context:
     backbones: Mapping[str, str]
     protocol: Protocol
     seeds: tuple[int, ...]
-    notes: tuple[str, ...] = ()
 
     def sentence(self, backbone: str | None = None, split: str = "dev") -> str:
         """The lines that every table and figure carries.
@@ -110,7 +108,7 @@ class Context:
             f"Runs: {seeds} ({', '.join(map(str, self.seeds))})",
             f"Preset: {self.preset}",
         ]
-        return " ".join(f"{fact.rstrip('.')}." for fact in (*facts, *self.notes))
+        return " ".join(f"{fact.rstrip('.')}." for fact in facts)
 
     def caption(self, name: str, backbone: str | None = None, split: str = "dev") -> str:
         """Full caption of a table or figure: what it shows (`CAPTIONS`), then `sentence`."""

@@ -243,5 +243,5 @@ def history_rows(
         rate = settings.learning_rate * schedule.rate(step, settings.warmup)
         means = values[begin : begin + settings.accumulation].mean(axis=0).astype(float)
         scalars = dict(zip(names, means.tolist(), strict=True))
-        rows.append({"step": step + 1, "epoch": position.epoch, "lr": rate, **scalars})
+        rows.append({"step": step + 1, "epoch": position.epoch + 1, "lr": rate, **scalars})
     return rows

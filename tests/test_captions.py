@@ -8,7 +8,6 @@ CONTEXT = Context(
     backbones={"bert": "mini-BERT, 12 layers", "albert": "mini-ALBERT, 12 layers"},
     protocol="heldout",
     seeds=(1, 2, 3),
-    notes=("Every number is a check of the pipeline, not a result",),
 )
 
 
@@ -17,7 +16,7 @@ def test_sentence_names_data_backbone_split_protocol_and_seeds():
     for fact in ("generated rows", "mini-BERT, 12 layers", "train and dev", PROTOCOLS["heldout"], "3 seeds (1, 2, 3)"):
         assert fact in sentence
     assert "mini-ALBERT" not in sentence
-    assert sentence.endswith("not a result.")
+    assert sentence.endswith("Preset: mini.")
 
 
 def test_sentence_without_a_backbone_names_all_of_them():

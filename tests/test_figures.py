@@ -170,9 +170,9 @@ def test_looks_of_fourteen_variants_differ():
 
 def test_exit_histogram_shows_percent_by_class_split_and_threshold():
     histogram = frames.histogram()
-    figure = exit_histogram_figure(histogram, NOTE, class_labels={"negative": "Neg", "positive": "Pos"})
+    figure = exit_histogram_figure(histogram, NOTE)
     assert len(figure.axes) == 6
-    assert legend(figure) == ["Neg", "Pos"]
+    assert legend(figure) == ["negative", "positive"]
     assert figure.axes[0].get_title() == "τ = 0.011 (target 1.5×)"
     for axes, split in ((figure.axes[0], "fit"), (figure.axes[3], "dev")):
         rows = histogram[(histogram["split"] == split) & (histogram["target_speedup"] == 1.5)]

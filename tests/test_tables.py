@@ -189,13 +189,11 @@ def test_one_seed_has_no_deviation():
     assert "±" not in comparison_wide(table, frames.LABELS).to_csv()
 
 
-def test_the_signal_is_energy_unless_named():
+def test_of_several_signals_energy_is_shown():
     energy = frames.targets(seeds=(1,))
     entropy = energy[energy["signal"] == "energy"].assign(signal="entropy", accuracy=0.5)
     both = pd.concat([energy, entropy])
     assert cell(compare(targets=both), "cosee", "rte", "accuracy").signal == "energy"
-    named = cell(compare(targets=both, signals={"cosee": "entropy"}), "cosee", "rte", "accuracy")
-    assert (named.signal, named.measured_mean) == ("entropy", 50)
     assert cell(compare(targets=entropy), "cosee", "rte", "accuracy").signal == "entropy"
 
 

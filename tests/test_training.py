@@ -160,7 +160,7 @@ def test_bf16_learns_about_the_same(tiny_bert, tmp_path):
 def test_the_history_has_a_row_per_step_and_accuracies_at_the_end_of_epochs(tiny_bert, tmp_path):
     history = run(tiny_bert, METHODS["cosee"], tmp_path / "state")[1]
     assert list(history["step"]) == list(range(1, 11))
-    assert list(history["epoch"]) == [0] * 5 + [1] * 5
+    assert list(history["epoch"]) == [1] * 5 + [2] * 5
     accuracies = history[[f"sel_accuracy_{m}" for m in range(1, 5)]]
     assert list(accuracies.notna().all(axis=1)) == ([False] * 4 + [True]) * 2
     assert accuracies["sel_accuracy_4"].dropna().tolist() == history["sel_score"].dropna().tolist()

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee.cli.settings import positive, positive_number
+from cosee.cli.settings import TARGETS, positive, positive_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--threads", type=positive, default=1, help="threads on a CPU (default: 1)")
     latency = commands["latency"]
     latency.add_argument("--batch-sizes", type=positive, nargs="+", default=[1, 8, 32], metavar="B")
-    latency.add_argument("--targets", type=float, nargs="+", default=[1.5, 2.0, 3.0, 4.0], metavar="X")
+    latency.add_argument("--targets", type=float, nargs="+", default=TARGETS, metavar="X")
     latency.add_argument(
         "--check-every", type=positive, default=1, metavar="L", help="layers between exit tests (default: 1)"
     )

@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
+from cosee.cli.settings import TARGETS
+
 HELP = "write every operating point of a run, and show those at target speed-ups"
 EXAMPLES = (
     "cosee sweep runs/mine --targets 1.5 2 3 4 --out tradeoff.csv",
     "cosee sweep runs/mine --split fit --rule patience --out patience.csv",
 )
-TARGETS = (1.5, 2.0, 3.0, 4.0)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,5 @@
 """Figures 1 and 7: at which layer the samples of each class exit."""
 
-from collections.abc import Mapping
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -24,7 +22,6 @@ def exit_histogram_figure(
     method: str | None = None,
     backbone: str | None = None,
     signal: str | None = None,
-    class_labels: Mapping[str, str] | None = None,
 ) -> Figure:
     """One row per split, one column per threshold; bars are percent of the split's samples, by exit layer and class.
 
@@ -39,7 +36,6 @@ def exit_histogram_figure(
         method: which variant.
         backbone: which one.
         signal: which exit signal.
-        class_labels: class -> name; as in the frame if not named.
 
     Raises:
         InputError: there is nothing to show, or several tasks, methods, backbones or signals to choose from.
@@ -58,7 +54,7 @@ def exit_histogram_figure(
         for row, split in zip(axes, splits, strict=True):
             for ax, point in zip(row, points, strict=True):
                 rows = frame[(frame["split"] == split) & (frame["point"] == point)]
-                _bars(ax, rows, class_labels or {})
+                _bars(ax, rows)
                 text = [f"{rows['speedup'].mean():.2f}× speed-up"]
                 if "fit" in splits and split != "fit":
                     train = frame[(frame["split"] == "fit") & (frame["point"] == point)]
@@ -73,7 +69,7 @@ def exit_histogram_figure(
         return finish(figure, note, title=f"{task_label(frame['task'].iloc[0])}, {name}")
 
 
-def _bars(ax: Axes, rows: pd.DataFrame, class_labels: Mapping[str, str]) -> None:
+def _bars(ax: Axes, rows: pd.DataFrame) -> None:
     classes = list(rows["label"].unique())
     layers = np.sort(rows["layer"].unique())
     width = 0.84 / len(classes)
@@ -81,7 +77,7 @@ def _bars(ax: Axes, rows: pd.DataFrame, class_labels: Mapping[str, str]) -> None
         percent = rows[rows["label"] == label].groupby("layer")["percent"].agg(["mean", "min", "max"]).loc[layers]
         x = layers + (place - (len(classes) - 1) / 2) * width
         look = {"color": COLOURS[place], "hatch": _HATCHES[place % 3], "edgecolor": "white", "linewidth": 0}
-        ax.bar(x, percent["mean"], width, label=class_labels.get(label, label), **look)
+        ax.bar(x, percent["mean"], width, label=label, **look)
         if rows["seed"].nunique() > 1:
             ax.vlines(x, percent["min"], percent["max"], color="0.2", linewidth=0.7)
     ax.set_xticks(layers)

@@ -45,7 +45,6 @@ def comparison(
     backbone: str,
     protocol: Protocol,
     target_speedup: float = 2.0,
-    signals: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Every reported number beside mean and standard deviation over seeds of what was measured here.
 
@@ -62,7 +61,6 @@ def comparison(
         backbone: key of the backbone.
         protocol: decides on which split the thresholds were found.
         target_speedup: for which the thresholds were sought.
-        signals: variant -> its exit signal, where it was measured with several; energy if not named.
 
     Returns:
         `COLUMNS`, one row per method, task, metric and split, scores in percent; a reported number stands in the row
@@ -76,7 +74,7 @@ def comparison(
         | {"variant": "method", "value": "reported"}
     ).assign(split="dev")
     wanted = reported[["task", "metric"]].drop_duplicates()
-    runs = _runs(targets, labels, backbone, target_speedup, signals or {})
+    runs = _runs(targets, labels, backbone, target_speedup)
     swept = curves[curves["backbone"] == backbone].merge(runs[RUN].drop_duplicates())
     measured = _scores(runs, wanted).agg(
         measured_mean=("value", "mean"),
@@ -147,10 +145,8 @@ def comparison_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFr
     return pd.DataFrame(lines)
 
 
-def _runs(
-    targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, target: float, signals: Mapping[str, str]
-) -> pd.DataFrame:
-    """The rows of `targets` that the table is about: one per task, method, seed and split."""
+def _runs(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, target: float) -> pd.DataFrame:
+    """The rows of `targets` that the table is about, one per task, method, seed, split; of several signals energy."""
     if targets.empty:
         return targets.reindex(columns=[*RUN, "speedup", *VALUES, "adjustable"])
     runs = targets[(targets["backbone"] == backbone) & targets["method"].isin(labels) & targets["split"].isin(_SPLITS)]
@@ -160,9 +156,9 @@ def _runs(
         there = ", ".join(f"{value:g}" for value in sorted(sought.dropna().unique()))
         raise InputError(f"no threshold was sought for a target speed-up of {target:g}; the results have {there}")
     kept = []
-    for (_, method), group in at_target.groupby(["task", "method"], sort=False):
+    for _, group in at_target.groupby(["task", "method"], sort=False):
         there = group["signal"].unique()
-        preferred = signals.get(method, "energy" if "energy" in there else there[0])
+        preferred = "energy" if "energy" in there else there[0]
         kept.append(group[group["signal"] == preferred])
     runs = pd.concat(kept) if kept else at_target
     repeated = runs[runs.duplicated(["task", "method", "seed", "split"])]
