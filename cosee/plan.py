@@ -235,12 +235,25 @@ def selection_split(config: Mapping[str, Any]) -> str:
 
 
 def predicted_splits(run: Run, config: Mapping[str, Any]) -> list[str]:
-    """Splits whose logits a run keeps: for a grid run the one it is selected on, else all that the source has."""
+    """Splits whose logits a run keeps: for a grid run the one it is selected on, else all that something may read.
+
+    The rows that it was trained on, by far the most, are predicted only where a figure compares them with dev.
+    """
     if run.point is not None:
         return [selection_split(config)]
     task = TASKS[run.task]
+    fit = ["fit"] if any(_is_shown_in(run, spec) for spec in config["figures"].values() if _shows_fit(spec)) else []
     tests = [name for name, hub in task.test_splits.items() if _has_split(config, run.task, hub)]
-    return [*dict.fromkeys(["fit", selection_split(config), *task.eval_splits, *tests])]
+    return [*dict.fromkeys([*fit, selection_split(config), *task.eval_splits, *tests])]
+
+
+def _shows_fit(spec: Mapping[str, Any] | None) -> bool:
+    """Whether a figure is Figure 7's kind: exit layers at target speed-ups, of training and other rows."""
+    return spec is not None and "targets" in spec
+
+
+def _is_shown_in(run: Run, spec: Mapping[str, Any]) -> bool:
+    return run.backbone == spec["backbone"] and run.task in spec["tasks"] and run.variant in spec["variants"]
 
 
 def _has_split(config: Mapping[str, Any], task: str, split: str) -> bool:

@@ -56,6 +56,17 @@ def test_grid_is_the_product_of_the_tuned_axes(config):
     assert len({run.folder for run in runs}) == 6
 
 
+def test_training_rows_are_predicted_only_where_a_figure_shows_them(config):
+    def with_fit():
+        return {(r.task, r.variant) for r in plan.final_runs(config) if "fit" in plan.predicted_splits(r, config)}
+
+    assert with_fit() == {("sst2", "cosee")}
+    config["figures"]["fig7"]["variants"] = ["cosee", "vanilla"]
+    assert with_fit() == {("sst2", "cosee"), ("sst2", "vanilla")}
+    config["figures"]["fig7"] = None
+    assert with_fit() == set()
+
+
 def test_a_final_run_has_the_point_that_was_chosen_for_it(config):
     run = next(run for run in plan.final_runs(config) if run.name == "cosee-energy")
     assert plan.at_chosen_point(config, run, {run.name: {"point": {"beta0": 0.7}}}).settings["beta0"] == 0.7
@@ -125,17 +136,17 @@ def test_splits_follow_protocol_task_and_source(config, tmp_path):
     (run,) = [
         r for r in plan.final_runs(config) if (r.name, r.task, r.backbone, r.seed) == ("vanilla", "mnli", "bert", 0)
     ]
-    assert plan.predicted_splits(run, config) == ["fit", "sel", "dev", "dev_mm"]
+    assert plan.predicted_splits(run, config) == ["sel", "dev", "dev_mm"]
     config["protocol"]["name"] = "field"
-    assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm"]
+    assert plan.predicted_splits(run, config) == ["dev", "dev_mm"]
     config["data"]["source"] = "hub"
-    assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm", "test", "test_mm"]
+    assert plan.predicted_splits(run, config) == ["dev", "dev_mm", "test", "test_mm"]
     config["data_dir"] = str(tmp_path)
-    assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm"]
+    assert plan.predicted_splits(run, config) == ["dev", "dev_mm"]
     (tmp_path / "mnli").mkdir()
     (tmp_path / "mnli" / "test_matched-00000-of-00001.parquet").touch()
-    assert plan.predicted_splits(run, config) == ["fit", "dev", "dev_mm", "test"]
-    assert evaluated_splits(run, config) == ["fit", "dev", "dev_mm"]
+    assert plan.predicted_splits(run, config) == ["dev", "dev_mm", "test"]
+    assert evaluated_splits(run, config) == ["dev", "dev_mm"]
 
 
 def test_paper_grid_has_144_points():

@@ -49,6 +49,7 @@ with logged(snakemake.log[0]):
                     frames["tradeoff"].append(ev.random_frame(who, predictions, split, rng, rule.name))
                     frames["tradeoff"].append(ev.oracle_frame(who, predictions, split, rule.name))
             if not is_static and points + given:  # a model may be no target's nearest
-                frames["exits"] += [ev.histogram_frame(who, model[s], s, rule, points + given) for s in ("fit", "dev")]
+                shown = [split for split in ("fit", "dev") if split in model]
+                frames["exits"] += [ev.histogram_frame(who, model[s], s, rule, points + given) for s in shown]
     for kind, parts in frames.items():
         write_frame(snakemake.output[kind], pd.concat(parts, ignore_index=True))
