@@ -279,7 +279,7 @@ def test_golden_losses_of_the_first_steps(tiny_bert, tmp_path):
 def test_training_learns(tmp_path):
     # Rows and width enough for imitation: in a narrower encoder it leaves nothing to tell the classes apart.
     folder = write_backbone(tmp_path / "wide", "bert", hidden_size=64, intermediate_size=128)
-    settings = {"fit": DeviceSplit(token_split(200), CPU), "batch_size": 20, "epochs": 6, "learning_rate": 0.002}
+    settings = {"fit": DeviceSplit(token_split(200), CPU), "batch_size": 20, "epochs": 10, "learning_rate": 0.002}
     _, history, facts = run(folder, Gpfee(), tmp_path / "state", **settings)
     for loss in ("mean_ce", "loss_imitation"):
         assert history[loss][-10:].mean() < 0.6 * history[loss][:10].mean()
