@@ -1,5 +1,9 @@
-"""The one exception that means "the input is wrong": its message is one sentence for the person who gave it."""
+"""Exceptions that mean "the input is wrong": their message is one sentence for the person who gave it."""
 
 
 class InputError(ValueError):
     """Wrong data, configuration or argument: says what is wrong, where, and what would be right."""
+
+
+class DivergedError(InputError):
+    """A training whose loss or logits are no finite numbers any more: its settings do not suit its rows."""

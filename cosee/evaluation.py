@@ -25,7 +25,7 @@ from cosee.exits import (
 from cosee.metrics import cross_entropy, difficulty_inversion_score, glue_scores, speedup_ratio
 from cosee.predictions import Predictions
 from cosee.rules import Rule
-from cosee.selection import criteria
+from cosee.selection import CRITERIA, criteria
 from cosee.signals import energy, normalized_energy
 from cosee.tasks import TASKS
 
@@ -139,7 +139,12 @@ def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd
 
 
 def criteria_of(predictions: Predictions, task: str, rule: Rule) -> dict[str, float]:
-    """Every selection criterion of one model on its selection split; a single exit is a curve of one point."""
+    """Every selection criterion of one model on its selection split; a single exit is a curve of one point.
+
+    Of a model that has diverged, whose logits are no numbers, all are NaN.
+    """
+    if not np.isfinite(predictions.logits).all():
+        return dict.fromkeys(CRITERIA, np.nan)
     curve_of = _static_curve if len(predictions.exit_depths) == 1 else partial(_curve, rule=rule)
     return criteria(curve_of(predictions, task, "selection"))
 

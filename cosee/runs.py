@@ -11,6 +11,7 @@ from textwrap import shorten
 from time import perf_counter
 from typing import Any
 
+import pandas as pd
 import torch
 from tqdm import tqdm
 
@@ -18,14 +19,14 @@ from cosee import NUMERICS_VERSION
 from cosee.batches import DeviceSplit
 from cosee.data import SELECTION_SPLIT
 from cosee.encoders import encoders_of
-from cosee.errors import InputError
+from cosee.errors import DivergedError, InputError
 from cosee.evaluation import criteria_of
 from cosee.finished import read_run
 from cosee.io import read_json, whole_file, write_frame, write_json
 from cosee.methods import make_method
 from cosee.model import MultiExitModel, count_parameters
 from cosee.plan import Run
-from cosee.prediction import Predicted, predict, predictions_of
+from cosee.prediction import Predicted, no_answer, predict, predictions_of
 from cosee.predictions import Predictions, save_predictions
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
 from cosee.rules import rule_named
@@ -65,7 +66,8 @@ def execute(
 ) -> None:
     """Train a run and write its files into its folder: history.csv, run.json, logits-<split>.npz, model.safetensors.
 
-    A run that was killed goes on from its last saved state.
+    A run that was killed goes on from its last saved state. A grid point that diverges is an answer rather than a
+    failure: its logits are NaN, so that it is not chosen, and run.json says why.
 
     Args:
         run: what to train.
@@ -79,6 +81,9 @@ def execute(
         keep_state: whether to leave the state of the finished run behind, for a job that has more runs to do.
         device: where to compute.
         folder: the run's folder; None: `run.folder`.
+
+    Raises:
+        DivergedError: a run that is no grid point has diverged.
     """
     folder = folder or Path(run.folder)
     task, settings = TASKS[run.task], TrainingSettings(**run.training)
@@ -91,25 +96,36 @@ def execute(
 
     method = make_method(run.method, run.settings)
     model = method.build(str(backbone), task.num_classes, run.seed).to(device)
-    history, facts = train(
-        model,
-        method.stages(),
-        lambda schedule: method.objective(schedule, run.seed, device),
-        on_device["fit"],
-        on_device[selection],
-        settings,
-        run.seed,
-        lambda outputs: criteria_of(stored(outputs, selection), run.task, rule)[protocol["criterion"]],
-        folder / STATE,
-        state_fingerprint(
-            run, [tokens["fit"], tokens[selection]], backbone, f"{protocol['criterion']} {rule.name} {device.type}"
-        ),
-        keep_state,
-        progress=progress_of(str(folder)),
-    )
+    began = perf_counter()
+    try:
+        history, facts = train(
+            model,
+            method.stages(),
+            lambda schedule: method.objective(schedule, run.seed, device),
+            on_device["fit"],
+            on_device[selection],
+            settings,
+            run.seed,
+            lambda outputs: criteria_of(stored(outputs, selection), run.task, rule)[protocol["criterion"]],
+            folder / STATE,
+            state_fingerprint(
+                run, [tokens["fit"], tokens[selection]], backbone, f"{protocol['criterion']} {rule.name} {device.type}"
+            ),
+            keep_state,
+            progress=progress_of(str(folder)),
+        )
+    except DivergedError as error:
+        if run.point is None:
+            raise
+        log.warning("%s: %s", folder, error)
+        history = pd.DataFrame(columns=["step", "epoch", "lr", "loss"])
+        facts = {"diverged": str(error), "seconds": perf_counter() - began}
     begin = perf_counter()
     for name in splits:
-        outputs = predict(model, on_device[name], settings.eval_batch_size)
+        if "diverged" in facts:
+            outputs = no_answer(len(tokens[name]), model)
+        else:
+            outputs = predict(model, on_device[name], settings.eval_batch_size)
         save_predictions(folder / f"logits-{name}.npz", stored(outputs, name))
     if keep_weights:
         save_weights(folder / "model.safetensors", model)

@@ -66,7 +66,8 @@ def choose(candidates: pd.DataFrame, criterion: str) -> tuple[Record, list[Recor
     ranked = candidates.sort_values(criterion, ascending=False, kind="stable", na_position="last")
     if not ranked[criterion].notna().any():
         raise InputError(
-            f"none of the {len(ranked)} candidates has a {criterion!r}: there is no finished run to choose"
+            f"none of the {len(ranked)} candidates has a {criterion!r}: "
+            "no finished run to choose; lower the learning rates."
         )
     best, *runners_up = ranked.to_dict("records")
     return best, runners_up

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from cosee.batches import DeviceSplit, training_order
-from cosee.errors import InputError
+from cosee.errors import DivergedError, InputError
 from cosee.methods.base import Objective
 from cosee.model import MultiExitModel
 from cosee.optimizer import make_optimizer, update
@@ -120,7 +120,7 @@ def train(
         The history (one row per optimizer step) and facts for `run.json`.
 
     Raises:
-        InputError: the loss is not a finite number (names the step and the rows of its batch), or the logits are not.
+        DivergedError: the loss is no finite number (names the step and the rows of its batch), or the logits are none.
     """
     micro_batch = settings.batch_size // settings.accumulation
     schedule = Schedule(-(-len(fit) // micro_batch), settings.epochs, settings.accumulation, stages)
@@ -181,7 +181,7 @@ def train(
             rows += history_rows(done, order, position, schedule, settings)
             outputs = predict(model, sel, settings.eval_batch_size)
             if not np.isfinite(outputs.logits).all():
-                raise InputError(
+                raise DivergedError(
                     f"training: after epoch {position.epoch + 1} the logits of the selection split are not finite "
                     "numbers; lower the learning rate."
                 )
@@ -220,7 +220,7 @@ def history_rows(
     """Bring the scalars of the last batches to the host, all at once, as one history row per optimizer step.
 
     Raises:
-        InputError: a loss among them is not a finite number.
+        DivergedError: a loss among them is not a finite number.
     """
     if not done:
         return []
@@ -232,7 +232,7 @@ def history_rows(
         index = first + int(bad[0])
         step = schedule.step(position.epoch, index) + 1
         shown = ", ".join(map(str, order[index][:8])) + (", …" if len(order[index]) > 8 else "")
-        raise InputError(
+        raise DivergedError(
             f"training: the loss of step {step} (epoch {position.epoch + 1}, batch {index + 1} of {len(order)}, "
             f"rows {shown}) is not a finite number; "
             "lower the learning rate, or look at these rows of the fit split."

@@ -8,10 +8,13 @@ import torch
 from tiny import LAYERS, PAD, token_split
 
 from cosee.batches import DeviceSplit
+from cosee.errors import DivergedError
+from cosee.evaluation import criteria_of
 from cosee.io import read_frame, read_json
 from cosee.plan import Run
 from cosee.prediction import predict
 from cosee.predictions import load_predictions
+from cosee.rules import RULES
 from cosee.runs import STATE, execute, load_run, progress_of
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}
@@ -58,6 +61,19 @@ def test_a_run_leaves_its_files(run, tiny_bert, tmp_path, monkeypatch):
     assert facts["sel_score"] == pytest.approx(history["sel_score"].max())
     assert facts["versions"]["torch"] == torch.__version__
     json.dumps(facts, allow_nan=False)
+
+
+def test_a_grid_point_that_diverges_is_no_candidate_and_no_failure(tiny_bert, tmp_path, monkeypatch, caplog):
+    absurd = replace(COSEE, training=TRAINING | {"learning_rate": 1e30})
+    folder = do(replace(absurd, point="learning_rate-1e30"), tmp_path, tiny_bert, monkeypatch, splits=["sel"])
+    facts = read_json(folder / "run.json")
+    assert "finite" in facts["diverged"] and "sel_score" not in facts and "lower the learning rate" in caplog.text
+    assert list(read_frame(folder / "history.csv").columns) == ["step", "epoch", "lr", "loss"]
+    predictions = load_predictions(folder / "logits-sel.npz")
+    assert predictions.logits.shape == (24, LAYERS, 2) and np.isnan(predictions.logits).all()
+    assert np.isnan(list(criteria_of(predictions, "rte", RULES["energy"]).values())).all()
+    with pytest.raises(DivergedError, match="finite"):
+        do(absurd, tmp_path, tiny_bert, monkeypatch)
 
 
 def test_the_same_run_gives_the_same_bytes(tiny_bert, tmp_path, monkeypatch):
