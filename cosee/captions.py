@@ -82,7 +82,8 @@ class Context:
         data: the data in words, such as "generated mini-GLUE" or "GLUE (training subsets of QNLI, QQP and MNLI)".
         backbones: key of each backbone -> its description.
         protocol: "heldout" or "field", see `PROTOCOLS`.
-        seeds: the seeds of the runs.
+        seeds: the seeds of all runs; none where nothing is trained.
+        more_seeds: seeds that only some of the runs have besides.
     """
 
     preset: str
@@ -90,6 +91,7 @@ class Context:
     backbones: Mapping[str, str]
     protocol: Protocol
     seeds: tuple[int, ...]
+    more_seeds: tuple[int, ...] = ()
 
     def sentence(self, backbone: str | None = None, split: str = "dev") -> str:
         """The lines that every table and figure carries.
@@ -99,16 +101,22 @@ class Context:
             split: the split that is shown, in words.
         """
         described = self.backbones.values() if backbone is None else [self.backbones[backbone]]
-        seeds = "seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
         facts = [
             f"Data: {self.data}",
             f"Backbone: {' and '.join(described)}",
             f"Split: {split}",
             f"Protocol: {self.protocol} ({PROTOCOLS[self.protocol]})",
-            f"Runs: {seeds} ({', '.join(map(str, self.seeds))})",
+            *self._runs(),
             f"Preset: {self.preset}",
         ]
         return " ".join(f"{fact.rstrip('.')}." for fact in facts)
+
+    def _runs(self) -> list[str]:
+        if not self.seeds:
+            return []
+        seeds = "seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        more = f", of some methods and tasks also {', '.join(map(str, self.more_seeds))}" if self.more_seeds else ""
+        return [f"Runs: {seeds} ({', '.join(map(str, self.seeds))}){more}"]
 
     def caption(self, name: str, backbone: str | None = None, split: str = "dev") -> str:
         """Full caption of a table or figure: what it shows (`CAPTIONS`), then `sentence`."""

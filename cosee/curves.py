@@ -147,3 +147,16 @@ def shown_seeds(config: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[int
     for curve in shown_curves(config, spec):
         seeds.setdefault(curve.variant, set()).add(curve.seed)
     return tuple(sorted(set.intersection(*seeds.values())))
+
+
+def trained_seeds(config: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Seeds that every variant of a table has on every task, and those that only some have besides.
+
+    The static models between half and full depth do not count: they are a control, most often of one seed.
+    """
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for curve in trained_curves(config, spec):
+        if config["variants"][curve.variant].get("depths") != "between":
+            seeds.setdefault((curve.task, curve.variant), set()).add(curve.seed)
+    every, some = set.intersection(*seeds.values()), set.union(*seeds.values())
+    return tuple(sorted(every)), tuple(sorted(some - every))

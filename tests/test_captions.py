@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from cosee.captions import CAPTIONS, PROTOCOLS, Context
@@ -27,6 +29,14 @@ def test_field_protocol_says_that_dev_was_chosen_on():
     field = Context("paper", "GLUE", {"bert": "BERT-base"}, "field", (42,))
     assert "chosen on dev itself" in field.sentence()
     assert "seed (42)" in field.sentence()
+
+
+def test_seeds_that_only_some_runs_have_are_told_apart():
+    assert (
+        "Runs: seed (0), of some methods and tasks also 1, 2."
+        in replace(CONTEXT, seeds=(0,), more_seeds=(1, 2)).sentence()
+    )
+    assert "Runs" not in replace(CONTEXT, seeds=()).sentence()
 
 
 def test_generated_data_is_never_called_glue():

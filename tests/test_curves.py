@@ -77,3 +77,8 @@ def test_shown_curves_are_those_of_the_shown_variants_and_all_curves_have_the_st
 def test_figures_show_the_seeds_that_all_their_variants_have(config):
     assert curves.shown_seeds(config, config["figures"]["fig4"]) == (0, 1)
     assert curves.shown_seeds(config, config["figures"]["fig8"]) == (0,)
+
+
+def test_tables_tell_the_seeds_of_all_variants_from_those_of_some(config):
+    assert curves.trained_seeds(config, config["tables"]["table2"]) == ((0,), (1,))
+    assert curves.trained_seeds(config, config["tables"]["table3"]) == ((0,), ())

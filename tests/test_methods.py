@@ -15,10 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cosee.batches import Batch, DeviceSplit
 from cosee.errors import InputError
+from cosee.io import read_yaml
 from cosee.methods import METHODS, make_method
 from cosee.methods import cosee as cosee_module
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
+from cosee.rules import RULES
 from cosee.schedule import Schedule
 from cosee.signals import SIGNALS
 
@@ -357,6 +359,15 @@ def test_a_step_runs_where_no_value_can_be_read_at_all(method):
     objective = method.objective(Schedule(3, 2), 0, meta)
     loss, parts = objective(FakeModel(random_logits().to(meta)), batch_of(random_labels().to(meta)), 4)
     assert {loss.device, *(part.device for part in parts.values())} == {meta}
+
+
+def test_variants_with_a_rule_of_their_own_name_that_of_their_method():
+    variants = read_yaml(Path(__file__).parents[1] / "config" / "glue-small.yaml")["variants"].values()
+    own = [entry for entry in variants if "rule" in entry and "model_of" not in entry]
+    assert len(own) == 9
+    for entry in own:
+        assert make_method(entry["method"], entry.get("fixed", {})).exit_rule() == entry["rule"]
+    assert all(METHODS[name]().exit_rule() in RULES for name in METHODS)
 
 
 def test_the_readme_of_the_configuration_lists_every_hyper_parameter_with_its_default():

@@ -18,7 +18,7 @@ HELP = "train one model on one task, and predict every split with it"
 EXAMPLES = (
     r"""cosee train --task sst2 --method cosee --set alpha=0.1 --set beta0=0.2 --training learning_rate=0.001 \
     --tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert --out runs/mine""",
-    r"""cosee train --task rte --method pabee --rule patience --training learning_rate=0.0001 --training epochs=3 \
+    r"""cosee train --task rte --method pabee --training learning_rate=0.0001 --training epochs=3 \
     --data GLUE --backbone resources/backbones/bert --out runs/pabee""",
 )
 DEFAULTS = {"learning_rate": 2e-5, "batch_size": 32, "epochs": 10}
@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of rows' order and fresh weights (default: 0)")
     parser.add_argument(
-        "--rule", help="exit rule by which checkpoints are compared (default: the signal trained with, else energy)"
+        "--rule",
+        help="exit rule by which checkpoints are compared (default: that of the method's paper)",
     )
     parser.add_argument(
         "--protocol",
@@ -100,7 +101,8 @@ def run(args: argparse.Namespace) -> None:
     from cosee.training import TrainingSettings
 
     settings = read_settings(METHODS[args.method], args.set, "--set")
-    signal = getattr(make_method(args.method, settings), "signal", None)
+    method = make_method(args.method, settings)
+    signal = getattr(method, "signal", None)
     if signal not in (None, *SIGNALS):
         raise InputError(f"--set signal={signal}: no such exit signal; expected one of {', '.join(SIGNALS)}.")
     run = Run(
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> None:
         variant=args.method,
         name=args.method,
         signal=signal,
-        rule=rule_named(args.rule or signal or "energy").name,
+        rule=rule_named(args.rule or method.exit_rule()).name,
         method=args.method,
         settings=settings,
         training=asdict(TrainingSettings(**DEFAULTS | read_settings(TrainingSettings, args.training, "--training"))),

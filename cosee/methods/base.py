@@ -54,6 +54,10 @@ class Method(ABC):
         """The parts of a run; one, in which everything is trained, unless the method says otherwise."""
         return (Stage(),)
 
+    def exit_rule(self) -> str:
+        """Name of the exit rule that the method's paper leaves by; the command line takes it unless told otherwise."""
+        return "energy"
+
 
 def linear_exits_model(folder: str, num_classes: int, dropout: float, seed: int) -> MultiExitModel:
     """A pretrained backbone with a linear head after every layer, on its shared pooler: what most methods train.

@@ -46,6 +46,10 @@ class Berxit(Method):
         """The alternating objective, with the estimator's term where the model has one."""
         return AlternatingCrossEntropy()
 
+    def exit_rule(self) -> str:
+        """Leave where the learnt estimate of being wrong is low; without it, where the entropy is."""
+        return "uncertainty" if self.lte else "entropy"
+
 
 class EstimatingExits(PooledExits):
     """Exits that also say how likely they are wrong: one linear layer H -> 1 and a sigmoid, shared by all of them."""

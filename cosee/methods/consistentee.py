@@ -78,6 +78,10 @@ class ConsistentEE(Method):
             Stage(self.joint_share, self.joint_rate),
         )
 
+    def exit_rule(self) -> str:
+        """Leave where the policy says so."""
+        return "policy"
+
 
 class PolicyExits(LinearExits):
     """Linear heads, and on every internal exit a small network that says how probable it is to leave there.

@@ -53,6 +53,10 @@ class Cosee(Method):
         """Eq. 9 with its decay warm-up over all steps of the run."""
         return CoseeObjective(self, schedule, seed, device)
 
+    def exit_rule(self) -> str:
+        """Leave by the signal that was trained with."""
+        return self.signal
+
 
 class CoseeObjective(Objective):
     """The training objective of Eq. 9, with the threshold range that it carries from epoch to epoch.

@@ -56,6 +56,10 @@ class Deebert(Method):
             Stage(1 - self.first_share, trains=is_internal),
         )
 
+    def exit_rule(self) -> str:
+        """Leave where the entropy is low."""
+        return "entropy"
+
 
 def is_internal(name: str) -> bool:
     """Whether the parameter of this name belongs to an internal exit."""

@@ -72,6 +72,10 @@ class DisentangledEE(Method):
         """The cross-entropy of the last exit, then that of the internal ones."""
         return LastThenInternal(schedule)
 
+    def exit_rule(self) -> str:
+        """Leave as PABEE does."""
+        return "patience"
+
 
 def simplex_etf(num_classes: int, size: int, generator: torch.Generator) -> Tensor:
     """Class vectors [C, size] of length 1 with cosines -1/(C-1): as far apart as C directions can be.

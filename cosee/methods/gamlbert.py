@@ -46,6 +46,10 @@ class GamlBert(Method):
         """CE and aligned KD."""
         return AlignedMutualLearning(self)
 
+    def exit_rule(self) -> str:
+        """Leave as PABEE does."""
+        return "patience"
+
 
 def align(gradient: Tensor, reference: Tensor) -> Tensor:
     """A gradient without its component against a reference; both of any one shape.

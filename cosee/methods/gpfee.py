@@ -55,6 +55,10 @@ class Gpfee(Method):
         """Classification and imitation, equally weighted."""
         return PastFutureObjective(self.frozen_layers, schedule, seed)
 
+    def exit_rule(self) -> str:
+        """Leave where the entropy is low."""
+        return "entropy"
+
 
 class PastFutureExits(Exits):
     """M poolers, M-1 imitation layers, and one gated classifier that all exits share.

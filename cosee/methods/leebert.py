@@ -59,6 +59,10 @@ class LeeBert(Method):
         """The weighted losses of all exits, and the learning of their weights."""
         return WeightedMutualLearning(self, schedule, device)
 
+    def exit_rule(self) -> str:
+        """Leave as PABEE does."""
+        return "patience"
+
 
 def losses(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """All losses of a batch [M, M]: row i is what exit i learns from, exit j in column j and the labels in column i."""

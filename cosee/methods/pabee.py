@@ -35,6 +35,10 @@ class Pabee(Method):
         """The cross-entropy of all exits, weighted by depth."""
         return DepthWeightedCrossEntropy()
 
+    def exit_rule(self) -> str:
+        """Leave after P agreements in a row."""
+        return "patience"
+
 
 class DepthWeightedCrossEntropy(Objective):
     """sum_j j * CE_j / sum_j j over exits j = 1..M; stateless."""

@@ -59,6 +59,10 @@ class Palbert(Method):
         """Expected cross-entropy plus the divergence between the halting distribution and the prior."""
         return ExpectedLoss(self.beta, self.lambda_p, self.kl, self.last_takes_rest)
 
+    def exit_rule(self) -> str:
+        """Leave at a quantile of the halting distribution."""
+        return "quantile"
+
 
 class PalbertExits(PonderExits):
     """PonderNet's exits with a halting head that sees the pooled state of the exit before as well."""

@@ -16,6 +16,7 @@ from cosee.batches import Batch
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel
+from cosee.ranges import PartialShare, Several
 from cosee.rules import Rule
 from cosee.schedule import Schedule
 from cosee.signals import Array, log_softmax
@@ -35,8 +36,8 @@ RULE = Rule("margin", "margin", margin, "smaller", range=lambda num_classes, num
 class Margin(Method):
     """In every step the last exit learns, and one in `period` of the others."""
 
-    period: int = 2
-    dropout: float = 0.1
+    period: Several = 2
+    dropout: PartialShare = 0.1
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A linear head after every layer of the backbone in `folder`."""
@@ -45,6 +46,10 @@ class Margin(Method):
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "InTurn":
         """The cross-entropy of those whose turn it is."""
         return InTurn(self.period)
+
+    def exit_rule(self) -> str:
+        """The rule above."""
+        return "margin"
 
 
 class InTurn(Objective):

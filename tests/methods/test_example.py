@@ -10,6 +10,7 @@ from tiny import LAYERS, PAD, token_split
 
 import cosee.methods
 from cosee.batches import DeviceSplit
+from cosee.errors import InputError
 from cosee.evaluation import RunId, tradeoff_frame
 from cosee.inference import early_exit
 from cosee.plan import Run
@@ -59,6 +60,11 @@ def test_a_file_is_all_that_a_method_with_a_rule_of_its_own_needs(extended, tiny
     p = np.exp(top_two - np.logaddexp.reduce(predictions.logits[5, 1].astype(float)))
     assert predictions.scores(rule)[5, 1] == pytest.approx(p[0] - p[1])
 
-    model = cosee.methods.make_method("margin", {}).build(str(tiny_bert), 2, 0).eval()
+    method = cosee.methods.make_method("margin", {})
+    assert method.exit_rule() == "margin"
+    with pytest.raises(InputError, match="period must be a whole number above 1"):
+        cosee.methods.make_method("margin", {"period": 1})
+
+    model = method.build(str(tiny_bert), 2, 0).eval()
     _, layers = early_exit(model, DeviceSplit(tokens["dev"], torch.device("cpu"), PAD).batch(np.arange(8)), rule, 1.0)
     assert layers.tolist() == [LAYERS - 1] * 8  # no margin surpasses one

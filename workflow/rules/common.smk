@@ -45,6 +45,8 @@ CONTEXT = Context(
     protocol=config["protocol"]["name"],
     seeds=tuple(config["seeds"]),
 )
+# Cores of --cores; on a cluster None, unless they are named: there --jobs says how many run at once.
+CORES = workflow.resource_settings.cores
 # Places for trainings on a GPU: the limit on the resource `gpu`, which --resources or a profile sets.
 PLACES = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
 # Where a cluster's jobs are submitted there may be no GPU; who grants more places than the default says that there are.
@@ -126,6 +128,11 @@ def backbone_files(name):
     return [f"resources/backbones/{name}/{file}" for file in ("config.json", "model.safetensors", "tokenizer.json")]
 
 
+def context_of_table(spec):
+    every, some = curves.trained_seeds(config, spec)
+    return replace(CONTEXT, seeds=every, more_seeds=some)
+
+
 def table_outputs(name):
     labels = {"table": name.removeprefix("table")}
     return {
@@ -142,7 +149,8 @@ def training_priority(job):
 
 def trainings_at_once():
     """On a GPU as many as have a place there."""
-    return min(workflow.cores, PLACES) if GPUS and PLACES else workflow.cores
+    limit = CORES or workflow.resource_settings.nodes or 1
+    return min(limit, PLACES) if GPUS and PLACES else limit
 
 
 onsuccess:

@@ -19,7 +19,7 @@ if config["latency"]:
             "benchmarks/latency/timings.tsv"
         conda:
             "../../environment.yml"
-        threads: lambda wildcards: workflow.cores or 1  # all of them: what runs beside it would be measured too
+        threads: lambda wildcards: CORES or config["latency"]["threads"]  # all: what runs beside it would be measured too
         resources:
             gpu=GPUS,
         params:

@@ -15,7 +15,7 @@ rule table1:
         "../../environment.yml"
     params:
         generated=not config["data_dir"] and config["data"]["source"] == "generated",
-        caption=CONTEXT.caption("table1", split="all"),
+        caption=replace(CONTEXT, seeds=()).caption("table1", split="all"),
     message:
         "table 1"
     script:
@@ -46,7 +46,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
             labels=COMPARED,
             protocol=config["protocol"]["name"],
             target=config["protocol"]["table_target"],
-            caption=CONTEXT.caption(name, spec["backbone"]),
+            caption=context_of_table(spec).caption(name, spec["backbone"]),
         message:
             f"table {name.removeprefix('table')}"
         script:
@@ -94,7 +94,7 @@ if "table5" in COMPARISONS:
             labels=plan.labels(config, curves.shown_variants(config, spec)),
             protocol=config["protocol"]["name"],
             target=config["protocol"]["table_target"],
-            caption=CONTEXT.caption("table5", spec["backbone"]),
+            caption=context_of_table(spec).caption("table5", spec["backbone"]),
         message:
             "table 5"
         script:
@@ -121,7 +121,7 @@ if "differences" in COMPARISONS:
             labels=COMPARED,
             control=config["control"],
             target=config["protocol"]["table_target"],
-            caption=CONTEXT.caption("differences", spec["backbone"]),
+            caption=context_of_table(spec).caption("differences", spec["backbone"]),
         message:
             "differences with intervals"
         script:
