@@ -35,7 +35,7 @@ class Rule:
         label: name as printed in figures.
         score: from the outputs of the first m exits to the scores of the first m exits.
         harder_is: "larger": exit where the score falls below the threshold; "smaller": where it surpasses it.
-        range: number of classes C and of exits M -> lowest and highest score.
+        range: number of classes C and of exits M -> lowest and highest score; infinite ones, that never pass, apart.
         thresholds: the only thresholds that the method has; None: any.
         needs_scores: whether the rule reads learnt scores.
         is_online: whether a row's score depends on this row alone, so that it can leave while others stay.
@@ -66,16 +66,17 @@ def first(signal: Signal) -> Rule:
 
 
 def agreements(logits: Array, scores: Array | None = None) -> Array:
-    """How many exits in a row, up to each one, predict the same as the exit before them [N, m].
+    """How many exits in a row, up to each, predict the same as the exit before them [N, m]; minus infinity for none.
 
-    PABEE (Zhou et al. 2020) leaves when the count reaches its patience P, so at exit P+1 at the earliest.
+    PABEE (Zhou et al. 2020) leaves when the count reaches its patience P, so at exit P+1 at the earliest. Its P is 1 or
+    more: no threshold lets a row leave at an exit that agrees with none before it.
     """
     xp = array_namespace(logits)
     predicted = xp.argmax(logits, axis=-1)
     counts = xp.zeros_like(logits[..., 0])
     for m in range(1, counts.shape[1]):
         counts[:, m] = (predicted[:, m] == predicted[:, m - 1]) * (counts[:, m - 1] + 1)
-    return counts
+    return xp.where(counts > 0, counts, -inf)
 
 
 def divergences(logits: Array, scores: Array | None = None) -> Array:
@@ -148,7 +149,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         rule.name: rule
         for rule in (
             *(first(signal) for signal in SIGNALS.values()),
-            Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
+            Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (1, num_exits - 1)),
             Rule(
                 "pcee",
                 "entropy, twice in a row",

@@ -77,11 +77,11 @@ def test_it_learns_and_waiting_longer_costs_layers(tiny_bert, tmp_path):
     model.load_state_dict(weights)
     logits, labels = predict(model, SEL, 64).logits, SEL.labels.numpy()
     scores = rule.score(logits[:, :-1], None)
-    layers = exit_layers(scores, np.arange(5) - 0.5, rule.harder_is)  # patience 0 to 4, of 4 exits
-    assert [row.min() for row in layers] == [0, 1, 2, 3, 3]
-    assert (layers[3:] == 3).all()
+    layers = exit_layers(scores, np.arange(1, 5) - 0.5, rule.harder_is)  # patience 1 to 4, of 4 exits
+    assert [row.min() for row in layers] == [1, 2, 3, 3]
+    assert (layers[2:] == 3).all()
     curve = tradeoff_curve(scores, logits.argmax(axis=-1), labels, rule.harder_is, TASKS["sst2"])
-    assert (curve["speedup"].iloc[0], curve["speedup"].iloc[-1]) == (1, 4)
+    assert curve["speedup"].iloc[0] == 1 and 1.5 < curve["speedup"].iloc[-1] <= 2  # there is no patience of 0
     assert curve["accuracy"].iloc[0] >= 0.8
 
 
