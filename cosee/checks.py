@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cosee.curves import shown_curves, shown_tasks, shown_variants
+from cosee.curves import curves, shown_curves, shown_tasks, shown_variants, signals_of
 from cosee.errors import InputError
 from cosee.exits import check_threshold
 from cosee.methods import METHODS
-from cosee.plan import final_runs, num_layers, timed_run, tuned_name
-from cosee.rules import RULES, rule_named
+from cosee.plan import final_runs, grid_points, num_layers, timed_run, tuned_name, with_point
+from cosee.rules import RULES, check_readable, rule_named
 from cosee.tasks import TASKS
 
 Config = Mapping[str, Any]
@@ -30,6 +30,7 @@ def check(config: Config) -> None:
         _check_experiment(config, f"config: experiments, entry {number}", experiment)
     _defined(config["control"], config["variants"], "config: control")
     _check_points(config)
+    _check_exits(config)
     targets, layers = config["protocol"]["targets"], min(entry["layers"] for entry in config["backbones"].values())
     if max(targets) > layers:
         raise InputError(
@@ -48,6 +49,27 @@ def check(config: Config) -> None:
             _check_figure(config, name, spec)
     if config["latency"]:
         _check_latency(config, config["latency"])
+
+
+def check_settings(config: Config) -> None:
+    """Check hyper-parameters, training settings and exit rules, which the methods know: torch is imported for it.
+
+    Raises:
+        InputError: names the method, the setting or the rule.
+    """
+    from cosee.methods import make_method
+    from cosee.training import TrainingSettings
+
+    kinds = {(run.name, str(run.training)): run for run in final_runs(config)}  # tasks and seeds change nothing
+    for run in kinds.values():
+        entry = config["variants"][run.variant]
+        for point in grid_points(config, entry.get("same_point_as", run.variant)):
+            chosen = with_point(run, point)
+            TrainingSettings(**chosen.training)
+            method = make_method(chosen.method, chosen.settings)
+        for name, other in config["variants"].items():
+            if run.variant in (name, other.get("model_of")) and "rule" in other:
+                check_readable(rule_named(other["rule"]), method.learns_scores(), f"config: variants.{name}")
 
 
 def _defined(value: str, known: Mapping[str, Any], where: str) -> None:
@@ -90,6 +112,16 @@ def _check_points(config: Config) -> None:
                 f"config: {run.name} on {run.task} ({run.backbone}) takes the grid point of {name}, which no entry of "
                 f"`experiments` trains there with seed {first}; add it, or see `same_point_as` and `tune_signal`."
             )
+
+
+def _check_exits(config: Config) -> None:
+    for task in dict.fromkeys(run.task for run in final_runs(config)):
+        for signal in signals_of(config, task):
+            if all("depths" in config["variants"][curve.variant] for curve in curves(config, task, signal)):
+                raise InputError(
+                    f"config: `experiments` train static models alone on {task} with the signal {signal}; add a "
+                    "variant that exits early, or leave them out."
+                )
 
 
 def _check_shown(config: Config, where: str, spec: Config) -> None:

@@ -244,6 +244,8 @@ def _answers(predictions: Predictions, split: str) -> tuple[NDArray[np.int64], N
     """Predicted label ids of all exits [N, M] and labels [N]."""
     if (predictions.labels < 0).any():
         raise InputError(f"split {split!r} has rows without a label: it can be predicted, but not evaluated")
+    if not np.isfinite(predictions.logits).all():
+        raise InputError(f"the logits of split {split!r} are no numbers: the training diverged; choose another run")
     return predictions.predicted, predictions.labels
 
 

@@ -44,6 +44,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_partials(folder: Path) -> None:
+    """Remove what killed processes have left of files in a folder; nobody else may be writing there."""
+    for leftover in folder.glob(".*.partial*"):
+        leftover.unlink()
+
+
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` to fill; it becomes `path` only if the block ends well.

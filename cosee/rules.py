@@ -178,6 +178,16 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 """The exit rules by name. A new one is a function and a line here."""
 
 
+def check_readable(rule: Rule, learns_scores: bool, where: str) -> None:
+    """Refuse a rule that reads learnt scores where none are learnt.
+
+    Raises:
+        InputError: names the place (`where`) and the rule.
+    """
+    if rule.needs_scores and not learns_scores:
+        raise InputError(f"{where}: learns no scores, which the exit rule {rule.name} reads; choose another rule.")
+
+
 def rule_named(name: str) -> Rule:
     """The exit rule of this name: one of `RULES`, or the one that the method of this name brings along.
 

@@ -22,7 +22,7 @@ from cosee.encoders import encoders_of
 from cosee.errors import DivergedError, InputError
 from cosee.evaluation import criteria_of
 from cosee.finished import read_run
-from cosee.io import read_json, whole_file, write_frame, write_json
+from cosee.io import read_json, remove_partials, whole_file, write_frame, write_json
 from cosee.methods import make_method
 from cosee.model import MultiExitModel, count_parameters
 from cosee.plan import Run
@@ -86,6 +86,7 @@ def execute(
         DivergedError: a run that is no grid point has diverged.
     """
     folder = folder or Path(run.folder)
+    remove_partials(folder)
     task, settings = TASKS[run.task], TrainingSettings(**run.training)
     selection = SELECTION_SPLIT[protocol["name"]]
     on_device = {name: DeviceSplit(tokens[name], device, pad_id) for name in {"fit", selection, *splits}}

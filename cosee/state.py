@@ -1,4 +1,7 @@
-"""The state from which a killed run goes on: tensors as safetensors, the rest as JSON in the file's header."""
+"""The state from which a killed run goes on, as safetensors: tensors, the history as the bytes of its JSON, a header.
+
+The history is no part of the header, for which the format has a limit that long runs pass.
+"""
 
 import json
 import logging
@@ -35,10 +38,11 @@ def save_state(
         **{f"optimizer/{index}/{name}": value for index, entry in moments.items() for name, value in entry.items()},
         **{f"objective/{name}": value for name, value in objective.state().items()},
         "random/cpu": torch.get_rng_state(),
+        "history/rows": torch.frombuffer(bytearray(json.dumps(rows).encode()), dtype=torch.uint8),
     }
     if torch.cuda.is_available():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    header = {"fingerprint": fingerprint, "position": json.dumps(position), "rows": json.dumps(rows)}
+    header = {"fingerprint": fingerprint, "position": json.dumps(position)}
     with whole_file(path) as temporary:
         on_host = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         save_file(on_host, temporary, header)
@@ -90,5 +94,5 @@ def read_state(path: Path, fingerprint: str) -> State | None:
     except SafetensorError as error:
         log.warning("%s is damaged (%s); the run starts anew", path, error)
         return None
-    best = groups.pop("best", {})
-    return State(json.loads(header["position"]), json.loads(header["rows"]), best, groups)
+    rows = json.loads(groups.pop("history")["rows"].numpy().tobytes())
+    return State(json.loads(header["position"]), rows, groups.pop("best", {}), groups)

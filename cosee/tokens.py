@@ -95,7 +95,7 @@ def check_tokens(splits: Mapping[str, TokenSplit], vocab_size: int, max_position
             raise InputError(
                 f"{where}: the split {name} has token ids up to {split.ids.max()} and rows of up to "
                 f"{split.lengths.max()} tokens, the encoder knows {vocab_size} ids and {max_positions} positions; "
-                "give the encoder whose tokenizer made them."
+                "take the encoder's own tokenizer, and no more tokens per row than it has positions."
             )
 
 

@@ -3,7 +3,7 @@
 import pytest
 from presets import read
 
-from cosee.checks import check
+from cosee.checks import check, check_settings
 from cosee.errors import InputError
 from cosee.plan import final_runs
 
@@ -39,6 +39,10 @@ from cosee.plan import final_runs
         (lambda c: c["latency"].update(variant="half"), "latency.variant has no threshold"),
         (lambda c: c["latency"].update(variant="pabee", backbone="albert", task="rte"), "pabee on rte .albert., which"),
         (lambda c: c["latency"].update(targets=[2.0, 13.0]), "latency.targets asks for 13"),
+        (
+            lambda c: c["experiments"].append(c["experiments"].pop(1) | {"variants": ["backbone"]}),
+            "rte .* signal energy",
+        ),
         (lambda c: c["variants"]["cosee"].update(seeds=[5]), "takes the grid point of cosee-energy"),
     ],
 )
@@ -49,8 +53,29 @@ def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
         check(config)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c["variants"]["cosee"]["fixed"].update(alfa=1), "method cosee: no hyper-parameter 'alfa'"),
+        (lambda c: c["grid"].update(beta0=[-1.0]), "method cosee: beta0 must be 0 or more"),  # an axis of one value
+        (lambda c: c["training"].update(accumulation=5), "cannot be cut into 5 passes"),
+        (
+            lambda c: c["variants"]["berxit"]["fixed"].update(lte=False),
+            "berxit: learns no scores, .* uncertainty",
+        ),
+        (lambda c: c["variants"]["pcee"].update(rule="policy"), "variants.pcee: learns no scores, .* policy reads"),
+    ],
+)
+def test_settings_are_checked_with_the_methods(config, change, sentence):
+    check_settings(config)
+    change(config)
+    with pytest.raises(InputError, match=sentence):
+        check_settings(config)
+
+
 @pytest.mark.parametrize("preset", ["config", "glue-small", "bert-base", "paper"])
 def test_presets_fit_together(preset):
     config = read(preset)
     check(config)
+    check_settings(config)
     assert final_runs(config)

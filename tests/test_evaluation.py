@@ -237,8 +237,11 @@ def test_densities_of_all_exits_need_no_labels():
         lambda p: evaluation.histogram_frame(MRPC, p, "test", ENERGY, [(2.0, 0.1)]),
     ],
 )
-def test_nothing_is_evaluated_without_labels(frame):
+def test_nothing_is_evaluated_without_labels_or_logits(frame):
     predictions = multi_exit(MRPC)
+    diverged = Predictions(**(vars(predictions) | {"logits": np.full_like(predictions.logits, np.nan)}))
+    with pytest.raises(InputError, match="logits of split 'test' are no numbers: the training diverged"):
+        frame(diverged)
     unlabelled = Predictions(**(vars(predictions) | {"labels": np.full(300, -1)}))
     with pytest.raises(InputError, match="'test' has rows without a label"):
         frame(unlabelled)

@@ -76,6 +76,14 @@ def test_a_grid_point_that_diverges_is_no_candidate_and_no_failure(tiny_bert, tm
         do(absurd, tmp_path, tiny_bert, monkeypatch)
 
 
+def test_what_a_killed_process_left_of_a_file_is_removed(tiny_bert, tmp_path, monkeypatch):
+    left = tmp_path / HALF.folder / ".state.123.partial.safetensors"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half of it")
+    folder = do(HALF, tmp_path, tiny_bert, monkeypatch, splits=["sel"])
+    assert (folder / "run.json").exists() and not left.exists()
+
+
 def test_the_same_run_gives_the_same_bytes(tiny_bert, tmp_path, monkeypatch):
     first, second = (do(COSEE, tmp_path / name, tiny_bert, monkeypatch) for name in ("first", "second"))
     for name in (*(f"logits-{split}.npz" for split in TOKENS), "history.csv", "model.safetensors"):

@@ -24,6 +24,9 @@ EXAMPLES = (
     "cosee bench sweep --rows 40430",
     "cosee bench jobs --folder benchmarks",
 )
+ON_CPU = ("visits", "sweep")
+"""What is measured on the CPU, whatever else there is."""
+
 RULE = "energy"
 """The exit rule that is timed; what a layer or a test costs does not depend on it much."""
 
@@ -95,7 +98,8 @@ def run(args: argparse.Namespace) -> None:
     measured, where = args.measure(args), {}
     if here:
         machine = hardware()
-        place = machine.get("gpu") or f"{machine['processor']}, {args.threads} of {machine['cores']} cores"
+        cpu = f"{machine['processor']}, {args.threads} of {machine['cores']} cores"
+        place = cpu if args.what in ON_CPU else machine["gpu"] or cpu
         where = {"machine": place, "torch": version("torch"), "commit": git_commit(Path(__file__).parent)}
         print(place)
     print(measured.to_string(index=False, float_format="{:.4g}".format, na_rep=""))

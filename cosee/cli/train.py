@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee.finished import read_run
     from cosee.methods import make_method
     from cosee.plan import Run
-    from cosee.rules import rule_named
+    from cosee.rules import check_readable, rule_named
     from cosee.runs import STATE, default_device, execute, prepare
     from cosee.signals import SIGNALS
     from cosee.tokens import padding_id
@@ -102,6 +102,8 @@ def run(args: argparse.Namespace) -> None:
 
     settings = read_settings(METHODS[args.method], args.set, "--set")
     method = make_method(args.method, settings)
+    rule = rule_named(args.rule or method.exit_rule())
+    check_readable(rule, method.learns_scores(), f"--method {args.method}")
     signal = getattr(method, "signal", None)
     if signal not in (None, *SIGNALS):
         raise InputError(f"--set signal={signal}: no such exit signal; expected one of {', '.join(SIGNALS)}.")
@@ -111,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
         variant=args.method,
         name=args.method,
         signal=signal,
-        rule=rule_named(args.rule or method.exit_rule()).name,
+        rule=rule.name,
         method=args.method,
         settings=settings,
         training=asdict(TrainingSettings(**DEFAULTS | read_settings(TrainingSettings, args.training, "--training"))),

@@ -54,6 +54,10 @@ class Method(ABC):
         """The parts of a run; one, in which everything is trained, unless the method says otherwise."""
         return (Stage(),)
 
+    def learns_scores(self) -> bool:
+        """Whether the exits learn a score of their own beside the logits, which exit rules may read."""
+        return False
+
     def exit_rule(self) -> str:
         """Name of the exit rule that the method's paper leaves by; the command line takes it unless told otherwise."""
         return "energy"

@@ -46,6 +46,10 @@ class Berxit(Method):
         """The alternating objective, with the estimator's term where the model has one."""
         return AlternatingCrossEntropy()
 
+    def learns_scores(self) -> bool:
+        """The estimates of being wrong."""
+        return self.lte
+
     def exit_rule(self) -> str:
         """Leave where the learnt estimate of being wrong is low; without it, where the entropy is."""
         return "uncertainty" if self.lte else "entropy"

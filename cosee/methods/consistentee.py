@@ -78,6 +78,10 @@ class ConsistentEE(Method):
             Stage(self.joint_share, self.joint_rate),
         )
 
+    def learns_scores(self) -> bool:
+        """Probabilities of leaving."""
+        return True
+
     def exit_rule(self) -> str:
         """Leave where the policy says so."""
         return "policy"

@@ -5,8 +5,9 @@ distillation, KD). Where the gradient of KD points against that of CE, the part 
 left by patience, as in PABEE.
 
 The paper has no released code, and what it leaves open is settled here, so this is GAML-BERT-*style*: CE is the plain
-mean over exits, KD the mean over pairs of exits, teachers are constants, the temperature is the usual one of
-self-distilled exits, and alignment is the projection of `align`, one parameter tensor at a time.
+mean over exits, KD the mean over all M² pairs of exits (the M of an exit with itself are 0), teachers are constants,
+the temperature is the usual one of self-distilled exits, and alignment is the projection of `align`, one parameter
+tensor at a time.
 """
 
 from collections.abc import Sequence

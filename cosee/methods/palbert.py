@@ -59,6 +59,10 @@ class Palbert(Method):
         """Expected cross-entropy plus the divergence between the halting distribution and the prior."""
         return ExpectedLoss(self.beta, self.lambda_p, self.kl, self.last_takes_rest)
 
+    def learns_scores(self) -> bool:
+        """Halting probabilities."""
+        return True
+
     def exit_rule(self) -> str:
         """Leave at a quantile of the halting distribution."""
         return "quantile"

@@ -54,6 +54,10 @@ class PonderNet(Method):
         """Expected cross-entropy plus KL(p || prior); the last exit takes what probability is left."""
         return ExpectedLoss(self.beta, self.lambda_p, kl="paper", last_takes_rest=True)
 
+    def learns_scores(self) -> bool:
+        """Halting probabilities."""
+        return True
+
     def exit_rule(self) -> str:
         """Leave at an exit drawn from the halting distribution."""
         return "sampled"

@@ -162,14 +162,8 @@ onsuccess:
 
 
 onstart:
-    # Settings are checked here, once: asking the methods imports torch, which takes seconds.
-    from cosee.methods import make_method
-    from cosee.training import TrainingSettings
-
-    try:
-        for run in RUNS + [run for job in GRID_JOBS for run in job.runs]:
-            make_method(run.method, run.settings)
-            TrainingSettings(**run.training)
+    try:  # here, once: to ask the methods takes the seconds of importing torch
+        checks.check_settings(config)
     except InputError as error:
         raise WorkflowError(str(error))
     print(announcement(config, GRID_JOBS + FINAL_JOBS, Path.cwd(), trainings_at_once()), file=sys.stderr)

@@ -47,6 +47,7 @@ rule tokenize:
     input:
         rows="resources/rows/{task}.parquet",
         tokenizer="resources/backbones/{backbone}/tokenizer.json",
+        encoder="resources/backbones/{backbone}/config.json",
     output:
         "resources/tokens/{backbone}/{task}.npz",
     log:

@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from cosee.io import read_frame
+from cosee.io import read_frame, read_json
 from cosee.scripting import logged
-from cosee.tokens import encode, save_tokens
+from cosee.tokens import check_tokens, encode, save_tokens
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    rows = read_frame(snakemake.input.rows)
-    save_tokens(snakemake.output[0], encode(rows, snakemake.input.tokenizer, snakemake.params.max_length))
+    tokens = encode(read_frame(snakemake.input.rows), snakemake.input.tokenizer, snakemake.params.max_length)
+    encoder = read_json(snakemake.input.encoder)
+    check_tokens(tokens, encoder["vocab_size"], encoder["max_position_embeddings"], snakemake.input.tokenizer)
+    save_tokens(snakemake.output[0], tokens)
