@@ -20,8 +20,7 @@ class Task:
         test_splits: the same for the splits without public labels.
         submission: the file name that the GLUE server expects for each test split.
         official_rows: rows of the official release by the hub's split name.
-        paper_train: size of the training split as the paper's Table 1 prints it.
-        paper_test: size of the test split, likewise.
+        submits_names: whether the server wants names of classes, not their ids.
     """
 
     name: str
@@ -30,17 +29,21 @@ class Task:
     columns: tuple[str, ...]
     classes: tuple[str, ...]
     official_rows: Mapping[str, int]
-    paper_train: str
-    paper_test: str
     metrics: tuple[str, ...] = ("accuracy",)
     eval_splits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"dev": "validation"}))
     test_splits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"test": "test"}))
     submission: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    submits_names: bool = False
 
     @property
     def num_classes(self) -> int:
         """C, the number of classes."""
         return len(self.classes)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What the GLUE server calls the classes, by label id."""
+        return self.classes if self.submits_names else tuple(map(str, range(self.num_classes)))
 
 
 _ALL = (
@@ -51,9 +54,8 @@ _ALL = (
         columns=("sentence1", "sentence2"),
         classes=("entailment", "not_entailment"),
         official_rows={"train": 2490, "validation": 277, "test": 3000},
-        paper_train="2.5k",
-        paper_test="3k",
         submission={"test": "RTE.tsv"},
+        submits_names=True,
     ),
     Task(
         name="mrpc",
@@ -63,8 +65,6 @@ _ALL = (
         classes=("not_equivalent", "equivalent"),
         metrics=("accuracy", "f1"),
         official_rows={"train": 3668, "validation": 408, "test": 1725},
-        paper_train="3.7k",
-        paper_test="1.7k",
         submission={"test": "MRPC.tsv"},
     ),
     Task(
@@ -75,8 +75,6 @@ _ALL = (
         classes=("not_duplicate", "duplicate"),
         metrics=("accuracy", "f1"),
         official_rows={"train": 363846, "validation": 40430, "test": 390965},
-        paper_train="364k",
-        paper_test="391k",
         submission={"test": "QQP.tsv"},
     ),
     Task(
@@ -86,8 +84,6 @@ _ALL = (
         columns=("sentence",),
         classes=("negative", "positive"),
         official_rows={"train": 67349, "validation": 872, "test": 1821},
-        paper_train="67k",
-        paper_test="1.8k",
         submission={"test": "SST-2.tsv"},
     ),
     Task(
@@ -97,9 +93,8 @@ _ALL = (
         columns=("question", "sentence"),
         classes=("entailment", "not_entailment"),
         official_rows={"train": 104743, "validation": 5463, "test": 5463},
-        paper_train="105k",
-        paper_test="5.4k",
         submission={"test": "QNLI.tsv"},
+        submits_names=True,
     ),
     Task(
         name="mnli",
@@ -114,11 +109,10 @@ _ALL = (
             "test_matched": 9796,
             "test_mismatched": 9847,
         },
-        paper_train="393k",
-        paper_test="20k",
         eval_splits={"dev": "validation_matched", "dev_mm": "validation_mismatched"},
         test_splits={"test": "test_matched", "test_mm": "test_mismatched"},
         submission={"test": "MNLI-m.tsv", "test_mm": "MNLI-mm.tsv"},
+        submits_names=True,
     ),
 )
 

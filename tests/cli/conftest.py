@@ -31,6 +31,8 @@ def place(tiny_bert, tmp_path_factory):
     for split, count in {"train": 60, "validation": 20}.items():
         columns = {"sentence1": sentences[:count], "sentence2": sentences[-count:], "label": [0, 1] * (count // 2)}
         write_frame(folder / f"GLUE/rte/{split}-00000-of-00001.parquet", pd.DataFrame(columns | {"idx": range(count)}))
+    columns = {"sentence1": sentences[20:50], "sentence2": sentences[50:80], "label": -1, "idx": range(30)}
+    write_frame(folder / "GLUE/rte/test-00000-of-00001.parquet", pd.DataFrame(columns))
     (folder / "reviews.txt").write_text("\n".join(sentences[:50]) + "\n")
     pairs = pd.DataFrame({"n": range(30), "sentence1": sentences[:30], "sentence2": sentences[-30:]})
     pairs.to_csv(folder / "pairs.csv", index=False)

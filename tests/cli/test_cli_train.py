@@ -22,7 +22,7 @@ FILES = {"history.csv", "run.json", "model.safetensors", "logits-fit.npz", "logi
 
 def test_a_run_leaves_its_files_and_nothing_else(made):
     assert {entry.name for entry in (made / "runs/mine").iterdir()} == FILES
-    assert {entry.name for entry in (made / "runs/pabee").iterdir()} == FILES | {"tokens.npz"}
+    assert {entry.name for entry in (made / "runs/pabee").iterdir()} == FILES | {"tokens.npz", "logits-test.npz"}
     assert (made / "printed-0.txt").read_text().startswith("runs/mine: area 0.")
 
 
@@ -59,11 +59,11 @@ def test_rows_of_a_folder_are_cut_and_tokenised_as_in_the_workflow(made):
     cut = cut_splits(local_rows(rte, made / "GLUE"), rte, "heldout", 0.1, 2000, None, 1)
     expected = encode(cut, made / "resources/backbones/bert/tokenizer.json", 128)
     tokens = load_tokens(made / "runs/pabee/tokens.npz")
-    assert tokens.keys() == expected.keys() == {"fit", "sel", "dev"}
+    assert tokens.keys() == expected.keys() == {"fit", "sel", "dev", "test"}
     for name, split in tokens.items():
         assert all(np.array_equal(array, getattr(expected[name], field)) for field, array in vars(split).items())
     facts = read_json(made / "runs/pabee/run.json")
-    assert facts["rows"] == {"fit": 54, "sel": 6, "dev": 20}
+    assert facts["rows"] == {"fit": 54, "sel": 6, "dev": 20, "test": 30}
     assert facts["run"]["rule"] == "patience" and facts["run"]["signal"] is None
     assert facts["run"]["training"]["learning_rate"] == 0.0001 and facts["run"]["training"]["epochs"] == 3
 

@@ -1,0 +1,48 @@
+"""`cosee submit`: a run's answers to the test rows, as files for the GLUE server."""
+
+import argparse
+from pathlib import Path
+
+from cosee.cli.settings import positive_number
+
+HELP = "write a run's answers to the test rows, in the form that the GLUE server takes"
+EXAMPLES = ("cosee submit runs/pabee --speedup 2 --out submission",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, with predictions of the test rows")
+    parser.add_argument("--rule", help="exit rule (default: the one that the run was selected by)")
+    parser.add_argument(
+        "--speedup",
+        type=positive_number,
+        default=2.0,
+        metavar="X",
+        help="the threshold is sought for it on the selection split (default: 2)",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="where to put the task's file or files"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Choose the threshold where everything is chosen, answer, write."""
+    from cosee.evaluation import operating_points
+    from cosee.finished import read_run, stored_predictions
+    from cosee.io import whole_file
+    from cosee.rules import rule_named
+    from cosee.submission import answers
+    from cosee.tasks import TASKS
+
+    facts = read_run(args.folder)
+    task, rule = TASKS[facts["run"]["task"]], rule_named(args.rule or facts["run"]["rule"])
+    splits = {split: stored_predictions(args.folder, split) for split in task.submission}
+    selection, threshold = stored_predictions(args.folder, facts["selection_split"]), float("nan")
+    if len(selection.exit_depths) > 1:
+        (((_, threshold),),) = operating_points([selection], rule, [args.speedup])
+    for split, predictions in splits.items():
+        frame, speedup = answers(predictions, rule, threshold, task)
+        file = args.out / task.submission[split]
+        with whole_file(file) as temporary:
+            frame.to_csv(temporary, sep="\t", index=False)
+        print(f"{file}: {len(frame)} answers, {speedup:.2f}x in layers")

@@ -1,0 +1,40 @@
+"""Answers for the GLUE server, which alone has the labels of the test rows: one per row, at one operating point."""
+
+import numpy as np
+import pandas as pd
+
+from cosee.errors import InputError
+from cosee.exits import exit_layers
+from cosee.metrics import speedup_ratio
+from cosee.predictions import Predictions
+from cosee.rules import Rule
+from cosee.tasks import Task
+
+
+def answers(predictions: Predictions, rule: Rule, threshold: float, task: Task) -> tuple[pd.DataFrame, float]:
+    """What a model answers for the rows of a test split, each at the exit that it takes.
+
+    Args:
+        predictions: outputs of all exits; a static model has one, and needs neither rule nor threshold.
+        rule: exit rule.
+        threshold: of the rule's scores, chosen on other rows.
+        task: says how the server wants its classes to be called.
+
+    Returns:
+        Columns index (row number in the original data set, ascending) and prediction; and the speed-up in layers.
+
+    Raises:
+        InputError: the rows are not those of a whole split, numbered from 0: the server would refuse them.
+    """
+    count = len(predictions.idx)
+    if not np.array_equal(np.sort(predictions.idx), np.arange(count)):
+        raise InputError(
+            f"submission: the {count} rows are not numbered 0 to {count - 1}; expected a whole test split."
+        )
+    layers = np.zeros(count, dtype=np.int64)
+    if len(predictions.exit_depths) > 1:
+        layers = exit_layers(predictions.scores(rule), threshold, rule.harder_is)
+    predicted = predictions.predicted[np.arange(count), layers]
+    frame = pd.DataFrame({"index": predictions.idx, "prediction": np.array(task.answers)[predicted]})
+    depths = np.array(predictions.exit_depths)[layers]
+    return frame.sort_values("index", ignore_index=True), speedup_ratio(depths - 1, predictions.num_layers)
