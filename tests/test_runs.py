@@ -10,11 +10,14 @@ from tiny import LAYERS, PAD, token_split
 from cosee.batches import DeviceSplit
 from cosee.errors import DivergedError
 from cosee.evaluation import criteria_of
+from cosee.exits import exit_layers
+from cosee.inference import early_exit
 from cosee.io import read_frame, read_json
+from cosee.methods import METHODS, make_method
 from cosee.plan import Run
 from cosee.prediction import predict
 from cosee.predictions import load_predictions
-from cosee.rules import RULES
+from cosee.rules import RULES, rule_named
 from cosee.runs import STATE, execute, load_run, progress_of
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}
@@ -156,3 +159,22 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_in_a_log(monkeypatch, caplog,
     show(10, 10, 0.25)
     shown = capsys.readouterr().err
     assert "some/run: 100%" in shown and "10/10" in shown and "loss=0.2500" in shown
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains_and_leaves_early_on_a_gpu(name, precision, tiny_bert, tmp_path, monkeypatch):
+    device, method = torch.device("cuda"), make_method(name, {})
+    rule = rule_named(method.exit_rule())
+    run = Run("bert", "rte", name, name, None, rule.name, name, {}, TRAINING | {"precision": precision}, seed=0)
+    folder = do(run, tmp_path, tiny_bert, monkeypatch, device=device)
+    stored = load_predictions(folder / "logits-dev.npz")
+    assert np.isfinite(stored.logits).all()
+    if len(stored.exit_depths) == 1 or not rule.is_online:
+        return
+    scores = stored.scores(rule)
+    threshold = rule.thresholds[0] if rule.thresholds else float(np.median([0.5, *scores[np.isfinite(scores)]]))
+    model, rows = load_run(folder, tiny_bert).to(device).eval(), DeviceSplit(TOKENS["dev"], device, PAD)
+    _, layers = early_exit(model, rows.batch(np.arange(20)), rule, threshold, check_every=2)
+    assert (layers.cpu().numpy() == exit_layers(scores, threshold, rule.harder_is)).mean() >= 0.9  # up to rounding
