@@ -155,6 +155,8 @@ def test_the_card_says_what_the_run_was(exported, tmp_path):
     assert len(rows) == SHOWN_POINTS and [row[0] for row in rows] == sorted(row[0] for row in rows)
     point = next(p for p in config["tradeoff"] if round(p["speedup"], 2) == rows[-1][0])
     assert rows[-1][2] == pytest.approx(100 * point["score"], abs=0.06)
+    nearest = min((row[0] for row in rows), key=lambda speedup: abs(speedup - 2))
+    assert f"set_speedup({nearest:.2f})" in text
 
 
 def test_the_dev_columns_of_the_card_are_those_of_its_thresholds(exported, runs):
