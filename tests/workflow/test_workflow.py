@@ -36,7 +36,7 @@ def test_one_target_needs_only_its_task(tmp_path):
             {"sweep": 24, "download": 6, "tokenize": 6, "select": 6, "backbone": 1},
             marks=pytest.mark.slow,
         ),
-        (["glue-small", "glue-small-cpu"], 48, {"sweep": 7, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
+        (["glue-small", "glue-small-cpu"], 80, {"sweep": 7, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
         (["bert-base"], 212, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
     ],
 )
