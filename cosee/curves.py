@@ -3,7 +3,7 @@
 Pure functions of the configuration, as `cosee.plan`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,14 +149,9 @@ def shown_seeds(config: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[int
     return tuple(sorted(set.intersection(*seeds.values())))
 
 
-def trained_seeds(config: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Seeds that every variant of a table has on every task, and those that only some have besides.
-
-    The static models between half and full depth do not count: they are a control, most often of one seed.
-    """
+def shared_seeds(shown: Iterable[Curve]) -> tuple[int, ...]:
+    """Seeds that every variant among some curves has on every task."""
     seeds: dict[tuple[str, str], set[int]] = {}
-    for curve in trained_curves(config, spec):
-        if config["variants"][curve.variant].get("depths") != "between":
-            seeds.setdefault((curve.task, curve.variant), set()).add(curve.seed)
-    every, some = set.intersection(*seeds.values()), set.union(*seeds.values())
-    return tuple(sorted(every)), tuple(sorted(some - every))
+    for curve in shown:
+        seeds.setdefault((curve.task, curve.variant), set()).add(curve.seed)
+    return tuple(sorted(set.intersection(*seeds.values())))

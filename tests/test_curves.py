@@ -79,6 +79,7 @@ def test_figures_show_the_seeds_that_all_their_variants_have(config):
     assert curves.shown_seeds(config, config["figures"]["fig8"]) == (0,)
 
 
-def test_tables_tell_the_seeds_of_all_variants_from_those_of_some(config):
-    assert curves.trained_seeds(config, config["tables"]["table2"]) == ((0,), (1,))
-    assert curves.trained_seeds(config, config["tables"]["table3"]) == ((0,), ())
+def test_shared_seeds_are_those_of_every_variant_on_every_task(config):
+    on_two = curves.shown_curves(config, config["figures"]["fig4"])
+    assert curves.shared_seeds(on_two) == (0, 1)
+    assert curves.shared_seeds([curve for curve in on_two if (curve.task, curve.seed) != ("mnli", 1)]) == (0,)

@@ -120,17 +120,27 @@ def seeds_of(name):
     return seeds[:1] if FIGURES[name][1] == "energy" else seeds
 
 
-def context_of(name):
-    return replace(CONTEXT, seeds=seeds_of(name))
+def context_of(shown, seeds):
+    """Captions tell the seeds of all the curves from those that only some have."""
+    shared = curves.shared_seeds(shown)
+    return replace(
+        CONTEXT, seeds=tuple(s for s in seeds if s in shared), more_seeds=tuple(s for s in seeds if s not in shared)
+    )
+
+
+def context_of_figure(name):
+    return context_of(curves.shown_curves(config, DRAWN[name]), seeds_of(name))
+
+
+def context_of_table(spec):
+    """Models between half and full depth do not count: they are a control, most often of one seed."""
+    trained = curves.trained_curves(config, spec)
+    counted = [curve for curve in trained if config["variants"][curve.variant].get("depths") != "between"]
+    return context_of(counted, sorted({curve.seed for curve in counted}))
 
 
 def backbone_files(name):
     return [f"resources/backbones/{name}/{file}" for file in ("config.json", "model.safetensors", "tokenizer.json")]
-
-
-def context_of_table(spec):
-    every, some = curves.trained_seeds(config, spec)
-    return replace(CONTEXT, seeds=every, more_seeds=some)
 
 
 def table_outputs(name):

@@ -27,8 +27,8 @@ for name, spec in DRAWN.items():
             spec=spec,
             seeds=list(seeds_of(name)),
             labels=plan.labels(config, spec["variants"]),
-            caption=context_of(name).caption(name, spec["backbone"], SPLITS.get(name, "dev")),
-            note=context_of(name).sentence(spec["backbone"], SPLITS.get(name, "dev")),
+            caption=context_of_figure(name).caption(name, spec["backbone"], SPLITS.get(name, "dev")),
+            note=context_of_figure(name).sentence(spec["backbone"], SPLITS.get(name, "dev")),
         message:
             f"figure {name.removeprefix('fig')}"
         script:
