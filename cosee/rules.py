@@ -35,7 +35,8 @@ class Rule:
         label: name as printed in figures.
         score: from the outputs of the first m exits to the scores of the first m exits.
         harder_is: "larger": exit where the score falls below the threshold; "smaller": where it surpasses it.
-        range: number of classes C and of exits M -> lowest and highest score; infinite ones, that never pass, apart.
+        range: number of classes C and of exits M -> lowest and highest threshold worth setting: those of the scores,
+            infinite ones apart, which never pass.
         thresholds: the only thresholds that the method has; None: any.
         needs_scores: whether the rule reads learnt scores.
         is_online: whether a row's score depends on this row alone, so that it can leave while others stay.
@@ -69,7 +70,8 @@ def agreements(logits: Array, scores: Array | None = None) -> Array:
     """How many exits in a row, up to each, predict the same as the exit before them [N, m]; minus infinity for none.
 
     PABEE (Zhou et al. 2020) leaves when the count reaches its patience P, so at exit P+1 at the earliest. Its P is 1 or
-    more: no threshold lets a row leave at an exit that agrees with none before it.
+    more: no threshold lets a row leave at an exit that agrees with none before it. As the comparison is strict, a
+    threshold of P - 1 is a patience of P.
     """
     xp = array_namespace(logits)
     predicted = xp.argmax(logits, axis=-1)
@@ -149,7 +151,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         rule.name: rule
         for rule in (
             *(first(signal) for signal in SIGNALS.values()),
-            Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (1, num_exits - 1)),
+            Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
             Rule(
                 "pcee",
                 "entropy, twice in a row",
