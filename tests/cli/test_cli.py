@@ -129,13 +129,13 @@ def test_every_example_is_parsed():
 
 
 @pytest.mark.slow
-def test_every_example_runs_in_a_shell(place, tmp_path):
+def test_every_example_runs_in_a_shell(made, tmp_path):
     """As a user types them, one process each, on a fresh copy of the place."""
     for entry in ("resources", "GLUE", "reviews.txt", "pairs.csv"):
-        (tmp_path / entry).symlink_to(place / entry)
+        (tmp_path / entry).symlink_to(made / entry)
     (tmp_path / "results/runs/bert/sst2/cosee-energy/final").mkdir(parents=True)
     (tmp_path / "results/runs/bert/sst2/cosee-energy/final/seed0").symlink_to(tmp_path / "runs/mine")
-    (tmp_path / "results/manifest.json").symlink_to(place / "results/manifest.json")
+    (tmp_path / "results/manifest.json").symlink_to(made / "results/manifest.json")
     command = f"{shlex.quote(sys.executable)} -m cosee"
     script = "\n".join(["set -e", f'cosee() {{ {command} "$@"; }}', *examples(but=["bench"])])
     done = subprocess.run(
@@ -146,7 +146,7 @@ def test_every_example_runs_in_a_shell(place, tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
-    assert "runs/mine: step 6 of 6, loss " in done.stderr  # plain lines where there is no terminal
+    assert "runs/mine: step 20 of 20, loss " in done.stderr  # plain lines where there is no terminal
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 31
     head = done.stdout.splitlines()[-3:]
     assert head[0] == "label,confidence,exit_layer" and all(row.count(",") == 2 for row in head)

@@ -18,7 +18,8 @@ def results(tmp_path_factory) -> Path:
     """Results of `snakemake --cores 2 all` in a folder of their own."""
     folder = tmp_path_factory.mktemp("mini")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "workflow/Snakefile"), "--cores", "2"]
-    subprocess.run([*command, "--directory", str(folder), "all"], check=True, cwd=PROJECT)
+    place = ["--directory", str(folder), "--configfile", str(PROJECT / "config/config.yaml")]
+    subprocess.run([*command, "all", *place], check=True, cwd=PROJECT)
     return folder / "results"
 
 
