@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Choose the threshold where everything is chosen, answer, write."""
-    from cosee.evaluation import operating_points
+    from cosee.exits import threshold_for_speedup
     from cosee.finished import read_run, stored_predictions
     from cosee.io import whole_file
     from cosee.rules import rule_named
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     splits = {split: stored_predictions(args.folder, split) for split in task.submission}
     selection, threshold = stored_predictions(args.folder, facts["selection_split"]), float("nan")
     if len(selection.exit_depths) > 1:
-        (((_, threshold),),) = operating_points([selection], rule, [args.speedup])
+        threshold, _ = threshold_for_speedup(selection.scores(rule), args.speedup, rule.harder_is, rule.thresholds)
     for split, predictions in splits.items():
         frame, speedup = answers(predictions, rule, threshold, task)
         file = args.out / task.submission[split]

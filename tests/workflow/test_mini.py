@@ -18,8 +18,7 @@ def results(tmp_path_factory) -> Path:
     """Results of `snakemake --cores 2 all` in a folder of their own."""
     folder = tmp_path_factory.mktemp("mini")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "workflow/Snakefile"), "--cores", "2"]
-    place = ["--directory", str(folder), "--configfile", str(PROJECT / "config/config.yaml")]
-    subprocess.run([*command, "all", *place], check=True, cwd=PROJECT)
+    subprocess.run([*command, "--directory", str(folder), "all"], check=True, cwd=PROJECT)
     return folder / "results"
 
 
