@@ -59,6 +59,14 @@ def config():
     return read("config")
 
 
+@pytest.fixture
+def own_search(config):
+    """The mini preset with one grid search, of COSEE's, by signal."""
+    from presets import with_own_search
+
+    return with_own_search(config)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def pipeline(request, tmp_path_factory):
     """Folder of the reduced pipeline, if any test needs it (`built`): it runs beside the tests that do not.

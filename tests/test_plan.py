@@ -21,7 +21,7 @@ def test_every_final_run_is_trained_once(config):
     static = 10  # depths 1 to 11 but for 6, one seed
     signals = 2 * 2  # entropy and softmax score for wo_osc and cosee, one seed
     methods = 8 + 2  # of Table 2, one seed; ConsistentEE has two points, and some variants share others' models
-    albert = 5  # Table 3, one seed
+    albert = 6  # Table 3, one seed
     expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + plain)
     expected += curve_tasks * (static + signals + albert)
     assert len(runs) == expected
@@ -44,15 +44,15 @@ def test_static_models_cover_every_depth(config):
     assert depths == set(range(1, 13))
 
 
-def test_grid_is_the_product_of_the_tuned_axes(config):
-    config["grid"] = {"beta0": [0.2, 1.0, 10.0], "learning_rate": [0.001, 0.002]}
-    config["variants"]["cosee"]["tune"] = ["learning_rate", "beta0"]
-    runs = [run for run in plan.grid_runs(config) if run.name == "cosee-energy" and run.task == "rte"]
+def test_grid_is_the_product_of_the_tuned_axes(own_search):
+    own_search["grid"] = {"beta0": [0.2, 1.0, 10.0], "learning_rate": [0.001, 0.002]}
+    own_search["variants"]["cosee"]["tune"] = ["learning_rate", "beta0"]
+    runs = [run for run in plan.grid_runs(own_search) if run.name == "cosee-energy" and run.task == "rte"]
     assert len(runs) == 6
     assert {(run.training["learning_rate"], run.settings["beta0"]) for run in runs} == {
         (rate, beta) for rate in (0.001, 0.002) for beta in (0.2, 1.0, 10.0)
     }
-    assert {run.seed for run in runs} == {config["seeds"][0]}
+    assert {run.seed for run in runs} == {own_search["seeds"][0]}
     assert len({run.folder for run in runs}) == 6
 
 
@@ -67,28 +67,30 @@ def test_training_rows_are_predicted_only_where_a_figure_shows_them(config):
     assert with_fit() == set()
 
 
-def test_a_final_run_has_the_point_that_was_chosen_for_it(config):
-    run = next(run for run in plan.final_runs(config) if run.name == "cosee-energy")
-    assert plan.at_chosen_point(config, run, {run.name: {"point": {"beta0": 0.7}}}).settings["beta0"] == 0.7
+def test_a_final_run_has_the_point_that_was_chosen_for_it(own_search):
+    run = next(run for run in plan.final_runs(own_search) if run.name == "cosee-energy")
+    assert plan.at_chosen_point(own_search, run, {run.name: {"point": {"beta0": 0.7}}}).settings["beta0"] == 0.7
     with pytest.raises(InputError, match=rf"{run.backbone}/{run.task}/best.yaml: knows no point of cosee-energy"):
-        plan.at_chosen_point(config, run, {"vanilla": {"point": {}}})
+        plan.at_chosen_point(own_search, run, {"vanilla": {"point": {}}})
 
 
-def test_one_grid_point_is_no_search(config):
-    config["grid"] = {"beta0": [1.0]}
-    assert plan.grid_runs(config) == []
-    ((run, points),) = [entry for name, entry in plan.tuned(config, "bert", "rte").items() if name == "cosee-energy"]
+def test_one_grid_point_is_no_search(own_search):
+    own_search["grid"] = {"beta0": [1.0]}
+    assert plan.grid_runs(own_search) == []
+    ((run, points),) = [
+        entry for name, entry in plan.tuned(own_search, "bert", "rte").items() if name == "cosee-energy"
+    ]
     assert points == [{"beta0": 1.0}]
     assert plan.with_point(run, points[0]).settings["beta0"] == 1.0
 
 
-def test_select_reads_what_the_grid_search_writes(config):
-    trained = {run.folder for run in plan.grid_runs(config)}
+def test_select_reads_what_the_grid_search_writes(own_search):
+    trained = {run.folder for run in plan.grid_runs(own_search)}
     read = {
         plan.with_point(run, point, plan.point_name(point)).folder
         for backbone, tasks in (("bert", TASKS), ("albert", ("qqp", "sst2", "qnli", "mnli")))
         for task in tasks
-        for run, points in plan.tuned(config, backbone, task).values()
+        for run, points in plan.tuned(own_search, backbone, task).values()
         for point in points
         if len(points) > 1
     }
@@ -96,18 +98,23 @@ def test_select_reads_what_the_grid_search_writes(config):
 
 
 @pytest.mark.parametrize(("mode", "searches"), [("first", {"energy"}), ("each", {"energy", "entropy", "softmax"})])
-def test_signals_share_the_point_of_the_first_or_have_their_own(config, mode, searches):
-    config["tune_signal"] = mode
-    assert {run.signal for run in plan.grid_runs(config) if run.task == "sst2"} == searches
+def test_signals_share_the_point_of_the_first_or_have_their_own(own_search, mode, searches):
+    own_search["tune_signal"] = mode
+    assert {run.signal for run in plan.grid_runs(own_search) if run.task == "sst2"} == searches
     (entropy,) = [
-        run for run in plan.final_runs(config) if (run.name, run.task, run.seed) == ("cosee-entropy", "sst2", 0)
+        run for run in plan.final_runs(own_search) if (run.name, run.task, run.seed) == ("cosee-entropy", "sst2", 0)
     ]
-    assert plan.tuned_name(config, entropy) == ("cosee-energy" if mode == "first" else "cosee-entropy")
+    assert plan.tuned_name(own_search, entropy) == ("cosee-energy" if mode == "first" else "cosee-entropy")
 
 
-def test_truncations_share_the_point_of_the_whole_backbone(config):
-    runs = [run for run in plan.final_runs(config) if run.variant == "static"]
-    assert {plan.tuned_name(config, run) for run in runs} == {"backbone"}
+def test_single_exit_models_share_one_search_and_multi_exit_models_another_of_the_same_size(config):
+    single = {"backbone", "half", "static"}
+    assert all(
+        plan.tuned_name(config, run) == ("backbone" if run.variant in single else "vanilla")
+        for run in plan.final_runs(config)
+    )
+    searches = {(run.backbone, run.task, run.name) for run in plan.grid_runs(config)}
+    assert len(plan.grid_runs(config)) == 2 * len(searches) and len(searches) == 2 * 10
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -159,9 +166,9 @@ def test_the_plan_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_variant_may_take_the_point_of_one_that_is_tuned_with_a_signal(config):
-    runs = [run for run in plan.final_runs(config) if run.variant == "wo_osc"]
-    assert {plan.tuned_name(config, run) for run in runs} == {"cosee-energy"}
+def test_a_variant_may_take_the_point_of_one_that_is_tuned_with_a_signal(own_search):
+    runs = [run for run in plan.final_runs(own_search) if run.variant == "wo_osc"]
+    assert {plan.tuned_name(own_search, run) for run in runs} == {"cosee-energy"}
 
 
 def test_a_variant_may_be_trained_by_its_own_recipe(config):

@@ -197,10 +197,10 @@ def test_runs_record_where_they_come_from(built):
     assert manifest["config"]["preset"] == "mini"
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?|unknown", manifest["commit"])
     assert manifest["versions"]["torch"].startswith("2.13.0")
-    best = yaml.safe_load((built / "results/runs/bert/sst2/best.yaml").read_text())["chosen"]["cosee-energy"]
+    best = yaml.safe_load((built / "results/runs/bert/sst2/best.yaml").read_text())["chosen"]["vanilla"]
     assert best["split"] == "sel" and best["criterion"] == "area" and len(best["runners_up"]) == 1
     final = json.loads((built / "results/runs/bert/sst2/cosee-energy/final/seed1/run.json").read_text())
-    assert final["run"]["settings"]["beta0"] == best["point"]["beta0"]
+    assert final["run"]["training"]["learning_rate"] == best["point"]["learning_rate"]
 
 
 def test_only_final_weights_are_kept(built):
