@@ -61,8 +61,8 @@ def early_exit(
         if len(untested) < check_every and layer < model.num_exits - 1:
             continue
         passed = record.test(rows, layer + 1 - len(untested), untested, threshold)
-        done = passed.any(axis=1)
-        if done.any():
+        if passed.any():
+            done = passed.any(axis=1)
             exits[rows[done]] = layer + 1 - len(untested) + passed[done].argmax(axis=1)
             if done.all():
                 break
@@ -74,8 +74,8 @@ def early_exit(
                 lengths = (reach(mask) if lengths is None else lengths)[stay]
                 hidden, mask = hidden[:, : lengths.max()], mask[index, ..., : lengths.max()]
         untested.clear()
-    logits = record.logits[np.arange(len(batch)), exits]
-    return torch.as_tensor(logits, device=hidden.device), torch.as_tensor(exits, device=hidden.device)
+    logits = torch.from_numpy(record.logits[np.arange(len(batch)), exits]).float()
+    return logits.to(hidden.device), torch.from_numpy(exits).to(hidden.device)
 
 
 @torch.inference_mode()
@@ -106,6 +106,7 @@ class Record:
     """What the exits so far have said about every row, on the host: there the simulation's own code decides.
 
     A score is a dozen operations on a few numbers, which the host has done before a GPU would have begun with them.
+    Kept in float64 like `Predictions.scores`: rounding would make ties of confident scores.
 
     Attributes:
         logits: of the exits visited [B, M, C].
@@ -115,29 +116,29 @@ class Record:
     def __init__(self, rule: Rule, num_rows: int, model: MultiExitModel) -> None:
         """Nothing said yet."""
         self.rule = rule
-        self.logits = np.empty((num_rows, model.num_exits, model.exits.num_classes), dtype=np.float32)
-        self.learnt = np.empty((num_rows, model.num_exits), dtype=np.float32) if rule.needs_scores else None
+        self.logits = np.empty((num_rows, model.num_exits, model.exits.num_classes))
+        self.learnt = np.empty((num_rows, model.num_exits)) if rule.needs_scores else None
 
     def test(self, rows: np.ndarray, exit: int, outputs: list[Outputs], threshold: float) -> np.ndarray:
         """Take down the outputs of n exits from `exit` on for some rows [b]; whether they pass the threshold [b, n]."""
         rule, stop = self.rule, exit + len(outputs)
         window = slice(0 if rule.lookback is None else max(0, exit - rule.lookback), stop)
-        self.logits[rows, exit:stop] = on_host(torch.stack([one.logits for one in outputs], dim=1))
+        self.logits[rows, exit:stop] = on_host(*(one.logits for one in outputs))
         learnt = None
         if rule.needs_scores:
-            self.learnt[rows, exit:stop] = on_host(torch.stack([one.scores for one in outputs], dim=1))
-            learnt = self.learnt[rows, window].astype(np.float64)
-        # In float64 like `Predictions.scores`: rounding would make ties of confident scores.
-        scores = rule.score(self.logits[rows, window].astype(np.float64), learnt)[:, -len(outputs) :]
+            self.learnt[rows, exit:stop] = on_host(*(one.scores for one in outputs))
+            learnt = self.learnt[rows, window]
+        scores = rule.score(self.logits[rows, window], learnt)[:, -len(outputs) :]
         return scores < threshold if rule.harder_is == "larger" else scores > threshold
 
 
-def on_host(values: Tensor) -> np.ndarray:
-    """A tensor as float32 array; here, and nowhere else, the host waits for a GPU."""
-    return values.float().cpu().numpy()
+def on_host(*values: Tensor) -> np.ndarray:
+    """Tensors [b, ...] side by side, as a float32 array [b, n, ...]; nowhere else does the host wait for a GPU."""
+    together = values[0].unsqueeze(1) if len(values) == 1 else torch.stack(values, dim=1)
+    return together.float().cpu().numpy()
 
 
 def reach(mask: Tensor) -> np.ndarray:
     """Number of positions up to the last token [b] of every row of an attention mask [b, 1, 1, T]."""
     positions = torch.arange(1, mask.shape[-1] + 1, device=mask.device)
-    return on_host((mask[:, 0, 0] * positions).amax(dim=-1)).astype(np.int64)
+    return on_host((mask[:, 0, 0] * positions).amax(dim=-1))[:, 0].astype(np.int64)

@@ -22,11 +22,13 @@ class Predicted(NamedTuple):
 def predict(model: MultiExitModel, split: DeviceSplit, batch_size: int) -> Predicted:
     """Outputs of all exits in the order of the rows, dropout off; the model is left in its former mode.
 
-    Rows of like length share a batch. Always float32: a change of batch size then moves logits by rounding only.
+    Rows of like length share a batch, the longest first: the memory of a batch then serves all that come after it,
+    where a GPU's allocator would take more for each that is longer than the last. Always float32: a change of batch
+    size then moves logits by rounding only.
     """
     was_training = model.training
     model.eval()
-    order = list(evaluation_order(split.lengths, batch_size))
+    order = list(evaluation_order(split.lengths, batch_size))[::-1]
     outputs = [model.outputs(split.batch(rows)) for rows in order]
     model.train(was_training)
     sorted_back = np.argsort(np.concatenate(order))

@@ -122,7 +122,7 @@ def pretrain(
     Raises:
         InputError: the kind is unknown.
     """
-    with torch.random.fork_rng():  # transformers draws weights from the global generator
+    with torch.random.fork_rng(devices=[]):  # transformers draws weights from the global generator
         torch.manual_seed(seed)
         model = _masked_model(kind, tokenizer.get_vocab_size(), hidden_size, max(1, num_layers // STAGES[0][0]))
         batches = _batches(_encode(texts, tokenizer), batch_size, torch.Generator().manual_seed(seed))

@@ -50,8 +50,8 @@ def processor_name() -> str:
 
 
 def has_nvidia_driver() -> bool:
-    """Whether there seems to be a GPU: torch would know better, but takes seconds to ask."""
-    return Path("/proc/driver/nvidia/version").exists()
+    """Whether there seems to be a GPU that is not hidden: torch would know better, but takes seconds to ask."""
+    return Path("/proc/driver/nvidia/version").exists() and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
 
 
 def hardware() -> dict[str, Any]:

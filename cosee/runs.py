@@ -28,7 +28,7 @@ from cosee.model import MultiExitModel, count_parameters
 from cosee.plan import Run
 from cosee.prediction import Predicted, no_answer, predict, predictions_of
 from cosee.predictions import Predictions, save_predictions
-from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.provenance import file_digest, git_commit, hardware, has_nvidia_driver, package_versions
 from cosee.rules import rule_named
 from cosee.tasks import TASKS
 from cosee.tokens import TokenSplit
@@ -41,14 +41,23 @@ STATE = "state.safetensors"
 
 
 def prepare(threads: int) -> None:
-    """Set up the process: deterministic cuBLAS, and Snakemake's share of the cores instead of all of them."""
+    """Set up the process: deterministic cuBLAS, and Snakemake's share of the cores instead of all of them.
+
+    Of the kernels for attention on a GPU cuDNN's are left out: they are planned anew for every shape of a batch, and
+    here shapes change with every batch.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS at its first use
+    torch.backends.cuda.enable_cudnn_sdp(False)
     torch.set_num_threads(threads)
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU where torch sees one, else the CPU; a driver without a GPU that torch can use is worth a warning."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if has_nvidia_driver():
+        log.warning("there is a GPU's driver, but torch %s sees no GPU: the CPU computes", torch.__version__)
+    return torch.device("cpu")
 
 
 def execute(

@@ -8,7 +8,7 @@ and keeps a correct gradient for saturated logits: the released code's softmax-t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
 from array_api_compat import array_namespace
@@ -39,25 +39,26 @@ class Signal:
     range: Callable[[int], tuple[float, float]]
 
 
-def _largest(logits: Array) -> Array:
+def _largest(xp: ModuleType, logits: Array) -> Array:
     """Largest logit [..., 1] of logits [..., C], by which exponents are shifted.
 
     A constant: where the shift cancels, so does its gradient, and half of a signal's backward pass need not be made.
     """
     fixed = logits.detach() if hasattr(logits, "detach") else logits
-    return array_namespace(logits).max(fixed, axis=-1, keepdims=True)
+    return xp.max(fixed, axis=-1, keepdims=True)
 
 
 def log_softmax(logits: Array) -> Array:
     """Log-probabilities [..., C] of logits [..., C], without overflow."""
     xp = array_namespace(logits)
-    shifted = logits - _largest(logits)
+    shifted = logits - _largest(xp, logits)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
 
 
 def energy(logits: Array) -> Array:
     """Energy score -log sum_i exp(f_i) of logits [..., C] (Eq. 10) -> [...]; lower means easier."""
-    xp, top = array_namespace(logits), _largest(logits)
+    xp = array_namespace(logits)
+    top = _largest(xp, logits)
     return -(top[..., 0] + xp.log(xp.sum(xp.exp(logits - top), axis=-1)))
 
 
@@ -67,7 +68,8 @@ def normalized_energy(logits: Array) -> Array:
     Equal to the softmax probability of one more class whose logit is 0, and computed as such: no exponent is positive.
     """
     xp = array_namespace(logits)
-    top = xp.clip(_largest(logits), min=0)
+    top = _largest(xp, logits)
+    top = top * (top > 0)  # at least 0; a tenth of the time of `clip`, which early exit would feel
     zero = xp.exp(-top[..., 0])
     return zero / (zero + xp.sum(xp.exp(logits - top), axis=-1))
 

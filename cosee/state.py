@@ -40,7 +40,7 @@ def save_state(
         "random/cpu": torch.get_rng_state(),
         "history/rows": torch.frombuffer(bytearray(json.dumps(rows).encode()), dtype=torch.uint8),
     }
-    if torch.cuda.is_available():
+    if next(model.parameters()).is_cuda:
         tensors["random/cuda"] = torch.cuda.get_rng_state()
     header = {"fingerprint": fingerprint, "position": json.dumps(position)}
     with whole_file(path) as temporary:

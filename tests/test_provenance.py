@@ -3,10 +3,11 @@ import os
 import platform
 import re
 import subprocess
+from pathlib import Path
 
 import torch
 
-from cosee import NUMERICS_VERSION
+from cosee import NUMERICS_VERSION, provenance
 from cosee.provenance import git_commit, hardware, package_versions, processor_name
 
 
@@ -51,3 +52,13 @@ def test_hardware_can_be_written_down():
     assert facts["processor"] == processor_name() != ""
     assert facts["cores"] == os.cpu_count() and facts["threads"] == torch.get_num_threads()
     assert json.loads(json.dumps(facts)) == facts
+
+
+def test_a_hidden_gpu_is_none(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda self: str(self) == "/proc/driver/nvidia/version")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert not provenance.has_nvidia_driver()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert provenance.has_nvidia_driver()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert provenance.has_nvidia_driver()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny import LAYERS, PAD, token_split
 
+from cosee import runs
 from cosee.batches import DeviceSplit
 from cosee.errors import DivergedError
 from cosee.evaluation import criteria_of
@@ -161,20 +162,30 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_in_a_log(monkeypatch, caplog,
     assert "some/run: 100%" in shown and "10/10" in shown and "loss=0.2500" in shown
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_that_torch_cannot_use_is_worth_a_warning(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runs, "has_nvidia_driver", lambda: False)
+    assert runs.default_device() == torch.device("cpu") and not caplog.messages
+    monkeypatch.setattr(runs, "has_nvidia_driver", lambda: True)
+    assert runs.default_device() == torch.device("cpu") and "the CPU computes" in caplog.text
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert runs.default_device() == torch.device("cuda") and len(caplog.messages) == 1
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", METHODS)
-def test_every_method_trains_and_leaves_early_on_a_gpu(name, precision, tiny_bert, tmp_path, monkeypatch):
-    device, method = torch.device("cuda"), make_method(name, {})
+def test_every_method_trains_and_leaves_early_on_a_gpu(name, precision, tiny_bert, tmp_path, monkeypatch, gpu):
+    method = make_method(name, {})
     rule = rule_named(method.exit_rule())
     run = Run("bert", "rte", name, name, None, rule.name, name, {}, TRAINING | {"precision": precision}, seed=0)
-    folder = do(run, tmp_path, tiny_bert, monkeypatch, device=device)
+    folder = do(run, tmp_path, tiny_bert, monkeypatch, device=gpu)
     stored = load_predictions(folder / "logits-dev.npz")
     assert np.isfinite(stored.logits).all()
     if len(stored.exit_depths) == 1 or not rule.is_online:
         return
     scores = stored.scores(rule)
     threshold = rule.thresholds[0] if rule.thresholds else float(np.median([0.5, *scores[np.isfinite(scores)]]))
-    model, rows = load_run(folder, tiny_bert).to(device).eval(), DeviceSplit(TOKENS["dev"], device, PAD)
+    model, rows = load_run(folder, tiny_bert).to(gpu).eval(), DeviceSplit(TOKENS["dev"], gpu, PAD)
     _, layers = early_exit(model, rows.batch(np.arange(20)), rule, threshold, check_every=2)
     assert (layers.cpu().numpy() == exit_layers(scores, threshold, rule.harder_is)).mean() >= 0.9  # up to rounding

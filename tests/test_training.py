@@ -403,13 +403,12 @@ def test_a_whole_step_does_not_wait_for_the_device(method, precision, tiny_bert)
     assert torch.isfinite(F.softmax(model.exits.weight, -1)).all()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.gpu
 @EACH_METHOD
-def test_a_step_on_a_gpu_does_not_wait_for_it(method, tiny_bert):
-    device = torch.device("cuda")
-    fit = DeviceSplit(token_split(72), device)
-    model = method.build(str(tiny_bert), 2, 0).to(device).train()
-    goal, optimizer = method.objective(Schedule(9, 1), 0, device), make_optimizer(model, 0.01, 0.0)
+def test_a_step_on_a_gpu_does_not_wait_for_it(method, tiny_bert, gpu):
+    fit = DeviceSplit(token_split(72), gpu)
+    model = method.build(str(tiny_bert), 2, 0).to(gpu).train()
+    goal, optimizer = method.objective(Schedule(9, 1), 0, gpu), make_optimizer(model, 0.01, 0.0)
     try:
         for step in range(4):
             torch.cuda.set_sync_debug_mode("error" if step else "default")  # the first step sets things up

@@ -115,7 +115,8 @@ def refilled(
             queues[layer + 1].extend(rows[stay].tolist())
         if memory is not None:
             memories |= dict(zip(rows.tolist(), memory, strict=True))
-    return Served(record.logits[np.arange(len(exits)), exits], exits, latencies, perf_counter() - began)
+    seconds, logits = perf_counter() - began, record.logits[np.arange(len(exits)), exits]
+    return Served(logits.astype(np.float32), exits, latencies, seconds)
 
 
 def servers(model: MultiExitModel, rule: Rule, threshold: float, capacity: int) -> dict[str, Serve]:

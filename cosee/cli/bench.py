@@ -21,6 +21,7 @@ EXAMPLES = (
     "cosee bench visits --encoder bert-base --rows 48",
     "cosee bench serving --encoder mini --speedup 2 --rate 200",
     "cosee bench training --encoder mini --lengths sst2 --batch-size 128 --rows 4096",
+    "cosee bench utilisation --encoder bert-base --batch-size 128 --length 128 --precision bf16",
     "cosee bench sweep --rows 40430",
     "cosee bench jobs --folder benchmarks",
 )
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "visits": (_visits, "what an exit costs between two layers, on a CPU, one row at a time"),
         "serving": (_serving, "requests per second: run to the end, rows leaving their batch, freed rows refilled"),
         "training": (_training, "a COSEE step against a vanilla one; training against a padded, looping reference"),
+        "utilisation": (_utilisation, "FLOP/s of a training step beside those of a large matrix product"),
         "sweep": (_sweep, "seconds and memory of an exact trade-off curve"),
         "jobs": (_jobs, "time and memory of every rule in a finished run of the workflow"),
     }
@@ -56,9 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             commands[name].add_argument(
                 "--rounds", type=positive, default=5, metavar="R", help="timings of each (default: 5)"
             )
-    for name in ("latency", "visits", "serving", "training"):
+    for name in ("latency", "visits", "serving", "training", "utilisation"):
         command = commands[name]
         command.add_argument("--encoder", default="mini", choices=("mini", "bert-base"), help="shape (default: mini)")
+        command.add_argument("--threads", type=positive, default=1, help="threads on a CPU (default: 1)")
+    for name in ("latency", "visits", "serving", "training"):
+        command = commands[name]
         command.add_argument(
             "--lengths",
             default="sst2",
@@ -66,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="task that has rows so long (default: sst2)",
         )
         command.add_argument("--rows", type=positive, default=256, metavar="N", help="rows (default: 256)")
-        command.add_argument("--threads", type=positive, default=1, help="threads on a CPU (default: 1)")
     latency = commands["latency"]
     latency.add_argument("--batch-sizes", type=positive, nargs="+", default=[1, 8, 32], metavar="B")
     latency.add_argument("--targets", type=float, nargs="+", default=TARGETS, metavar="X")
@@ -77,9 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving.add_argument("--speedup", type=float, default=2.0, metavar="X", help="in layers (default: 2)")
     serving.add_argument("--capacity", type=positive, default=32, metavar="B", help="rows at a time (default: 32)")
     serving.add_argument("--rate", type=positive_number, metavar="R", help="arrivals per second (default: all at once)")
-    training = commands["training"]
-    training.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows per step (default: 32)")
-    training.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
+    for name in ("training", "utilisation"):
+        command = commands[name]
+        command.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows per step (default: 32)")
+        command.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
+    commands["utilisation"].add_argument(
+        "--length", type=positive, default=128, metavar="T", help="tokens of every row, at most 128 (default: 128)"
+    )
     commands["sweep"].add_argument("--rows", type=positive, default=40_430, metavar="N", help="(default: those of QQP)")
     commands["jobs"].add_argument(
         "--folder", type=Path, default=Path("benchmarks"), help="benchmark files of the run (default: benchmarks)"
@@ -166,6 +174,24 @@ def _training(args: argparse.Namespace) -> "pd.DataFrame":
     steps = measure_objectives(model, rows, device, rounds=10 * args.rounds, **how)
     passes = measure_throughput(model, rows, device, rounds=args.rounds, **how)
     return pd.concat({"step": steps, "pass over all rows": passes}, names=["timed"]).reset_index(level="timed")
+
+
+def _utilisation(args: argparse.Namespace) -> "pd.DataFrame":
+    import numpy as np
+
+    from cosee.bench.shapes import ENCODERS, random_rows
+    from cosee.bench.training import MAX_LENGTH, model_in_training
+    from cosee.bench.utilisation import measure_utilisation
+    from cosee.errors import InputError
+    from cosee.methods.cosee import Cosee
+    from cosee.runs import default_device
+
+    if args.length > MAX_LENGTH:
+        raise InputError(f"--length {args.length}: encoders here take at most {MAX_LENGTH} tokens.")
+    device = default_device()
+    rows = random_rows(np.full(args.batch_size, args.length), ENCODERS[args.encoder]["vocab_size"])
+    model = model_in_training(args.encoder, Cosee(), device)
+    return measure_utilisation(model, rows, device, args.rounds, precision=args.precision)
 
 
 def _sweep(args: argparse.Namespace) -> "pd.DataFrame":

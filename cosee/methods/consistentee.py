@@ -170,7 +170,16 @@ def sample_exits(log_odds: Tensor, uniform: Tensor) -> Tensor:
     return stays.int().cumprod(dim=-1).sum(dim=-1)
 
 
-def policy_gradient_loss(log_exit: Tensor, reward: Tensor, exits: Tensor) -> Tensor:
+def exit_counts(exits: Tensor, num_exits: int) -> Tensor:
+    """How many of a sample's rollouts left at every exit [B, M], of the exits that they left at [B, K].
+
+    All that losses need of the rollouts. Gathering their values instead would make a GPU add up gradients in an order
+    of its own, another one every time.
+    """
+    return (exits[..., None] == torch.arange(num_exits, device=exits.device)).sum(dim=1)
+
+
+def policy_gradient_loss(log_exit: Tensor, reward: Tensor, counts: Tensor) -> Tensor:
     """REINFORCE: a scalar whose gradient estimates that of the negative mean reward.
 
     The baseline of a rollout is the mean reward of the other rollouts of its sample, which leaves the estimate
@@ -179,12 +188,12 @@ def policy_gradient_loss(log_exit: Tensor, reward: Tensor, exits: Tensor) -> Ten
     Args:
         log_exit: log-probability of leaving at every exit [B, M].
         reward: of leaving at every exit [B, M], without gradient.
-        exits: of the rollouts [B, K].
+        counts: how many rollouts left at every exit [B, M], K of every sample.
     """
-    num_rollouts = exits.shape[1]
-    gained = reward.gather(1, exits)
-    advantage = (gained - gained.mean(dim=1, keepdim=True)) * num_rollouts / (num_rollouts - 1)
-    return -(advantage * log_exit.gather(1, exits)).mean()
+    num_rollouts = counts.sum(dim=1, keepdim=True)
+    baseline = (counts * reward).sum(dim=1, keepdim=True) / num_rollouts
+    advantage = (reward - baseline) * num_rollouts / (num_rollouts - 1)
+    return -(counts / num_rollouts * advantage * log_exit).sum(dim=1).mean()
 
 
 class ConsistentObjective(Objective):
@@ -214,18 +223,23 @@ class ConsistentObjective(Objective):
         cross_entropy = exit_cross_entropies(logits, batch.labels)
         log_exit = log_exit_distribution(log_odds)
         shape = (len(batch), self.method.num_rollouts, model.num_exits - 1)
-        uniform = torch.rand(shape, generator=torch_generator(self.seed, "rollouts", step))
-        exits = sample_exits(log_odds, uniform.to(log_odds.device, non_blocking=True))
+        # Pinned, as a GPU takes only so much from pageable memory without making the host wait.
+        uniform = torch.rand(
+            shape, generator=torch_generator(self.seed, "rollouts", step), pin_memory=log_odds.is_cuda
+        ).to(log_odds.device, non_blocking=True)
+        exits = sample_exits(log_odds, uniform)
+        counts = exit_counts(exits, model.num_exits)
         reward = rewards(cross_entropy.detach(), self.memorised[batch.rows], self.method.alpha)
 
-        loss_ce = cross_entropy.gather(1, exits).mean()
-        loss_policy = policy_gradient_loss(log_exit, reward, exits)
+        share = counts / self.method.num_rollouts
+        loss_ce = (share * cross_entropy).sum(dim=1).mean()
+        loss_policy = policy_gradient_loss(log_exit, reward, counts)
         entropy = -(log_exit.exp() * log_exit).sum(dim=1).mean()
         parts = {
             "loss_ce": loss_ce,
             "loss_policy": loss_policy,
             "entropy": entropy,
-            "reward": reward.gather(1, exits).mean(),
+            "reward": (share * reward).sum(dim=1).mean(),
             "exit_layer": exits.float().mean() + 1,
             "mean_ce": cross_entropy.mean(),
         }

@@ -82,8 +82,8 @@ def simplex_etf(num_classes: int, size: int, generator: torch.Generator) -> Tens
 
     sqrt(C / (C-1)) * (I - 11'/C) P', where the columns of P are C random orthonormal vectors; needs size >= C.
     """
-    orthonormal, _ = torch.linalg.qr(torch.randn(size, num_classes, generator=generator))
-    centred = torch.eye(num_classes) - 1 / num_classes
+    orthonormal, _ = torch.linalg.qr(torch.randn(size, num_classes, generator=generator, dtype=torch.float32))
+    centred = torch.eye(num_classes, dtype=torch.float32) - 1 / num_classes
     return sqrt(num_classes / (num_classes - 1)) * centred @ orthonormal.T
 
 

@@ -12,6 +12,7 @@ tensor at a time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,10 +62,22 @@ def align(gradient: Tensor, reference: Tensor) -> Tensor:
     return gradient - (gradient * direction).sum().clamp(max=0) * direction
 
 
-def with_gradient(value: Tensor, parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-    """A loss that has this value (scalar), and these gradients with respect to the parameters."""
-    carrier = sum((parameter * gradient).sum() for parameter, gradient in zip(parameters, gradients, strict=True))
-    return value.detach() + (carrier - carrier.detach())
+class WithGradient(torch.autograd.Function):
+    """A loss that has a value (scalar) and gradients of its own with respect to the parameters.
+
+    `WithGradient.apply(value, gradients, *parameters)`: a value without a history, a gradient per parameter.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, gradients: Sequence[Tensor], *parameters: Tensor) -> Tensor:
+        """The value."""
+        ctx.gradients = gradients
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients, times that of the loss."""
+        return None, None, *(upstream * gradient for gradient in ctx.gradients)
 
 
 class AlignedMutualLearning(Objective):
@@ -89,7 +102,7 @@ class AlignedMutualLearning(Objective):
         towards_exits = torch.autograd.grad(loss_kd, parameters)
         pairs = list(zip(towards_labels, towards_exits, strict=True))
         gradients = [ce + self.method.distillation * align(kd, ce) for ce, kd in pairs]
-        loss = with_gradient(loss_ce + self.method.distillation * loss_kd, parameters, gradients)
+        loss = WithGradient.apply((loss_ce + self.method.distillation * loss_kd).detach(), gradients, *parameters)
 
         conflicts = torch.stack([(ce * kd).sum() < 0 for ce, kd in pairs]).float().mean()
         parts = {"loss_ce": loss_ce, "loss_kd": loss_kd, "conflicts": conflicts, "mean_ce": loss_ce}

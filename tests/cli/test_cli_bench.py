@@ -17,6 +17,7 @@ SMALL = "--rounds 1 --rows 12"
         (f"serving {SMALL} --capacity 4", 3),
         (f"serving {SMALL} --rate 1000", 3),
         (f"training {SMALL} --batch-size 6", 4),
+        ("utilisation --rounds 1 --batch-size 2 --length 8", 2),
         ("sweep --rounds 1 --rows 50", 3),
     ],
 )
@@ -57,6 +58,7 @@ def test_wrong_arguments_are_refused(line, message, capsys):
     ("line", "message"),
     [
         ("bench training --rows 5 --batch-size 32", "5 rows fill no batch of 32"),
+        ("bench utilisation --length 129", "--length 129: encoders here take at most 128 tokens"),
         ("bench jobs --folder nowhere", "nowhere: no benchmark files"),
         ("bench latency --rows 1", "expected 2 rows or more, got 1"),
         ("bench latency --rows 4 --targets 20", "with 12 layers it must lie between 1 and 12"),

@@ -12,6 +12,7 @@ from cosee.exits import exit_layers
 from cosee.inference import early_exit
 from cosee.methods.consistentee import (
     ConsistentEE,
+    exit_counts,
     log_exit_distribution,
     memorised_layers,
     policy_gradient_loss,
@@ -119,7 +120,9 @@ def test_the_exit_distribution_is_that_of_decisions_in_turn():
 def test_an_exit_is_the_first_decision_to_leave():
     odds = torch.zeros(1, 3)  # leave where the number is below one half
     uniform = torch.tensor([[[0.1, 0.1, 0.1], [0.9, 0.4, 0.6], [0.9, 0.9, 0.4], [0.5, 0.9, 0.9]]])
-    assert sample_exits(odds, uniform).tolist() == [[0, 1, 2, 3]]
+    exits = sample_exits(odds, uniform)
+    assert exits.tolist() == [[0, 1, 2, 3]]
+    assert exit_counts(torch.cat([exits, exits[:, 1:3], exits[:, 1:2]], dim=1), M).tolist() == [[1, 3, 2, 1]]
 
 
 def test_sampled_exits_follow_the_distribution():
@@ -147,7 +150,8 @@ def test_over_all_rollouts_the_estimate_is_the_gradient_of_the_expected_reward(r
     for exits in product(range(3), repeat=rollouts):
         exits = torch.tensor([exits])
         probability = log_exit.gather(1, exits).sum().exp().detach()
-        (estimate,) = torch.autograd.grad(policy_gradient_loss(log_exit, reward, exits), odds, retain_graph=True)
+        loss = policy_gradient_loss(log_exit, reward, exit_counts(exits, 3))
+        (estimate,) = torch.autograd.grad(loss, odds, retain_graph=True)
         mean += probability * estimate
     torch.testing.assert_close(mean, gradient_of_expected_reward(odds, reward))
 
@@ -155,7 +159,8 @@ def test_over_all_rollouts_the_estimate_is_the_gradient_of_the_expected_reward(r
 def test_many_rollouts_come_close_to_the_gradient_of_the_expected_reward():
     odds, reward = random_odds().requires_grad_(), -random_logits(exits=M)[..., 0].abs()
     uniform = torch.rand(N, 20_000, M - 1, generator=torch.Generator().manual_seed(0))
-    loss = policy_gradient_loss(log_exit_distribution(odds), reward, sample_exits(odds, uniform))
+    counts = exit_counts(sample_exits(odds, uniform), M)
+    loss = policy_gradient_loss(log_exit_distribution(odds), reward, counts)
     (estimate,) = torch.autograd.grad(loss, odds)
     expected = gradient_of_expected_reward(odds, reward)
     torch.testing.assert_close(estimate, expected, rtol=0, atol=0.02 * expected.abs().max().item())
@@ -163,9 +168,9 @@ def test_many_rollouts_come_close_to_the_gradient_of_the_expected_reward():
 
 def test_what_all_exits_have_in_common_teaches_nothing():
     odds, reward = random_odds().requires_grad_(), random_logits()[..., 0]
-    exits = sample_exits(odds, torch.rand(N, K, M - 1, generator=torch.Generator().manual_seed(0)))
+    counts = exit_counts(sample_exits(odds, torch.rand(N, K, M - 1, generator=torch.Generator().manual_seed(0))), M)
     found = [
-        torch.autograd.grad(policy_gradient_loss(log_exit_distribution(odds), given, exits), odds)[0]
+        torch.autograd.grad(policy_gradient_loss(log_exit_distribution(odds), given, counts), odds)[0]
         for given in (reward, reward + 7, torch.full_like(reward, 7.0))
     ]
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)

@@ -10,7 +10,7 @@ from torch import nn
 
 from cosee.losses import exit_cross_entropies, mutual_distillation
 from cosee.methods.cosee import Cosee
-from cosee.methods.gamlbert import GamlBert, align, with_gradient
+from cosee.methods.gamlbert import GamlBert, WithGradient, align
 from cosee.optimizer import make_optimizer, update
 from cosee.schedule import Schedule
 
@@ -63,7 +63,7 @@ def test_a_loss_can_carry_any_value_and_gradient():
     parameters = [torch.randn(3, requires_grad=True), torch.randn(2, 2, requires_grad=True)]
     wanted = [torch.randn(3), torch.randn(2, 2)]
     value = (parameters[0] ** 2).sum()
-    loss = with_gradient(value, parameters, wanted)
+    loss = WithGradient.apply(value.detach(), wanted, *parameters)
     assert loss == value
     (loss / 4).backward()
     for parameter, gradient in zip(parameters, wanted, strict=True):

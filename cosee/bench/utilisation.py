@@ -1,0 +1,74 @@
+"""How much of a machine's arithmetic training uses: the FLOP/s of a step beside those of a large matrix product."""
+
+from itertools import repeat
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from cosee.batches import DeviceSplit
+from cosee.bench.timing import interleaved, ratio
+from cosee.bench.training import Precision, Steps, training_loss
+from cosee.methods.cosee import Cosee
+from cosee.model import MultiExitModel
+from cosee.tokens import TokenSplit
+
+PRODUCT_SIZE = {"cuda": 8192, "cpu": 2048}
+"""Rows and columns of the matrices whose product stands for the peak: so many that arithmetic alone counts."""
+
+
+def measure_utilisation(
+    model: MultiExitModel,
+    rows: TokenSplit,
+    device: torch.device,
+    rounds: int,
+    warmup: int = 3,
+    precision: Precision = "fp32",
+    product_size: int | None = None,
+) -> pd.DataFrame:
+    """Time a COSEE step on a batch against a product of square matrices, in turn, both in one precision.
+
+    FLOPs are those of matrix products, forward and backward, attention among them; an addition counts.
+
+    Args:
+        model: a model in training mode on its device.
+        rows: the batch; of equal length, if no padding is to be counted as work.
+        device: where to compute.
+        rounds: timings of each.
+        warmup: rounds before them that are not timed.
+        precision: "fp32", or "bf16" for autocast.
+        product_size: rows of the square matrices; None: `PRODUCT_SIZE`.
+
+    Returns:
+        A row each, "matrix product" and "training step": contender, seconds (median), samples_per_second (NaN for the
+        product), tflops (10^12 FLOP per second), share (of the product's FLOP/s in percent, median over the rounds).
+    """
+    batch, split = np.arange(len(rows)), DeviceSplit(rows, device)
+    loss = training_loss(model, Cosee(), split)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # not every fused kernel is counted
+        loss(batch).backward()
+    model.zero_grad()
+
+    size = product_size or PRODUCT_SIZE[device.type]
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    left, right, out = (torch.randn(size, size, device=device).to(dtype) for _ in range(3))
+    step = Steps(model, device, precision).step(loss, repeat(batch))
+    contenders = {"matrix product": lambda: torch.mm(left, right, out=out), "training step": step}
+    seconds = interleaved(contenders, rounds, warmup, device)
+    flops = {"matrix product": 2.0 * size**3, "training step": float(counter.get_total_flops())}
+    shares = {
+        name: 100 * flops[name] / flops["matrix product"] * ratio(seconds["matrix product"], seconds[name])
+        for name in contenders
+    }
+    medians = {name: float(np.median(times)) for name, times in seconds.items()}
+    return pd.DataFrame(
+        {
+            "contender": list(contenders),
+            "seconds": medians.values(),
+            "samples_per_second": [np.nan, len(rows) / medians["training step"]],
+            "tflops": [flops[name] / medians[name] / 1e12 for name in contenders],
+            "share": shares.values(),
+        }
+    )
