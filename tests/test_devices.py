@@ -15,7 +15,6 @@ from cosee.schedule import Schedule
 
 META = torch.device("meta")
 TOKENS = token_split(40)
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own, for the meta device
 
 
 class OneDevice(TorchDispatchMode):
