@@ -16,7 +16,6 @@ from cosee.plan import final_runs
         (lambda c: c["variants"]["cosee"].update(tune=["gamma"]), "cosee.tune names 'gamma'"),
         (lambda c: c["variants"]["vanilla"]["fixed"].update(learning_rate=1.0), "both fixes and tunes 'learning_rate'"),
         (lambda c: c["variants"]["static"].update(same_point_as="nothing"), "same_point_as"),
-        (lambda c: c["experiments"][0]["variants"].remove("backbone"), "takes the grid point of backbone"),
         (lambda c: c["experiments"][4]["variants"].remove("vanilla"), "takes the grid point of vanilla"),
         (lambda c: c.update(control="nothing"), "control names 'nothing'"),
         (lambda c: c["variants"]["cosee"].update(method="cosy"), "method names 'cosy'"),
