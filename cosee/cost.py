@@ -1,11 +1,18 @@
-"""What a start is about to cost, said before anything starts."""
+"""What a preset costs: rows that its runs go through, and what is said of it before anything starts."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from cosee.plan import Job, num_layers
+from cosee.plan import Job, Run, num_layers, predicted_splits, selection_split
 from cosee.tasks import TASKS
+
+
+class Passes(NamedTuple):
+    """Rows that a run sends through its model, each as often as it is sent: forward and backward; forward alone."""
+
+    trained: int
+    predicted: int
 
 
 def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, parallel: int) -> str:
@@ -18,13 +25,12 @@ def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, paral
         parallel: number of trainings that run at once.
     """
     runs = [run for job in jobs for run in job.runs]
-    passes = 0.0
+    rows = 0.0
     for run in runs:
         layers = num_layers(config, run.backbone)
-        depth = run.settings.get("depth", layers) / layers
-        passes += fit_rows(config, run.task) * run.training["epochs"] * depth
-    hours = passes / config["cost"]["samples_per_second"] / 3600 / parallel
-    time = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
+        rows += passes(config, run).trained * run.settings.get("depth", layers) / layers
+    hours = rows / config["cost"]["samples_per_second"] / 3600 / parallel
+    time = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
     return (
         f"preset {config['preset']}: {len(runs)} trainings in {len(jobs)} jobs for everything, about {time} of "
         f"training ({config['cost']['machine']}, {parallel} at once); finished ones are not repeated.\n"
@@ -32,11 +38,21 @@ def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, paral
     )
 
 
-def fit_rows(config: Mapping[str, Any], task: str) -> int:
-    """Rows that a run trains on, by the sizes of the source (an upper bound for a local copy that is a subset)."""
-    data, protocol = config["data"], config["protocol"]
+def passes(config: Mapping[str, Any], run: Run) -> Passes:
+    """What a run does in all its epochs, after each of which the selection split is predicted, and at its end."""
+    rows, epochs = split_rows(config, run.task), run.training["epochs"]
+    predicted = epochs * rows[selection_split(config)] + sum(rows[split] for split in predicted_splits(run, config))
+    return Passes(epochs * rows["fit"], predicted)
+
+
+def split_rows(config: Mapping[str, Any], task: str) -> dict[str, int]:
+    """Rows of every split of a task by the sizes of the source (upper bounds for a local copy that is a subset)."""
+    data, protocol, official = config["data"], config["protocol"], TASKS[task].official_rows
     generated = data["source"] == "generated" and not config["data_dir"]
-    rows = data["generated"]["train"] if generated else TASKS[task].official_rows["train"]
-    if protocol["name"] == "heldout":
-        rows -= min(protocol["sel_max"], round(protocol["sel_fraction"] * rows))
-    return min(rows, data["train_rows"].get(task, rows))
+    train = data["generated"]["train"] if generated else official["train"]
+    held_out = min(protocol["sel_max"], round(protocol["sel_fraction"] * train)) * (protocol["name"] == "heldout")
+    evaluated = {
+        name: data["generated"]["validation"] if generated else official[split]
+        for name, split in (TASKS[task].eval_splits | TASKS[task].test_splits).items()
+    }
+    return {"fit": min(train - held_out, data["train_rows"].get(task, train)), "sel": held_out, **evaluated}

@@ -48,6 +48,13 @@ class TokenSplit:
         """Tokens per row [N]."""
         return np.diff(self.offsets)
 
+    def take(self, rows: np.ndarray) -> "TokenSplit":
+        """The rows of the given numbers, in their order."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return TokenSplit(self.ids[places], offsets, self.second[rows], self.labels[rows], self.idx[rows])
+
 
 def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> dict[str, TokenSplit]:
     """Encode the rows of `cosee.data.cut_splits`, split by split.

@@ -103,7 +103,7 @@ def pipeline(request, tmp_path_factory):
         return
     with (
         open(folder / "printed.txt", "w") as printed,
-        subprocess.Popen(arguments(folder, "all"), stdout=printed, stderr=printed, cwd=PROJECT) as process,
+        subprocess.Popen(arguments(folder, "all", "cost"), stdout=printed, stderr=printed, cwd=PROJECT) as process,
     ):
         Thread(target=lambda: (folder / "ended.txt").write_text(str(process.wait())), daemon=True).start()
         yield folder

@@ -5,7 +5,7 @@ from pathlib import Path
 from presets import read
 
 from cosee import plan
-from cosee.cost import announcement, fit_rows
+from cosee.cost import announcement, passes, split_rows
 from cosee.tasks import TASKS
 
 
@@ -24,11 +24,27 @@ def test_estimate_counts_rows_epochs_and_depth(config):
     assert str(Path("/here/results")) in text
 
 
-def test_fit_rows_by_source():
+def test_rows_by_source(config):
+    generated = split_rows(config, "mnli")
+    assert generated["fit"] + generated["sel"] == config["data"]["generated"]["train"]
+    assert generated["dev"] == generated["dev_mm"] == config["data"]["generated"]["validation"]
+
     config = read("glue-small")
-    assert fit_rows(config, "rte") == 2490 - 249
-    assert fit_rows(config, "qqp") == 363846 - 2000
+    assert split_rows(config, "rte") == {"fit": 2490 - 249, "sel": 249, "dev": 277, "test": 3000}
+    assert (split_rows(config, "qqp")["fit"], split_rows(config, "qqp")["sel"]) == (363846 - 2000, 2000)
     config["data"]["train_rows"] = {"qqp": 500}
-    assert fit_rows(config, "qqp") == 500
+    assert split_rows(config, "qqp")["fit"] == 500
     config["protocol"]["name"] = "field"
-    assert fit_rows(config, "rte") == TASKS["rte"].official_rows["train"]
+    assert split_rows(config, "rte")["fit"] == TASKS["rte"].official_rows["train"]
+    assert split_rows(config, "rte")["sel"] == 0
+
+
+def test_rows_are_counted_as_often_as_they_pass():
+    config = read("glue-small")  # RTE: 8 epochs
+    runs = [run for run in plan.final_runs(config) if run.task == "rte"]
+    final = next(run for run in runs if run.variant == "cosee" and run.signal == "entropy")
+    assert passes(config, final) == (8 * 2241, 8 * 249 + 249 + 277 + 3000)
+    (grid, *_) = [run for run in plan.grid_runs(config) if run.task == "rte"]
+    assert passes(config, grid) == (8 * 2241, 8 * 249 + 249)
+    config["protocol"]["name"] = "field"
+    assert passes(config, final) == (8 * 2490, 8 * 277 + 277 + 3000)

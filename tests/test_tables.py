@@ -13,6 +13,7 @@ from cosee.io import read_frame, write_frame
 from cosee.tables import (
     comparison,
     comparison_wide,
+    cost_wide,
     data_statistics,
     data_statistics_wide,
     latency,
@@ -392,3 +393,19 @@ def test_latency_in_words():
 )
 def test_conditions_of_latencies_are_named(threads, words):
     assert conditions(frames.timings().assign(threads=threads)) == f"Measured on {words} 16 rows, 3 rounds."
+
+
+def test_costs_add_up_by_task_and_encoder():
+    costs = pd.DataFrame(
+        [
+            ("bert", "sst2", "half", 2, 7200, 500.0, 0.5),
+            ("bert", "sst2", "cosee", 1, 3600, 1000.0, 1.5),
+            ("albert", "sst2", "cosee", 1, 3600, 1000.0, 12.0),
+        ],
+        columns=["backbone", "task", "variant", "trainings", "rows_trained", "training_ms", "hours"],
+    )
+    assert cost_wide(costs).to_numpy().tolist() == [
+        ["SST-2 (bert)", "3", "1.5", "2.00"],
+        ["SST-2 (albert)", "1", "1.0", "12"],
+        ["all", "4", "1.3", "14"],
+    ]

@@ -44,6 +44,13 @@ def test_pairs_become_ids_with_special_tokens(tokenizer_file):
     assert split.ids.dtype == np.int32
 
 
+def test_rows_can_be_taken_in_any_order(tokenizer_file):
+    split = encode(rows_of(PAIRS), tokenizer_file, 128)["fit"]
+    taken = split.take(np.array([2, 0]))
+    assert [row(taken, n) for n in range(2)] == [row(split, 2), row(split, 0)]
+    assert taken.second.tolist() == [5, 6] and taken.idx.tolist() == [12, 10] and len(taken) == 2
+
+
 def test_a_single_sentence_has_no_second_segment(tokenizer_file):
     split = encode(rows_of(SINGLES), tokenizer_file, 128)["fit"]
     assert row(split, 0) == "[CLS] the film was good [SEP]".split()

@@ -5,6 +5,7 @@ in split, and may differ in data and backbone. Scores are percentages in every t
 """
 
 from cosee.tables.comparison import comparison, comparison_wide
+from cosee.tables.cost import cost_wide
 from cosee.tables.differences import at_target, differences, differences_wide
 from cosee.tables.latency import latency, latency_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
@@ -15,6 +16,7 @@ __all__ = [
     "at_target",
     "comparison",
     "comparison_wide",
+    "cost_wide",
     "data_statistics",
     "data_statistics_wide",
     "differences",

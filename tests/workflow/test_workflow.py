@@ -165,6 +165,16 @@ def test_early_exit_is_timed_on_the_rows_that_it_says(built):
     assert "1 thread" in (built / "results/tables/latency.md").read_text()
 
 
+def test_what_a_preset_costs_is_measured_on_its_own_rows(built):
+    costs = pd.read_csv(built / "results/cost.csv")
+    runs = [json.loads(path.read_text()) for path in built.glob("results/runs/**/run.json")]
+    assert costs["trainings"].sum() == len(runs)
+    assert costs["rows_trained"].sum() == sum(run["rows"]["fit"] * run["run"]["training"]["epochs"] for run in runs)
+    assert (costs["hours"] > 0).all()
+    table = (built / "results/tables/cost.md").read_text()
+    assert f"| all           | {len(runs)} " in table and "trainings of 3 steps" in table
+
+
 def test_methods_are_compared_with_the_control(built):
     table = pd.read_csv(built / "results/tables/table5.csv")
     runs = [json.loads(path.read_text()) for path in built.glob("results/runs/bert/sst2/vanilla/final/*/run.json")]

@@ -1,0 +1,22 @@
+"""The table of what a preset costs, from the timings of `cosee.bench.cost`."""
+
+import pandas as pd
+
+from cosee.tables.text import count, decimal
+from cosee.tasks import TASKS
+
+
+def cost_wide(costs: pd.DataFrame) -> pd.DataFrame:
+    """One line per encoder and task, and one for all: trainings, hours, rows per second of all trainings together."""
+    sums = costs.assign(training=costs["rows_trained"] * costs["training_ms"] / 1000)
+    sums = sums.groupby(["backbone", "task"], sort=False)[["trainings", "rows_trained", "training", "hours"]].sum()
+    lines = [(f"{TASKS[task].label} ({backbone})", sums.loc[backbone, task]) for backbone, task in sums.index]
+    return pd.DataFrame(
+        {
+            "Trained on": name,
+            "Trainings": count(line["trainings"]),
+            "Rows/s": decimal(line["rows_trained"] / line["training"]),
+            "Hours": decimal(line["hours"], 2 if line["hours"] < 10 else 0),
+        }
+        for name, line in [*lines, ("all", sums.sum())]
+    )
