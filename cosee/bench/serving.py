@@ -80,7 +80,8 @@ def refilled(
     num_layers, lengths = model.num_exits, np.asarray(split.lengths)
     record, exits = Record(rule, len(arrivals), model), np.full(len(arrivals), num_layers - 1)
     slots = capacity * (num_layers + 1)
-    states = torch.empty(slots, int(lengths.max()), model.backbone.hidden_size, device=split.device)
+    # Zeros, as what lies behind a row's tokens is read with weight 0, and NaN would still be NaN.
+    states = torch.zeros(slots, int(lengths.max()), model.backbone.hidden_size, device=split.device)
     free, slot = list(range(slots)), np.empty(len(arrivals), dtype=np.int64)
     memories: dict[int, Tensor] = {}
     queues: list[deque[int]] = [deque() for _ in range(num_layers)]

@@ -50,8 +50,6 @@ def measure_objectives(
 ) -> pd.DataFrame:
     """A step of COSEE against one of the vanilla multi-exit model, both on the same batch in every round.
 
-    On a GPU a timing is of ten steps: training never waits for one, so that starting the next hides behind it.
-
     Returns:
         A row each: contender, seconds (median of a step), samples_per_second, relative_time (median of the quotients
         with the vanilla step of the same round).
@@ -59,18 +57,12 @@ def measure_objectives(
     Raises:
         InputError: there are fewer rows than a batch has.
     """
-    if len(rows.lengths) < batch_size:
-        raise InputError(f"{len(rows.lengths)} rows fill no batch of {batch_size}; take more rows or a smaller batch.")
-    split = DeviceSplit(rows, device)
-    order = training_order(split.lengths, batch_size, np.random.default_rng(0))
-    full = [batch for batch in order if len(batch) == batch_size]
-    run = Steps(model, device, precision)
+    split, run = DeviceSplit(rows, device), Steps(model, device, precision)
+    full = full_batches(rows, batch_size)
     methods = {"vanilla": Cosee(alpha=0.0, beta0=0.0), "cosee": Cosee()}
     steps = {name: run.step(training_loss(model, method, split), cycle(full)) for name, method in methods.items()}
-    several = 10 if device.type == "cuda" else 1
-    together = {name: lambda step=step: [step() for _ in range(several)] for name, step in steps.items()}
-    seconds = {name: times / several for name, times in interleaved(together, rounds, warmup, device).items()}
-    return _frame(seconds, batch_size, "relative_time", lambda name: ratio(seconds[name], seconds["vanilla"]))
+    seconds = time_steps(steps, rounds, warmup, device)
+    return frame_of(seconds, batch_size, "relative_time", lambda name: ratio(seconds[name], seconds["vanilla"]))
 
 
 def measure_throughput(
@@ -108,7 +100,31 @@ def measure_throughput(
     }
     passes = {name: lambda step=step: [step() for _ in range(size)] for name, step in steps.items()}
     seconds = interleaved(passes, rounds, warmup, device)
-    return _frame(seconds, len(rows), "relative_speed", lambda name: ratio(seconds["reference"], seconds[name]))
+    return frame_of(seconds, len(rows), "relative_speed", lambda name: ratio(seconds["reference"], seconds[name]))
+
+
+def full_batches(rows: TokenSplit, batch_size: int) -> list[np.ndarray]:
+    """Row numbers of the batches of one epoch, those of another size left out.
+
+    Raises:
+        InputError: there are fewer rows than a batch has.
+    """
+    if len(rows) < batch_size:
+        raise InputError(f"{len(rows)} rows fill no batch of {batch_size}; take more rows or a smaller batch.")
+    order = training_order(rows.lengths, batch_size, np.random.default_rng(0))
+    return [batch for batch in order if len(batch) == batch_size]
+
+
+def time_steps(
+    steps: Mapping[str, Callable[[], None]], rounds: int, warmup: int, device: torch.device
+) -> dict[str, np.ndarray]:
+    """Seconds of a step by name [R], interleaved.
+
+    On a GPU a timing is of ten steps: training never waits for one, so that starting the next hides behind it.
+    """
+    several = 10 if device.type == "cuda" else 1
+    together = {name: lambda step=step: [step() for _ in range(several)] for name, step in steps.items()}
+    return {name: times / several for name, times in interleaved(together, rounds, warmup, device).items()}
 
 
 Loss = Callable[[np.ndarray], Tensor]
@@ -152,7 +168,10 @@ class Steps:
         return step
 
 
-def _frame(seconds: Mapping[str, np.ndarray], samples: int, quotient: str, of: Callable[[str], float]) -> pd.DataFrame:
+def frame_of(
+    seconds: Mapping[str, np.ndarray], samples: int, quotient: str, of: Callable[[str], float]
+) -> pd.DataFrame:
+    """A row per contender: its name, seconds (median), samples_per_second, and a quotient that `of` gives by name."""
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     return pd.DataFrame(
         [

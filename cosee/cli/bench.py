@@ -22,6 +22,7 @@ EXAMPLES = (
     "cosee bench serving --encoder mini --speedup 2 --rate 200",
     "cosee bench training --encoder mini --lengths sst2 --batch-size 128 --rows 4096",
     "cosee bench utilisation --encoder bert-base --batch-size 128 --length 128 --precision bf16",
+    "cosee bench compiled --encoder bert-base --batch-size 32 --precision bf16",
     "cosee bench sweep --rows 40430",
     "cosee bench jobs --folder benchmarks",
 )
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "serving": (_serving, "requests per second: run to the end, rows leaving their batch, freed rows refilled"),
         "training": (_training, "a COSEE step against a vanilla one; training against a padded, looping reference"),
         "utilisation": (_utilisation, "FLOP/s of a training step beside those of a large matrix product"),
+        "compiled": (_compiled, "a training step against one with compiled layers; what compiling takes"),
         "sweep": (_sweep, "seconds and memory of an exact trade-off curve"),
         "jobs": (_jobs, "time and memory of every rule in a finished run of the workflow"),
     }
@@ -58,11 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             commands[name].add_argument(
                 "--rounds", type=positive, default=5, metavar="R", help="timings of each (default: 5)"
             )
-    for name in ("latency", "visits", "serving", "training", "utilisation"):
+    for name in ("latency", "visits", "serving", "training", "utilisation", "compiled"):
         command = commands[name]
         command.add_argument("--encoder", default="mini", choices=("mini", "bert-base"), help="shape (default: mini)")
         command.add_argument("--threads", type=positive, default=1, help="threads on a CPU (default: 1)")
-    for name in ("latency", "visits", "serving", "training"):
+    for name in ("latency", "visits", "serving", "training", "compiled"):
         command = commands[name]
         command.add_argument(
             "--lengths",
@@ -81,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving.add_argument("--speedup", type=float, default=2.0, metavar="X", help="in layers (default: 2)")
     serving.add_argument("--capacity", type=positive, default=32, metavar="B", help="rows at a time (default: 32)")
     serving.add_argument("--rate", type=positive_number, metavar="R", help="arrivals per second (default: all at once)")
-    for name in ("training", "utilisation"):
+    for name in ("training", "utilisation", "compiled"):
         command = commands[name]
         command.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows per step (default: 32)")
         command.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
@@ -192,6 +194,18 @@ def _utilisation(args: argparse.Namespace) -> "pd.DataFrame":
     rows = random_rows(np.full(args.batch_size, args.length), ENCODERS[args.encoder]["vocab_size"])
     model = model_in_training(args.encoder, Cosee(), device)
     return measure_utilisation(model, rows, device, args.rounds, precision=args.precision)
+
+
+def _compiled(args: argparse.Namespace) -> "pd.DataFrame":
+    from cosee.bench.compiled import measure_compiled
+    from cosee.bench.shapes import rows_for
+    from cosee.bench.training import model_in_training
+    from cosee.methods.cosee import Cosee
+    from cosee.runs import default_device
+
+    device = default_device()
+    model, rows = model_in_training(args.encoder, Cosee(), device), rows_for(args.encoder, args.lengths, args.rows)
+    return measure_compiled(model, rows, device, args.batch_size, args.rounds, precision=args.precision)
 
 
 def _sweep(args: argparse.Namespace) -> "pd.DataFrame":

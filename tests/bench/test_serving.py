@@ -66,6 +66,18 @@ def test_freed_rows_are_filled_again(tiny_bert):
         assert len(batches) == -(-reached // 4)  # full ones, but for the last
 
 
+def test_what_lay_in_memory_before_is_never_read(tiny_bert):
+    """Rows that waited alone join longer ones: what is padding to them has weight 0, but 0 times NaN is NaN."""
+    model, split, rule, threshold, logits, layers = stand(tiny_bert)
+    torch.use_deterministic_algorithms(True)  # fills memory that is taken with NaN
+    try:
+        served = servers(model, rule, threshold, 3)["refilled"](split, np.zeros(N))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert served.exits.tolist() == layers.tolist()
+    np.testing.assert_allclose(served.logits, logits[np.arange(N), layers], rtol=1e-4, atol=1e-4)
+
+
 def test_measurements_have_a_row_per_server_and_round(tiny_bert):
     model, split, rule, threshold, _, layers = stand(tiny_bert)
     frame = measure(servers(model, rule, threshold, 4), split, np.zeros(N), rounds=2)

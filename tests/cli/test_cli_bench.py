@@ -18,6 +18,7 @@ SMALL = "--rounds 1 --rows 12"
         (f"serving {SMALL} --rate 1000", 3),
         (f"training {SMALL} --batch-size 6", 4),
         ("utilisation --rounds 1 --batch-size 2 --length 8", 2),
+        pytest.param(f"compiled {SMALL} --batch-size 6", 2, marks=pytest.mark.slow),
         ("sweep --rounds 1 --rows 50", 3),
     ],
 )

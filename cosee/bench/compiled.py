@@ -1,0 +1,63 @@
+"""Whether compiling the layers of an encoder pays in training: what a step then takes, and what compiling takes."""
+
+from copy import deepcopy
+from itertools import cycle
+
+import pandas as pd
+import torch
+
+from cosee.batches import DeviceSplit
+from cosee.bench.timing import interleaved, ratio
+from cosee.bench.training import Precision, Steps, frame_of, full_batches, time_steps, training_loss
+from cosee.methods.cosee import Cosee
+from cosee.model import MultiExitModel
+from cosee.tokens import TokenSplit
+
+FIRST = 10
+"""Steps that are timed together as the first: in them all is compiled that batches of changing length need."""
+
+
+def measure_compiled(
+    model: MultiExitModel,
+    rows: TokenSplit,
+    device: torch.device,
+    batch_size: int,
+    rounds: int,
+    warmup: int = 3,
+    precision: Precision = "fp32",
+) -> pd.DataFrame:
+    """A COSEE step against one of the same model with compiled layers, both on the same batch in every round.
+
+    Every layer but the last, of which training computes a part, is compiled by `torch.compile` for any shape. What was
+    compiled by an earlier process is found in torch's cache: the first run on a machine is the one that tells what
+    compiling takes.
+
+    Args:
+        model: a model on a BERT encoder in training mode on its device.
+        rows: rows of changing length.
+        device: where to compute.
+        batch_size: rows per step.
+        rounds: timings of each.
+        warmup: rounds before them that are not timed.
+        precision: "fp32", or "bf16" for autocast.
+
+    Returns:
+        A row each, "plain" and "compiled": contender, seconds (median of a step), samples_per_second, relative_time
+        (median of the quotients with the plain step of the same round), first_seconds (of the first `FIRST` steps).
+
+    Raises:
+        InputError: there are fewer rows than a batch has.
+    """
+    split, full = DeviceSplit(rows, device), full_batches(rows, batch_size)
+    models = {"plain": model, "compiled": deepcopy(model)}
+    for layer in models["compiled"].backbone.encoder.encoder.layer[:-1]:
+        layer.compile(dynamic=True)
+    steps = {
+        name: Steps(each, device, precision).step(training_loss(each, Cosee(), split), cycle(full))
+        for name, each in models.items()
+    }
+    several = {name: lambda step=step: [step() for _ in range(FIRST)] for name, step in steps.items()}
+    first = interleaved(several, rounds=1, warmup=0, device=device)
+    seconds = time_steps(steps, rounds, warmup, device)
+    frame = frame_of(seconds, batch_size, "relative_time", lambda name: ratio(seconds[name], seconds["plain"]))
+    return frame.assign(first_seconds=[first[name].item() for name in steps])

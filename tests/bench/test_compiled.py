@@ -1,0 +1,43 @@
+"""What is compiled, and that nothing else differs; what it gains belongs to a machine."""
+
+import pytest
+import torch
+from tiny import LAYERS, token_split
+from torch import nn
+
+from cosee.bench.compiled import measure_compiled
+from cosee.errors import InputError
+from cosee.methods.cosee import Cosee
+
+CPU = torch.device("cpu")
+
+
+def measured(folder, **changes):
+    model = Cosee().build(str(folder), 2, 0).train()
+    options = {"batch_size": 8, "rounds": 2, "warmup": 0} | changes
+    return model, measure_compiled(model, token_split(20), CPU, **options)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_layer_but_the_last_is_compiled_in_a_copy(precision, tiny_bert, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, **how: compiled.append((self, how)))
+    model, frame = measured(tiny_bert, precision=precision)
+    layers = list(model.backbone.encoder.encoder.layer)
+    assert [how for _, how in compiled] == [{"dynamic": True}] * (LAYERS - 1)
+    assert not any(copied is layer for copied, _ in compiled for layer in layers)
+    for layer, (copied, _) in zip(layers, compiled, strict=False):  # both trained on the same batches in the same order
+        assert set(layer.state_dict()) == set(copied.state_dict())
+    assert list(frame["contender"]) == ["plain", "compiled"]
+    assert frame["relative_time"][0] == 1 and (frame.drop(columns="contender") > 0).all(axis=None)
+
+
+def test_too_few_rows_are_refused(tiny_bert):
+    with pytest.raises(InputError, match="20 rows fill no batch of 32"):
+        measured(tiny_bert, batch_size=32)
+
+
+@pytest.mark.slow
+def test_layers_can_be_compiled(tiny_bert):
+    _, frame = measured(tiny_bert)
+    assert frame["first_seconds"][1] > 2 * frame["first_seconds"][0]  # something was compiled
