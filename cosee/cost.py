@@ -30,12 +30,18 @@ def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, paral
         layers = num_layers(config, run.backbone)
         rows += passes(config, run).trained * run.settings.get("depth", layers) / layers
     hours = rows / config["cost"]["samples_per_second"] / 3600 / parallel
-    time = f"{hours:,.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
     return (
-        f"preset {config['preset']}: {len(runs)} trainings in {len(jobs)} jobs for everything, about {time} of "
+        f"preset {config['preset']}: {len(runs)} trainings in {len(jobs)} jobs for everything, about {duration(hours)} of "
         f"training ({config['cost']['machine']}, {parallel} at once); finished ones are not repeated.\n"
         f"results: {folder / 'results'}   figures: {folder / 'figures'}"
     )
+
+
+def duration(hours: float) -> str:
+    """Hours in words, no more exactly than they are known."""
+    if hours < 1:
+        return f"{60 * hours:.0f} minutes"
+    return f"{hours:.1f} hours" if hours < 100 else f"{hours:,.0f} hours"
 
 
 def passes(config: Mapping[str, Any], run: Run) -> Passes:
@@ -47,12 +53,15 @@ def passes(config: Mapping[str, Any], run: Run) -> Passes:
 
 def split_rows(config: Mapping[str, Any], task: str) -> dict[str, int]:
     """Rows of every split of a task by the sizes of the source (upper bounds for a local copy that is a subset)."""
-    data, protocol, official = config["data"], config["protocol"], TASKS[task].official_rows
-    generated = data["source"] == "generated" and not config["data_dir"]
-    train = data["generated"]["train"] if generated else official["train"]
-    held_out = min(protocol["sel_max"], round(protocol["sel_fraction"] * train)) * (protocol["name"] == "heldout")
-    evaluated = {
-        name: data["generated"]["validation"] if generated else official[split]
-        for name, split in (TASKS[task].eval_splits | TASKS[task].test_splits).items()
-    }
+    data, protocol, described = config["data"], config["protocol"], TASKS[task]
+    if data["source"] == "generated" and not config["data_dir"]:
+        train = data["generated"]["train"]
+        evaluated = dict.fromkeys(described.eval_splits, data["generated"]["validation"])
+    else:
+        train = described.official_rows["train"]
+        names = described.eval_splits | described.test_splits
+        evaluated = {name: described.official_rows[split] for name, split in names.items()}
+    held_out = 0
+    if protocol["name"] == "heldout":
+        held_out = min(protocol["sel_max"], round(protocol["sel_fraction"] * train))
     return {"fit": min(train - held_out, data["train_rows"].get(task, train)), "sel": held_out, **evaluated}

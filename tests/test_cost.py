@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from presets import read
 
 from cosee import plan
-from cosee.cost import announcement, passes, split_rows
+from cosee.cost import announcement, duration, passes, split_rows
 from cosee.tasks import TASKS
 
 
@@ -27,7 +28,8 @@ def test_estimate_counts_rows_epochs_and_depth(config):
 def test_rows_by_source(config):
     generated = split_rows(config, "mnli")
     assert generated["fit"] + generated["sel"] == config["data"]["generated"]["train"]
-    assert generated["dev"] == generated["dev_mm"] == config["data"]["generated"]["validation"]
+    size = config["data"]["generated"]["validation"]
+    assert generated == generated | {"dev": size, "dev_mm": size} and "test" not in generated
 
     config = read("glue-small")
     assert split_rows(config, "rte") == {"fit": 2490 - 249, "sel": 249, "dev": 277, "test": 3000}
@@ -48,3 +50,8 @@ def test_rows_are_counted_as_often_as_they_pass():
     assert passes(config, grid) == (8 * 2241, 8 * 249 + 249)
     config["protocol"]["name"] = "field"
     assert passes(config, final) == (8 * 2490, 8 * 277 + 277 + 3000)
+
+
+@pytest.mark.parametrize(("hours", "words"), [(0.4, "24 minutes"), (1.25, "1.2 hours"), (12345.6, "12,346 hours")])
+def test_durations_are_said_in_words(hours, words):
+    assert duration(hours) == words

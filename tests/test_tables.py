@@ -405,7 +405,7 @@ def test_costs_add_up_by_task_and_encoder():
         columns=["backbone", "task", "variant", "trainings", "rows_trained", "training_ms", "hours"],
     )
     assert cost_wide(costs).to_numpy().tolist() == [
-        ["SST-2 (bert)", "3", "1.5", "2.00"],
-        ["SST-2 (albert)", "1", "1.0", "12"],
-        ["all", "4", "1.3", "14"],
+        ["SST-2 (bert)", "3", "1.5", "2.0 hours"],
+        ["SST-2 (albert)", "1", "1.0", "12.0 hours"],
+        ["all", "4", "1.3", "14.0 hours"],
     ]

@@ -1,5 +1,7 @@
 """Whether compiling the layers of an encoder pays in training: what a step then takes, and what compiling takes."""
 
+import os
+import shutil
 from copy import deepcopy
 from itertools import cycle
 
@@ -9,6 +11,7 @@ import torch
 from cosee.batches import DeviceSplit
 from cosee.bench.timing import interleaved, ratio
 from cosee.bench.training import Precision, Steps, frame_of, full_batches, time_steps, training_loss
+from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel
 from cosee.tokens import TokenSplit
@@ -46,8 +49,10 @@ def measure_compiled(
         (median of the quotients with the plain step of the same round), first_seconds (of the first `FIRST` steps).
 
     Raises:
-        InputError: there are fewer rows than a batch has.
+        InputError: there are fewer rows than a batch has, or no compiler.
     """
+    if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+        raise InputError("bench compiled: torch compiles with the help of g++ or clang++; install one of them.")
     split, full = DeviceSplit(rows, device), full_batches(rows, batch_size)
     models = {"plain": model, "compiled": deepcopy(model)}
     for layer in models["compiled"].backbone.encoder.encoder.layer[:-1]:

@@ -6,17 +6,18 @@ as they are for the first.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 
-from cosee.batches import DeviceSplit
+from cosee.batches import POOL_BATCHES, DeviceSplit
 from cosee.cost import Passes, passes
 from cosee.methods import make_method
 from cosee.plan import Run, final_runs, grid_runs
@@ -26,12 +27,16 @@ from cosee.tasks import TASKS
 from cosee.tokens import TokenSplit
 from cosee.training import TrainingSettings, train
 
+REPEATS = 2
+"""Timings of each kind, the fastest of which counts: others were disturbed, or loaded what a GPU computes with."""
+
 
 class Kind(NamedTuple):
-    """Runs that cost the same per row: grid point, signal and seed make no difference to it, or little."""
+    """Runs that are taken to cost the same per row: of other hyper-parameters, signals and seeds the first is timed."""
 
     variant: str
     depth: int | None
+    batch_size: int
 
 
 class Pace(NamedTuple):
@@ -41,9 +46,13 @@ class Pace(NamedTuple):
     prediction: float
 
 
-def kind_of(run: Run) -> Kind:
-    """The kind that a run is of."""
-    return Kind(run.variant, run.settings.get("depth"))
+Cell = tuple[Kind, str]
+"""A kind and a task that it is trained on."""
+
+
+def cell_of(run: Run) -> Cell:
+    """The kind that a run is of, and its task."""
+    return Kind(run.variant, run.settings.get("depth"), run.training["batch_size"]), run.task
 
 
 def measure_cost(
@@ -63,110 +72,119 @@ def measure_cost(
         say: told of every timing.
 
     Returns:
-        A row per backbone, task and kind: backbone, task, variant, depth (NaN: all layers), trainings, rows_trained and
-        rows_predicted (each as often as it is visited, all runs together), training_ms and prediction_ms (per row),
-        timed (False: estimated, see above), hours.
+        A row per backbone, task and kind: backbone, task, variant, depth (NaN: all layers), batch_size, trainings,
+        rows_trained and rows_predicted (each as often as it is visited, all runs together), training_ms and
+        prediction_ms (per row), timed (False: estimated, see above), hours.
     """
     lines = []
-    for backbone in config["backbones"]:
-        finals = [run for run in final_runs(config) if run.backbone == backbone]
-        every = [*finals, *(run for run in grid_runs(config) if run.backbone == backbone)]
-        work: dict[tuple[Kind, str], list[Passes]] = {}
+    every = [*final_runs(config), *grid_runs(config)]
+    for backbone in dict.fromkeys(run.backbone for run in every):
+        runs: dict[Cell, list[Run]] = {}
         for run in every:
-            work.setdefault((kind_of(run), run.task), []).append(passes(config, run))
-        rows = {cell: sum(each.trained for each in done) for cell, done in work.items()}
-        chosen, paces = cells_to_time(rows), {}
-        for run in finals:
-            cell = kind_of(run), run.task
-            if cell in chosen and cell not in paces:
-                tokens = tokens_of(backbone, run.task)["fit"]
-                paces[cell] = pace(run, tokens, folder_of(backbone), device, config["cost"]["steps"])
-                say(f"{backbone}, {run.task}, {run.name}: {1 / paces[cell].training:.1f} rows a second in training")
-        for (kind, task), done in work.items():
-            each = estimated(paces, rows, kind, task)
-            trained, predicted = (sum(column) for column in zip(*done, strict=True))
+            if run.backbone == backbone:
+                runs.setdefault(cell_of(run), []).append(run)
+        counts = {cell: [passes(config, run) for run in alike] for cell, alike in runs.items()}
+        rows = {cell: sum(count.trained for count in counted) for cell, counted in counts.items()}
+        common, paces = most_widespread(rows), {}
+        for kind, task in cells_to_time(rows, common):
+            run = runs[kind, task][0]
+            fit = tokens_of(backbone, task)["fit"]
+            paces[kind, task] = pace(run, fit, folder_of(backbone), device, config["cost"]["steps"])
+            speed = 1 / paces[kind, task].training
+            say(f"{backbone}, {task}, {run.name}, batches of {kind.batch_size}: {speed:.1f} rows a second in training")
+        for (kind, task), counted in counts.items():
+            each, total = estimated(paces, rows, common, kind, task), Passes(*map(sum, zip(*counted, strict=True)))
+            hours = (total.trained * each.training + total.predicted * each.prediction) / 3600
             lines.append(
-                {"backbone": backbone, "task": task, "variant": kind.variant, "depth": kind.depth}
-                | {"trainings": len(done), "rows_trained": trained, "rows_predicted": predicted}
+                {"backbone": backbone, "task": task, **kind._asdict(), "trainings": len(counted)}
+                | {"rows_trained": total.trained, "rows_predicted": total.predicted}
                 | {"training_ms": 1000 * each.training, "prediction_ms": 1000 * each.prediction}
-                | {"timed": (kind, task) in paces}
-                | {"hours": (trained * each.training + predicted * each.prediction) / 3600}
+                | {"timed": (kind, task) in paces, "hours": hours}
             )
     return pd.DataFrame(lines)
 
 
-def cells_to_time(rows: Mapping[tuple[Kind, str], int]) -> set[tuple[Kind, str]]:
+def most_widespread(rows: Mapping[Cell, int]) -> Kind:
+    """The kind that is trained on most tasks; of several the first."""
+    return Counter(kind for kind, _ in rows).most_common(1)[0][0]
+
+
+def cells_to_time(rows: Mapping[Cell, int], common: Kind) -> list[Cell]:
     """Which kinds are timed on which tasks, by the rows that are trained on: few of all, but every kind and every task.
 
     The most widespread kind is timed on all of its tasks, each other one on the largest of these; where tasks lie
     outside of them, on those too.
     """
-    common = probe(rows)
     anchored = {task for kind, task in rows if kind == common}
-    outside = {(kind, task) for kind, task in rows if task not in anchored}
-    return {(common, task) for task in anchored} | {(kind, home(rows, kind)) for kind, _ in rows} | outside
+    return [
+        (kind, task)
+        for kind, task in rows
+        if kind == common or task not in anchored or task == largest_task(rows, common, kind)
+    ]
 
 
-def probe(rows: Iterable[tuple[Kind, str]]) -> Kind:
-    """The kind that is trained on most tasks; of several the first."""
-    return Counter(kind for kind, _ in rows).most_common(1)[0][0]
-
-
-def home(rows: Mapping[tuple[Kind, str], int], kind: Kind) -> str:
+def largest_task(rows: Mapping[Cell, int], common: Kind, kind: Kind) -> str:
     """The task on which a kind trains on most rows, of those that the most widespread kind has too, if there is one."""
-    common = probe(rows)
     tasks = [task for each, task in rows if each == kind]
     shared = [task for task in tasks if (common, task) in rows]
     return max(shared or tasks, key=lambda task: rows[kind, task])
 
 
-def estimated(
-    paces: Mapping[tuple[Kind, str], Pace], rows: Mapping[tuple[Kind, str], int], kind: Kind, task: str
-) -> Pace:
-    """The measured pace of a kind on a task; else that on its home, by the quotient of both tasks for the probe."""
+def estimated(paces: Mapping[Cell, Pace], rows: Mapping[Cell, int], common: Kind, kind: Kind, task: str) -> Pace:
+    """The measured pace of a kind on a task; else that on its largest, by the quotient of both for `common`."""
     if (kind, task) in paces:
         return paces[kind, task]
-    common, at_home = probe(rows), home(rows, kind)
-    parts = zip(paces[kind, at_home], paces[common, task], paces[common, at_home], strict=True)
+    largest = largest_task(rows, common, kind)
+    parts = zip(paces[kind, largest], paces[common, task], paces[common, largest], strict=True)
     return Pace(*(own * there / here for own, there, here in parts))
 
 
 def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps: int) -> Pace:
-    """Time a training of some steps with all stages of its method, and the prediction of the rows that it saw.
-
-    Both are done twice, and the second time counts: in the first a GPU loads what it computes with.
+    """Time a training of all epochs and stages on few rows, and the prediction of these rows.
 
     Args:
         run: what is trained.
-        fit: rows, of which as many as are needed are drawn.
+        fit: rows, of which as many as are needed are taken.
         backbone: encoder folder.
         device: where to compute.
-        steps: optimizer steps, at least; the last epoch is whole.
+        steps: optimizer steps, about.
     """
-    batch_size = run.training["batch_size"]
-    drawn = numpy_generator(run.seed, "cost").permutation(len(fit))[: steps * batch_size]
-    epochs = -(-steps * batch_size // len(drawn))
-    rows, first = DeviceSplit(fit.take(drawn), device), DeviceSplit(fit.take(drawn[:1]), device)
-    changes = {"epochs": epochs, "checkpoint": "last", "save_minutes": 1e9}
-    settings = replace(TrainingSettings(**run.training), **changes)
+    settings = replace(TrainingSettings(**run.training), checkpoint="last", save_minutes=1e9)
+    batches = -(-steps // settings.epochs)
+    chosen = typical_rows(fit.lengths, settings.batch_size, batches, numpy_generator(run.seed, "cost"))
+    rows, one = DeviceSplit(fit.take(chosen), device), DeviceSplit(fit.take(chosen[:1]), device)
     method = make_method(run.method, run.settings)
-    with TemporaryDirectory() as nowhere:
-        for _ in range(2):
-            model = method.build(str(backbone), TASKS[run.task].num_classes, run.seed).to(device)
+    training, prediction = [], []
+    for _ in range(REPEATS):
+        model = method.build(str(backbone), TASKS[run.task].num_classes, run.seed).to(device)
+        with TemporaryDirectory() as nowhere:
             _, facts = train(
                 model,
                 method.stages(),
                 lambda schedule: method.objective(schedule, run.seed, device),
                 rows,
-                first,
+                one,
                 settings,
                 run.seed,
                 lambda outputs: 0.0,
                 Path(nowhere) / "state.safetensors",
                 "timed",
             )
-    for _ in range(2):
+        training.append(facts["seconds"] / (settings.epochs * len(rows)))
         began = perf_counter()
         predict(model, rows, settings.eval_batch_size)  # brings its answers to the host: nothing is left to wait for
-        seconds = perf_counter() - began
-    return Pace(facts["seconds"] / (epochs * len(rows)), seconds / len(rows))
+        prediction.append((perf_counter() - began) / len(rows))
+    return Pace(min(training), min(prediction))
+
+
+def typical_rows(lengths: np.ndarray, batch_size: int, batches: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of so many batches as training makes them from rows of like length, spread evenly over all lengths.
+
+    A few rows drawn at random would share batches with rows of other lengths, and be padded as they never are.
+    """
+    pool = rng.permutation(len(lengths))[: batch_size * POOL_BATCHES]
+    pool = pool[np.argsort(lengths[pool], kind="stable")]
+    cut = [pool[begin : begin + batch_size] for begin in range(0, len(pool), batch_size)]
+    count = min(batches, len(cut))
+    middles = (np.arange(count) + 0.5) * len(cut) / count
+    return np.concatenate([cut[int(place)] for place in middles])

@@ -2,12 +2,13 @@
 
 import pandas as pd
 
+from cosee.cost import duration
 from cosee.tables.text import count, decimal
 from cosee.tasks import TASKS
 
 
 def cost_wide(costs: pd.DataFrame) -> pd.DataFrame:
-    """One line per encoder and task, and one for all: trainings, hours, rows per second of all trainings together."""
+    """One line per encoder and task, and one for all: trainings, rows per second of all trainings together, and the time."""
     sums = costs.assign(training=costs["rows_trained"] * costs["training_ms"] / 1000)
     sums = sums.groupby(["backbone", "task"], sort=False)[["trainings", "rows_trained", "training", "hours"]].sum()
     lines = [(f"{TASKS[task].label} ({backbone})", sums.loc[backbone, task]) for backbone, task in sums.index]
@@ -16,7 +17,7 @@ def cost_wide(costs: pd.DataFrame) -> pd.DataFrame:
             "Trained on": name,
             "Trainings": count(line["trainings"]),
             "Rows/s": decimal(line["rows_trained"] / line["training"]),
-            "Hours": decimal(line["hours"], 2 if line["hours"] < 10 else 0),
+            "Time": duration(line["hours"]),
         }
         for name, line in [*lines, ("all", sums.sum())]
     )

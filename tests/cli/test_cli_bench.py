@@ -1,5 +1,7 @@
 """`cosee bench`: every measurement, at its smallest; what it measures is tested in tests/bench."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -18,7 +20,10 @@ SMALL = "--rounds 1 --rows 12"
         (f"serving {SMALL} --rate 1000", 3),
         (f"training {SMALL} --batch-size 6", 4),
         ("utilisation --rounds 1 --batch-size 2 --length 8", 2),
-        pytest.param(f"compiled {SMALL} --batch-size 6", 2, marks=pytest.mark.slow),
+        pytest.param(
+            *(f"compiled {SMALL} --batch-size 6", 2),
+            marks=[pytest.mark.slow, pytest.mark.skipif(not shutil.which("g++"), reason="no compiler")],
+        ),
         ("sweep --rounds 1 --rows 50", 3),
     ],
 )

@@ -172,7 +172,7 @@ def test_what_a_preset_costs_is_measured_on_its_own_rows(built):
     assert costs["rows_trained"].sum() == sum(run["rows"]["fit"] * run["run"]["training"]["epochs"] for run in runs)
     assert (costs["hours"] > 0).all()
     table = (built / "results/tables/cost.md").read_text()
-    assert f"| all           | {len(runs)} " in table and "trainings of 3 steps" in table
+    assert f"| all           | {len(runs)} " in table and "Timed: 10 steps" in table
 
 
 def test_methods_are_compared_with_the_control(built):

@@ -9,7 +9,7 @@ from snakemake.utils import validate
 
 from cosee import NUMERICS_VERSION, checks, curves, plan, provenance, sources
 from cosee.captions import Context
-from cosee.cost import announcement
+from cosee.cost import announcement, passes
 from cosee.errors import InputError
 
 PROJECT = Path(workflow.basedir).parent

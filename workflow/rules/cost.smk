@@ -3,7 +3,7 @@
 
 rule cost:
     input:
-        backbones=[file for name in config["backbones"] for file in backbone_files(name)],
+        backbones=[file for name in dict.fromkeys(run.backbone for run in RUNS) for file in backbone_files(name)],
         tokens=[f"resources/tokens/{backbone}/{task}.npz" for backbone, task in RUNS_OF],
     output:
         csv="results/cost.csv",
@@ -12,14 +12,15 @@ rule cost:
         "logs/cost.log",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: lambda wildcards: CORES or 1  # all: what runs beside it would be measured too
     resources:
         gpu=GPUS,
     params:
-        asked={
-            name: config[name]
-            for name in ("data", "protocol", "training", "training_by_task", "grid", "variants", "experiments", "cost")
-        },
+        counted=lambda wildcards: [
+            (run.fingerprint(), *passes(config, run)) for run in [*RUNS, *plan.grid_runs(config)]
+        ],
+        steps=config["cost"]["steps"],
+        sentence=CONTEXT.sentence(split="fit"),
         numerics=NUMERICS_VERSION,
     message:
         "what this preset costs"

@@ -1,12 +1,13 @@
 """Time every method of the preset for some steps, and add up what all of its runs take."""
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosee.bench.cost import measure_cost
 from cosee.io import write_frame, write_text
-from cosee.provenance import hardware
+from cosee.provenance import git_commit, hardware
 from cosee.runs import default_device, prepare
 from cosee.scripting import logged
 from cosee.tables import cost_wide, to_markdown
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    prepare(snakemake.threads)
+    prepare(1)  # the threads of a training
     config, device, there = snakemake.config, default_device(), hardware()
     costs = measure_cost(
         config,
@@ -25,12 +26,13 @@ with logged(snakemake.log[0]):
         device,
         logging.getLogger("cosee").info,
     )
-    machine = there["gpu"] if device.type == "cuda" else f"{there['processor']}, {snakemake.threads} of its cores"
+    machine = there["gpu"] if device.type == "cuda" else f"{there['processor']}, 1 of {there['cores']} cores"
     caption = (
-        f"What the preset {config['preset']} costs: hours on {machine}, one training at a time, predictions included; "
-        "start-up, data and evaluation are not. "
-        f"Timed: trainings of {config['cost']['steps']} steps, of one variant on "
-        "every task and of the others on their largest; rows by the sizes of the source."
+        f"Hours that all trainings of the preset take on {machine}, one at a time, predictions included; start-up, "
+        f"data and evaluation are not. Timed: {snakemake.params.steps} steps or some more of every variant, depth and "
+        "batch size on its largest task, and of one on every task; the rest is estimated from these. Rows by the "
+        f"sizes of the source. {snakemake.params.sentence}"
     )
-    write_frame(snakemake.output.csv, costs.assign(hardware=machine))
+    commit = git_commit(Path(__file__).parent)
+    write_frame(snakemake.output.csv, costs.assign(machine=machine, torch=version("torch"), commit=commit))
     write_text(snakemake.output.md, to_markdown(cost_wide(costs), caption))
