@@ -31,8 +31,9 @@ def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, paral
         rows += passes(config, run).trained * run.settings.get("depth", layers) / layers
     hours = rows / config["cost"]["samples_per_second"] / 3600 / parallel
     return (
-        f"preset {config['preset']}: {len(runs)} trainings in {len(jobs)} jobs for everything, about {duration(hours)} of "
-        f"training ({config['cost']['machine']}, {parallel} at once); finished ones are not repeated.\n"
+        f"preset {config['preset']}: {len(runs)} trainings in {len(jobs)} jobs for everything, about "
+        f"{duration(hours)} of training ({config['cost']['machine']}, {parallel} at once); finished ones are not "
+        f"repeated.\n"
         f"results: {folder / 'results'}   figures: {folder / 'figures'}"
     )
 

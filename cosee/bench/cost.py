@@ -32,11 +32,17 @@ REPEATS = 2
 
 
 class Kind(NamedTuple):
-    """Runs that are taken to cost the same per row: of other hyper-parameters, signals and seeds the first is timed."""
+    """Runs that are taken to cost the same per row: of other hyper-parameters, signals and seeds the first is timed.
+
+    Attributes:
+        variant: key in `variants`.
+        depth: of a model of the first layers; None: all of them.
+        batch_size: of a grid or of the variant; None: the one that runs on a task have.
+    """
 
     variant: str
     depth: int | None
-    batch_size: int
+    batch_size: int | None
 
 
 class Pace(NamedTuple):
@@ -50,9 +56,10 @@ Cell = tuple[Kind, str]
 """A kind and a task that it is trained on."""
 
 
-def cell_of(run: Run) -> Cell:
+def cell_of(config: Mapping[str, Any], run: Run) -> Cell:
     """The kind that a run is of, and its task."""
-    return Kind(run.variant, run.settings.get("depth"), run.training["batch_size"]), run.task
+    size, usual = run.training["batch_size"], {**config["training"], **config["training_by_task"].get(run.task, {})}
+    return Kind(run.variant, run.settings.get("depth"), None if size == usual["batch_size"] else size), run.task
 
 
 def measure_cost(
@@ -72,7 +79,7 @@ def measure_cost(
         say: told of every timing.
 
     Returns:
-        A row per backbone, task and kind: backbone, task, variant, depth (NaN: all layers), batch_size, trainings,
+        A row per backbone, task and kind: backbone, task, variant, depth (NaN: all layers), batch_size (NaN: the usual), trainings,
         rows_trained and rows_predicted (each as often as it is visited, all runs together), training_ms and
         prediction_ms (per row), timed (False: estimated, see above), hours.
     """
@@ -82,7 +89,7 @@ def measure_cost(
         runs: dict[Cell, list[Run]] = {}
         for run in every:
             if run.backbone == backbone:
-                runs.setdefault(cell_of(run), []).append(run)
+                runs.setdefault(cell_of(config, run), []).append(run)
         counts = {cell: [passes(config, run) for run in alike] for cell, alike in runs.items()}
         rows = {cell: sum(count.trained for count in counted) for cell, counted in counts.items()}
         common, paces = most_widespread(rows), {}
@@ -91,7 +98,8 @@ def measure_cost(
             fit = tokens_of(backbone, task)["fit"]
             paces[kind, task] = pace(run, fit, folder_of(backbone), device, config["cost"]["steps"])
             speed = 1 / paces[kind, task].training
-            say(f"{backbone}, {task}, {run.name}, batches of {kind.batch_size}: {speed:.1f} rows a second in training")
+            size = run.training["batch_size"]
+            say(f"{backbone}, {task}, {run.name}, batches of {size}: {speed:.1f} rows a second in training")
         for (kind, task), counted in counts.items():
             each, total = estimated(paces, rows, common, kind, task), Passes(*map(sum, zip(*counted, strict=True)))
             hours = (total.trained * each.training + total.predicted * each.prediction) / 3600

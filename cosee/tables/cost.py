@@ -8,7 +8,7 @@ from cosee.tasks import TASKS
 
 
 def cost_wide(costs: pd.DataFrame) -> pd.DataFrame:
-    """One line per encoder and task, and one for all: trainings, rows per second of all trainings together, and the time."""
+    """One line per encoder and task, and one for all: trainings, rows per second of them together, their time."""
     sums = costs.assign(training=costs["rows_trained"] * costs["training_ms"] / 1000)
     sums = sums.groupby(["backbone", "task"], sort=False)[["trainings", "rows_trained", "training", "hours"]].sum()
     lines = [(f"{TASKS[task].label} ({backbone})", sums.loc[backbone, task]) for backbone, task in sums.index]

@@ -22,7 +22,7 @@ from cosee.bench.cost import (
     typical_rows,
 )
 
-A, B, C = (Kind(name, None, 32) for name in "abc")
+A, B, C = (Kind(name, None, None) for name in "abc")
 ROWS = {(A, "small"): 10, (A, "large"): 30, (B, "small"): 10, (B, "large"): 60, (C, "small"): 10}
 
 
@@ -37,7 +37,7 @@ def test_one_kind_is_timed_on_every_task_and_every_kind_on_its_largest():
 def test_a_task_without_the_common_kind_is_timed_whole():
     rows = ROWS | {(B, "other"): 1000, (C, "other"): 1000}  # now B is on most tasks
     assert timed(rows) == {(B, "small"), (B, "large"), (B, "other"), (A, "large"), (C, "other")}
-    apart = {(Kind(name, None, 32), "apart"): 1000 for name in "de"}
+    apart = {(Kind(name, None, None), "apart"): 1000 for name in "de"}
     assert timed(ROWS | apart) - timed(ROWS) == set(apart)
 
 
@@ -62,7 +62,7 @@ def test_hours_add_up(config, monkeypatch):
     timed = []
 
     def half_a_second(run, fit, backbone, device, steps):
-        timed.append((run.backbone, *cell_of(run)))
+        timed.append((run.backbone, *cell_of(config, run)))
         return Pace(0.5, 0.25)
 
     monkeypatch.setattr(bench, "pace", half_a_second)
@@ -88,6 +88,14 @@ def test_batch_sizes_of_a_grid_are_timed_apart(monkeypatch):
     monkeypatch.setattr(bench, "pace", lambda run, *args: chosen.append(run) or Pace(0.5, 0.25))
     measure_cost(config, lambda backbone, task: {"fit": None}, lambda backbone: None, torch.device("cpu"))
     assert {run.training["batch_size"] for run in chosen if run.variant == "cosee"} == {16, 32, 128}
+
+
+def test_tasks_with_another_batch_size_are_no_other_kind(monkeypatch):
+    config, chosen = read("glue-small"), []  # RTE and MRPC: 16 rows, others 32
+    monkeypatch.setattr(bench, "pace", lambda run, *args: chosen.append(run) or Pace(0.5, 0.25))
+    measure_cost(config, lambda backbone, task: {"fit": None}, lambda backbone: None, torch.device("cpu"))
+    assert {run.training["batch_size"] for run in chosen} == {16, 32}
+    assert {run.variant for run in chosen if run.task in ("rte", "mrpc")} == {"backbone"}
 
 
 def test_typical_rows_are_batches_of_like_length_from_all_lengths():
