@@ -41,7 +41,8 @@ def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, paral
 def duration(hours: float) -> str:
     """Hours in words, no more exactly than they are known."""
     if hours < 1:
-        return f"{60 * hours:.0f} minutes"
+        minutes = round(60 * hours)
+        return "1 minute" if minutes == 1 else f"{minutes} minutes"
     return f"{hours:.1f} hours" if hours < 100 else f"{hours:,.0f} hours"
 
 

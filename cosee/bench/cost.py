@@ -79,9 +79,9 @@ def measure_cost(
         say: told of every timing.
 
     Returns:
-        A row per backbone, task and kind: backbone, task, variant, depth (NaN: all layers), batch_size (NaN: the usual), trainings,
-        rows_trained and rows_predicted (each as often as it is visited, all runs together), training_ms and
-        prediction_ms (per row), timed (False: estimated, see above), hours.
+        A row per backbone, task and kind: backbone, task, variant, depth (NaN: all layers), batch_size (NaN: that of
+        the task), trainings, rows_trained and rows_predicted (each as often as it is visited, all runs together),
+        training_ms and prediction_ms (per row), timed (False: estimated, see above), hours.
     """
     lines = []
     every = [*final_runs(config), *grid_runs(config)]
