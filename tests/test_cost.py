@@ -52,6 +52,8 @@ def test_rows_are_counted_as_often_as_they_pass():
     assert passes(config, final) == (8 * 2490, 8 * 277 + 277 + 3000)
 
 
-@pytest.mark.parametrize(("hours", "words"), [(0.4, "24 minutes"), (0.02, "1 minute"), (1.25, "1.2 hours"), (12345.6, "12,346 hours")])
+@pytest.mark.parametrize(
+    ("hours", "words"), [(0.4, "24 minutes"), (0.02, "1 minute"), (1.25, "1.2 hours"), (12345.6, "12,346 hours")]
+)
 def test_durations_are_said_in_words(hours, words):
     assert duration(hours) == words
