@@ -114,6 +114,11 @@ def num_layers(config: Mapping[str, Any], backbone: str) -> int:
     return config["backbones"][backbone]["layers"]
 
 
+def task_training(config: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """How runs on a task are trained, unless their variant or grid point says otherwise."""
+    return {**config["training"], **config["training_by_task"].get(task, {})}
+
+
 def checkpoint_rule(config: Mapping[str, Any]) -> str:
     """By what, on what and with which signal (of runs without their own) checkpoints and grid points are chosen."""
     return f"{config['protocol']['criterion']} on {selection_split(config)}, {config['signals'][0]}"
@@ -135,7 +140,7 @@ def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task
     if "model_of" in entry:  # another exit rule on the models of another variant
         return
     layers = num_layers(config, backbone)
-    training = {**config["training"], **config.get("training_by_task", {}).get(task, {}), **entry.get("training", {})}
+    training = {**task_training(config, task), **entry.get("training", {})}
     fixed = entry.get("fixed", {})
     seeds = entry.get("seeds", experiment.get("seeds", config["seeds"]))
     if "depths" in entry:  # the first layers fine-tuned alone: one static model per depth

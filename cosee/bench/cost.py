@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cosee.batches import POOL_BATCHES, DeviceSplit
+from cosee.batches import DeviceSplit, training_order
 from cosee.cost import Passes, passes
 from cosee.methods import make_method
-from cosee.plan import Run, final_runs, grid_runs
+from cosee.plan import Run, final_runs, grid_runs, task_training
 from cosee.prediction import predict
 from cosee.seeds import numpy_generator
 from cosee.tasks import TASKS
@@ -58,8 +58,9 @@ Cell = tuple[Kind, str]
 
 def cell_of(config: Mapping[str, Any], run: Run) -> Cell:
     """The kind that a run is of, and its task."""
-    size, usual = run.training["batch_size"], {**config["training"], **config["training_by_task"].get(run.task, {})}
-    return Kind(run.variant, run.settings.get("depth"), None if size == usual["batch_size"] else size), run.task
+    size = run.training["batch_size"]
+    usual = task_training(config, run.task)["batch_size"]
+    return Kind(run.variant, run.settings.get("depth"), None if size == usual else size), run.task
 
 
 def measure_cost(
@@ -186,13 +187,11 @@ def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps:
 
 
 def typical_rows(lengths: np.ndarray, batch_size: int, batches: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows of so many batches as training makes them from rows of like length, spread evenly over all lengths.
+    """Rows of so many of an epoch's batches, from the shortest to the longest, evenly spread.
 
     A few rows drawn at random would share batches with rows of other lengths, and be padded as they never are.
     """
-    pool = rng.permutation(len(lengths))[: batch_size * POOL_BATCHES]
-    pool = pool[np.argsort(lengths[pool], kind="stable")]
-    cut = [pool[begin : begin + batch_size] for begin in range(0, len(pool), batch_size)]
-    count = min(batches, len(cut))
-    middles = (np.arange(count) + 0.5) * len(cut) / count
-    return np.concatenate([cut[int(place)] for place in middles])
+    order = sorted(training_order(lengths, batch_size, rng), key=lambda batch: lengths[batch].mean())
+    count = min(batches, len(order))
+    middles = (np.arange(count) + 0.5) * len(order) / count
+    return np.concatenate([order[int(place)] for place in middles])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cosee.batches import DeviceSplit
     from cosee.model import MultiExitModel
+    from cosee.tokens import TokenSplit
 
 HELP = "measure early exit, serving, training or the sweep on this machine; where a run's time went"
 EXAMPLES = (
@@ -165,13 +166,9 @@ def _training(args: argparse.Namespace) -> "pd.DataFrame":
     """Both comparisons: of single steps, in ten times as many rounds, and of passes over all rows."""
     import pandas as pd
 
-    from cosee.bench.shapes import rows_for
-    from cosee.bench.training import measure_objectives, measure_throughput, model_in_training
-    from cosee.methods.cosee import Cosee
-    from cosee.runs import default_device
+    from cosee.bench.training import measure_objectives, measure_throughput
 
-    device = default_device()
-    model, rows = model_in_training(args.encoder, Cosee(), device), rows_for(args.encoder, args.lengths, args.rows)
+    model, rows, device = _in_training(args)
     how = {"batch_size": args.batch_size, "precision": args.precision}
     steps = measure_objectives(model, rows, device, rounds=10 * args.rounds, **how)
     passes = measure_throughput(model, rows, device, rounds=args.rounds, **how)
@@ -198,14 +195,8 @@ def _utilisation(args: argparse.Namespace) -> "pd.DataFrame":
 
 def _compiled(args: argparse.Namespace) -> "pd.DataFrame":
     from cosee.bench.compiled import measure_compiled
-    from cosee.bench.shapes import rows_for
-    from cosee.bench.training import model_in_training
-    from cosee.methods.cosee import Cosee
-    from cosee.runs import default_device
 
-    device = default_device()
-    model, rows = model_in_training(args.encoder, Cosee(), device), rows_for(args.encoder, args.lengths, args.rows)
-    return measure_compiled(model, rows, device, args.batch_size, args.rounds, precision=args.precision)
+    return measure_compiled(*_in_training(args), args.batch_size, args.rounds, precision=args.precision)
 
 
 def _sweep(args: argparse.Namespace) -> "pd.DataFrame":
@@ -218,6 +209,18 @@ def _jobs(args: argparse.Namespace) -> "pd.DataFrame":
     from cosee.bench.jobs import job_shares
 
     return job_shares(args.folder)
+
+
+def _in_training(args: argparse.Namespace) -> "tuple[MultiExitModel, TokenSplit, torch.device]":
+    """A model for COSEE with fresh weights, rows for it, and where it is."""
+    from cosee.bench.shapes import rows_for
+    from cosee.bench.training import model_in_training
+    from cosee.methods.cosee import Cosee
+    from cosee.runs import default_device
+
+    device = default_device()
+    rows = rows_for(args.encoder, args.lengths, args.rows)
+    return model_in_training(args.encoder, Cosee(), device), rows, device
 
 
 def _model_at(
