@@ -228,7 +228,14 @@ def test_two_halves_make_about_one_whole_batch(tiny_bert, tmp_path):
     (weights, history, _), (other_weights, other_history, _) = whole_and_halves
     assert history["step"].tolist() == other_history["step"].tolist() == [1, 2, 3, 4]
     np.testing.assert_allclose(other_history["loss"], history["loss"], rtol=1e-4)
-    torch.testing.assert_close(other_weights, weights, rtol=1e-3, atol=1e-4)
+    # The same bias on all keys shifts all attention scores of a query alike, which softmax takes out again: its gradient
+    # is zero but for rounding, and Adam divides what there is by its own size. Everything else is close.
+    shown, other_shown = (
+        {name: value for name, value in state.items() if not name.endswith("key.bias")}
+        for state in (weights, other_weights)
+    )
+    assert len(shown) == len(weights) - 4
+    torch.testing.assert_close(other_shown, shown, rtol=1e-3, atol=1e-4)
 
 
 def test_gradients_are_clipped_to_the_norm(tiny_bert, tmp_path, monkeypatch):
