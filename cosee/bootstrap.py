@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cosee.data.tasks import Task
 from cosee.exits import exit_layers
 from cosee.metrics import glue_scores, glue_scores_from_counts, speedup_ratio
 from cosee.predictions import Predictions
 from cosee.rules import Rule
-from cosee.tasks import Task
 
 FloatArray = NDArray[np.float64]
 

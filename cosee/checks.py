@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cosee.curves import curves, shown_curves, shown_tasks, shown_variants, signals_of
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.exits import check_threshold
 from cosee.methods import METHODS
 from cosee.plan import final_runs, grid_points, num_layers, timed_run, tuned_name, with_point
 from cosee.rules import RULES, check_readable, rule_named
-from cosee.tasks import TASKS
 
 Config = Mapping[str, Any]
 SINGLE = ("fig1", "fig3", "fig7")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cosee.data.tasks import TASKS
 from cosee.plan import Job, Run, num_layers, predicted_splits, selection_split
-from cosee.tasks import TASKS
 
 
 class Passes(NamedTuple):

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan import Run, final_runs, predicted_splits
-from cosee.tasks import TASKS
 
 OWN = "own"
 """In place of a signal, in names of files: the variants that leave by an exit rule of their own."""

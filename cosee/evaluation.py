@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.exits import (
     exit_layers,
@@ -27,7 +28,6 @@ from cosee.predictions import Predictions
 from cosee.rules import Rule
 from cosee.selection import CRITERIA, criteria
 from cosee.signals import energy, normalized_energy
-from cosee.tasks import TASKS
 
 NO_SIGNAL = "none"
 """Name in the column `signal` of rows to which no signal applies: static models, the oracle."""

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from cosee.data.tasks import Task
 from cosee.errors import InputError
 from cosee.metrics import glue_scores, glue_scores_from_counts, hardness, speedup_ratio
 from cosee.rules import Rule
 from cosee.signals import Orientation
-from cosee.tasks import Task
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -9,6 +9,7 @@ import pandas as pd
 from transformers import PreTrainedTokenizerFast
 
 from cosee.captions import PROTOCOLS
+from cosee.data.tasks import TASKS
 from cosee.encoders import check_folder
 from cosee.errors import InputError
 from cosee.evaluation import static_frame, static_targets_frame, targets_frame, tradeoff_frame
@@ -20,7 +21,6 @@ from cosee.predictions import Predictions, load_predictions
 from cosee.rules import Rule, rule_named
 from cosee.runs import load_weights
 from cosee.sources import backbone_label, data_label
-from cosee.tasks import TASKS
 
 MAX_POINTS = 200
 """Operating points of the trade-off table that a model keeps."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.encoders import encoders_of
 from cosee.errors import InputError
 from cosee.exits import check_threshold

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.errors import InputError
 from cosee.heads import Outputs
 from cosee.model import MultiExitModel

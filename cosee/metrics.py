@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cosee.data.tasks import Task
 from cosee.signals import Orientation, log_softmax
-from cosee.tasks import Task
 
 Float = float | NDArray[np.float64]
 

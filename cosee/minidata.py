@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from cosee import lexicon as lex
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.minigrammar import GRAMMARS, Rng, Texts, pick, shuffled
 from cosee.seeds import numpy_generator
-from cosee.tasks import TASKS
 
 DIFFICULTY_SHARES = (0.35, 0.3, 0.2, 0.15)
 CONNECTIVES = {

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cosee.backbone import Backbone
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.encoders import empty_backbone
 from cosee.heads import Exits, LinearExits, Outputs
 

@@ -12,9 +12,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from cosee.data import SELECTION_SPLIT
+from cosee.data.glue import SELECTION_SPLIT
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.tasks import TASKS
 
 RUNS_FOLDER = "results/runs"
 

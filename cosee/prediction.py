@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from cosee.batches import DeviceSplit, evaluation_order
+from cosee.data.batches import DeviceSplit, evaluation_order
+from cosee.data.tokens import TokenSplit
 from cosee.model import MultiExitModel
 from cosee.predictions import Predictions
-from cosee.tokens import TokenSplit
 
 
 class Predicted(NamedTuple):

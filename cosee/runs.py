@@ -16,8 +16,10 @@ import torch
 from tqdm import tqdm
 
 from cosee import NUMERICS_VERSION
-from cosee.batches import DeviceSplit
-from cosee.data import SELECTION_SPLIT
+from cosee.data.batches import DeviceSplit
+from cosee.data.glue import SELECTION_SPLIT
+from cosee.data.tasks import TASKS
+from cosee.data.tokens import TokenSplit
 from cosee.encoders import encoders_of
 from cosee.errors import DivergedError, InputError
 from cosee.evaluation import criteria_of
@@ -30,8 +32,6 @@ from cosee.prediction import Predicted, no_answer, predict, predictions_of
 from cosee.predictions import Predictions, save_predictions
 from cosee.provenance import file_digest, git_commit, hardware, has_nvidia_driver, package_versions
 from cosee.rules import rule_named
-from cosee.tasks import TASKS
-from cosee.tokens import TokenSplit
 from cosee.training import TrainingSettings, train
 
 log = logging.getLogger(__name__)

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from cosee.data.tasks import Task
 from cosee.errors import InputError
 from cosee.exits import exit_layers
 from cosee.metrics import speedup_ratio
 from cosee.predictions import Predictions
 from cosee.rules import Rule
-from cosee.tasks import Task
 
 
 def answers(predictions: Predictions, rule: Rule, threshold: float, task: Task) -> tuple[pd.DataFrame, float]:

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cosee.batches import DeviceSplit, training_order
+from cosee.data.batches import DeviceSplit, training_order
 from cosee.errors import DivergedError, InputError
 from cosee.methods.base import Objective
 from cosee.model import MultiExitModel

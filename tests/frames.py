@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cosee.tasks import TASKS
+from cosee.data.tasks import TASKS
 
 LABELS = {
     "backbone": "BERT-base",

@@ -7,7 +7,7 @@ import torch
 from tiny import HIDDEN, LAYERS, token_split
 from transformers import AutoModel, BertConfig, BertModel
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.encoders import load_backbone
 from cosee.errors import InputError
 

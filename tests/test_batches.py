@@ -3,7 +3,7 @@ import pytest
 import torch
 from tiny import PAD, token_split
 
-from cosee.batches import POOL_BATCHES, DeviceSplit, evaluation_order, training_order
+from cosee.data.batches import POOL_BATCHES, DeviceSplit, evaluation_order, training_order
 
 CPU = torch.device("cpu")
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from cosee.bootstrap import answers_at, interval, paired_bootstrap, score_difference
+from cosee.data.tasks import TASKS
 from cosee.exits import exit_layers
 from cosee.metrics import glue_scores, speedup_ratio
 from cosee.predictions import Predictions
 from cosee.rules import RULES
-from cosee.tasks import TASKS
 
 
 def experiment(rng, num_rows, num_seeds, rates=(0.8, 0.75), spread=0.0, shared=0.0):

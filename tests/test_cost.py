@@ -7,7 +7,7 @@ from presets import read
 
 from cosee import plan
 from cosee.cost import announcement, duration, passes, split_rows
-from cosee.tasks import TASKS
+from cosee.data.tasks import TASKS
 
 
 def test_estimate_counts_rows_epochs_and_depth(config):

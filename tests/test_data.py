@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from cosee import minidata
-from cosee.data import COLUMNS, check_rows, cut_splits, hub_rows, local_rows, split_counts
+from cosee.data.glue import COLUMNS, check_rows, cut_splits, hub_rows, local_rows, split_counts
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.io import write_frame
-from cosee.tasks import TASKS
 
 EACH = pytest.mark.parametrize("name", TASKS)
 SST2, MNLI = TASKS["sst2"], TASKS["mnli"]

@@ -7,7 +7,7 @@ from tiny import token_split
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.methods import METHODS, consistentee, make_method
 from cosee.optimizer import make_optimizer, update
 from cosee.prediction import Predicted

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from cosee.bootstrap import Answers
+from cosee.data.tasks import TASKS
 from cosee.io import read_frame, write_frame
 from cosee.metrics import glue_scores
 from cosee.tables import at_target, differences, differences_wide
 from cosee.tables.differences import COLUMNS
-from cosee.tasks import TASKS
 
 LABELS = {"vanilla": "w/o OSC & SWM", "pabee": "PABEE", "cosee": "COSEE", "absent": "Absent"}
 RATES = {"cosee": 0.8, "vanilla": 0.78, "pabee": 0.6}

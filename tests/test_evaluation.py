@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from cosee import evaluation
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation import RunId
 from cosee.exits import exit_layers, tradeoff_curve
@@ -14,7 +15,6 @@ from cosee.predictions import Predictions
 from cosee.rules import RULES
 from cosee.selection import CRITERIA, criteria
 from cosee.signals import SIGNALS
-from cosee.tasks import TASKS
 
 ENERGY = RULES["energy"]
 MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13, "cosee-energy"), RunId("mnli", "albert", "vanilla", 7, "vanilla")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.exits import (
     check_threshold,
@@ -19,7 +20,6 @@ from cosee.exits import (
 from cosee.metrics import glue_scores, speedup_ratio
 from cosee.rules import RULES
 from cosee.signals import SIGNALS
-from cosee.tasks import TASKS
 
 ORIENTATIONS = st.sampled_from(["larger", "smaller"])
 EDGE_VALUES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, np.nextafter(1, 2), 5e-324, -1e308, 1e308]

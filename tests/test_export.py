@@ -13,7 +13,7 @@ from tiny import GOOD, LAYERS, PAD, write_backbone
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.exits import exit_layers
 from cosee.export import SHOWN_POINTS, export

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from tiny import LAYERS, token_split
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.encoders import load_backbone
 from cosee.errors import InputError
 from cosee.evaluation import RunId, tradeoff_frame

@@ -7,7 +7,7 @@ from test_methods import NoWaiting
 from tiny import LAYERS, token_split
 
 from cosee import inference
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.encoders import load_backbone
 from cosee.errors import InputError
 from cosee.exits import exit_layers

@@ -13,7 +13,7 @@ from tiny import LAYERS, token_split
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cosee.batches import Batch, DeviceSplit
+from cosee.data.batches import Batch, DeviceSplit
 from cosee.errors import InputError
 from cosee.io import read_yaml
 from cosee.methods import METHODS, make_method

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
+from cosee.data.tasks import TASKS
 from cosee.metrics import (
     cross_entropy,
     difficulty_inversion_score,
@@ -12,7 +13,6 @@ from cosee.metrics import (
     speedup_ratio,
 )
 from cosee.signals import SIGNALS
-from cosee.tasks import TASKS
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -9,8 +9,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from cosee import minidata
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.tasks import TASKS
 
 SEED, TRAIN, DEV = 3, 900, 300
 

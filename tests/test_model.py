@@ -3,7 +3,7 @@ import pytest
 import torch
 from tiny import HIDDEN, LAYERS, token_split
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.encoders import load_backbone
 from cosee.heads import HEAD_STD, LinearExits
 from cosee.model import MultiExitModel

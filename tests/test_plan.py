@@ -9,8 +9,8 @@ from presets import read
 
 from cosee import plan
 from cosee.curves import evaluated_splits
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.tasks import TASKS
 
 
 def test_every_final_run_is_trained_once(config):

@@ -4,7 +4,7 @@ import torch
 from test_model import make_model
 from tiny import LAYERS, token_split
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.prediction import predict
 
 

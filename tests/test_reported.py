@@ -3,8 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from cosee.data.tasks import TASKS
 from cosee.io import read_frame
-from cosee.tasks import TASKS
 
 FOLDER = Path(__file__).parents[1] / "config" / "reported"
 SCORES = ["table", "row", "name", "variant", "task", "metric", "value", "speedup", "split", "source"]

@@ -8,7 +8,7 @@ import torch
 from tiny import LAYERS, PAD, token_split
 
 from cosee import runs
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.errors import DivergedError
 from cosee.evaluation import criteria_of
 from cosee.exits import exit_layers

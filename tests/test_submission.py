@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.predictions import Predictions
 from cosee.rules import RULES
 from cosee.submission import answers
-from cosee.tasks import TASKS
 
 ENTROPY = RULES["entropy"]
 

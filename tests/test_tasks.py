@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from cosee.tasks import TASKS
+from cosee.data.tasks import TASKS
 
 
 def test_the_six_tasks_come_in_the_order_of_the_paper():

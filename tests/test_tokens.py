@@ -4,9 +4,9 @@ import pytest
 from tiny import CLS, PAD, SEP, UNK, VOCABULARY, tokenizer
 from tokenizers import Tokenizer, models
 
+from cosee.data.tokens import check_tokens, encode, load_tokens, padding_id, save_tokens
 from cosee.errors import InputError
 from cosee.io import save_arrays
-from cosee.tokens import check_tokens, encode, load_tokens, padding_id, save_tokens
 
 NAMES = {index: token for token, index in VOCABULARY.items()}
 

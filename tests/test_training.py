@@ -12,7 +12,7 @@ from tiny import token_split
 from torch.nn import functional as F
 
 from cosee import training
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
@@ -228,8 +228,8 @@ def test_two_halves_make_about_one_whole_batch(tiny_bert, tmp_path):
     (weights, history, _), (other_weights, other_history, _) = whole_and_halves
     assert history["step"].tolist() == other_history["step"].tolist() == [1, 2, 3, 4]
     np.testing.assert_allclose(other_history["loss"], history["loss"], rtol=1e-4)
-    # The same bias on all keys shifts all attention scores of a query alike, which softmax takes out again: its gradient
-    # is zero but for rounding, and Adam divides what there is by its own size. Everything else is close.
+    # One bias for all keys shifts all attention scores of a query alike, which softmax takes out again: its gradient is
+    # zero but for rounding, and Adam divides what there is by its own size. Everything else is close.
     shown, other_shown = (
         {name: value for name, value in state.items() if not name.endswith("key.bias")}
         for state in (weights, other_weights)

@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel
 
-from cosee.tokens import TokenSplit
+from cosee.data.tokens import TokenSplit
 
 HIDDEN, LAYERS = 16, 4
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -8,13 +8,13 @@ from itertools import cycle
 import pandas as pd
 import torch
 
-from cosee.batches import DeviceSplit
 from cosee.bench.timing import interleaved, ratio
 from cosee.bench.training import Precision, Steps, frame_of, full_batches, time_steps, training_loss
+from cosee.data.batches import DeviceSplit
+from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel
-from cosee.tokens import TokenSplit
 
 FIRST = 10
 """Steps that are timed together as the first: in them all is compiled that batches of changing length need."""

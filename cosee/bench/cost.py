@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cosee.batches import DeviceSplit, training_order
 from cosee.cost import Passes, passes
+from cosee.data.batches import DeviceSplit, training_order
+from cosee.data.tasks import TASKS
+from cosee.data.tokens import TokenSplit
 from cosee.methods import make_method
 from cosee.plan import Run, final_runs, grid_runs, task_training
 from cosee.prediction import predict
 from cosee.seeds import numpy_generator
-from cosee.tasks import TASKS
-from cosee.tokens import TokenSplit
 from cosee.training import TrainingSettings, train
 
 REPEATS = 2

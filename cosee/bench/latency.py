@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cosee.batches import DeviceSplit
 from cosee.bench.timing import interleaved
+from cosee.data.batches import DeviceSplit
+from cosee.data.tokens import TokenSplit
 from cosee.encoders import empty_backbone
 from cosee.errors import InputError
 from cosee.evaluation import operating_points
@@ -20,7 +21,6 @@ from cosee.model import MultiExitModel
 from cosee.prediction import predict, predictions_of
 from cosee.rules import Rule
 from cosee.seeds import torch_generator
-from cosee.tokens import TokenSplit
 
 WHOLE, TESTS, EARLY = "whole", "tests", "early"
 """What is timed: the encoder with its last exit alone; with every exit tested, but none taken; leaving early."""

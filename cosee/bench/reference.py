@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosee.batches import Batch
+from cosee.data.batches import Batch
+from cosee.data.tokens import TokenSplit
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel
 from cosee.signals import SIGNALS
-from cosee.tokens import TokenSplit
 
 
 def padded_row(split: TokenSplit, row: int, length: int, pad_id: int) -> tuple[Tensor, Tensor, Tensor, int]:

@@ -15,8 +15,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cosee.batches import Batch, DeviceSplit
 from cosee.bench.timing import turns
+from cosee.data.batches import Batch, DeviceSplit
 from cosee.inference import Record, check_online, early_exit, last_exit
 from cosee.model import MultiExitModel
 from cosee.rules import Rule

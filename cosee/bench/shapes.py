@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cosee.data.tokens import TokenSplit
 from cosee.seeds import numpy_generator
-from cosee.tokens import TokenSplit
 
 ENCODERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cosee.data.tasks import TASKS
 from cosee.exits import tradeoff_curve
 from cosee.signals import SIGNALS
-from cosee.tasks import TASKS
 
 
 def random_logits(rows: int, exits: int, classes: int, rng: np.random.Generator) -> NDArray[np.float32]:

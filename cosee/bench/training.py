@@ -13,17 +13,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cosee.batches import DeviceSplit, training_order
 from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
 from cosee.bench.shapes import ENCODERS
 from cosee.bench.timing import interleaved, ratio
+from cosee.data.batches import DeviceSplit, training_order
+from cosee.data.tokens import TokenSplit
 from cosee.encoders import encoders_of
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel
 from cosee.optimizer import make_optimizer, update
 from cosee.schedule import Schedule
-from cosee.tokens import TokenSplit
 
 MAX_LENGTH = 128
 """Tokens to which the reference pads every row, as the released scripts do."""

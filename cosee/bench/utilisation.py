@@ -8,12 +8,12 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from cosee.batches import DeviceSplit
 from cosee.bench.timing import interleaved, ratio
 from cosee.bench.training import Precision, Steps, training_loss
+from cosee.data.batches import DeviceSplit
+from cosee.data.tokens import TokenSplit
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel
-from cosee.tokens import TokenSplit
 
 PRODUCT_SIZE = {"cuda": 8192, "cpu": 2048}
 """Rows and columns of the matrices whose product stands for the peak: so many that arithmetic alone counts."""

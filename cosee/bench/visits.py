@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.inference import Record
 from cosee.model import MultiExitModel
 from cosee.rules import Rule

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from cosee.batches import DeviceSplit
+    from cosee.data.batches import DeviceSplit
+    from cosee.data.tokens import TokenSplit
     from cosee.model import MultiExitModel
-    from cosee.tokens import TokenSplit
 
 HELP = "measure early exit, serving, training or the sweep on this machine; where a run's time went"
 EXAMPLES = (
@@ -227,9 +227,9 @@ def _model_at(
     args: argparse.Namespace, targets: Sequence[float], device: "torch.device | None" = None
 ) -> "tuple[MultiExitModel, DeviceSplit, dict[float, float]]":
     """A model whose rows leave all over the layers, these rows, and the thresholds for target speed-ups."""
-    from cosee.batches import DeviceSplit
     from cosee.bench.latency import leaving_model, thresholds_on
     from cosee.bench.shapes import ENCODERS, rows_for
+    from cosee.data.batches import DeviceSplit
     from cosee.rules import RULES
     from cosee.runs import default_device
 

@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Load, predict, write."""
+    from cosee.data.tokens import check_tokens, load_tokens, padding_id
     from cosee.finished import read_run
-    from cosee.tokens import check_tokens, load_tokens, padding_id
 
     facts = read_run(args.folder)
     if args.out.suffix != ".npz":
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     if args.split not in tokens:
         raise InputError(f"{args.tokens}: no split {args.split!r}; it has {', '.join(tokens)}.")
 
-    from cosee.batches import DeviceSplit
+    from cosee.data.batches import DeviceSplit
     from cosee.encoders import encoder_configuration
     from cosee.prediction import predict, predictions_of
     from cosee.predictions import save_predictions

@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Choose the threshold where everything is chosen, answer, write."""
+    from cosee.data.tasks import TASKS
     from cosee.exits import threshold_for_speedup
     from cosee.finished import read_run, stored_predictions
     from cosee.io import whole_file
     from cosee.rules import rule_named
     from cosee.submission import answers
-    from cosee.tasks import TASKS
 
     facts = read_run(args.folder)
     task, rule = TASKS[facts["run"]["task"]], rule_named(args.rule or facts["run"]["rule"])

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosee.cli.settings import assignment, read_settings
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.methods import METHODS
-from cosee.tasks import TASKS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-    from cosee.tokens import TokenSplit
+    from cosee.data.tokens import TokenSplit
 
 HELP = "train one model on one task, and predict every split with it"
 EXAMPLES = (
@@ -90,6 +90,7 @@ def run(args: argparse.Namespace) -> None:
 
     import torch
 
+    from cosee.data.tokens import padding_id
     from cosee.encoders import encoder_configuration
     from cosee.finished import read_run
     from cosee.methods import make_method
@@ -97,7 +98,6 @@ def run(args: argparse.Namespace) -> None:
     from cosee.rules import check_readable, rule_named
     from cosee.runs import STATE, default_device, execute, prepare
     from cosee.signals import SIGNALS
-    from cosee.tokens import padding_id
     from cosee.training import TrainingSettings
 
     settings = read_settings(METHODS[args.method], args.set, "--set")
@@ -147,8 +147,8 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
     Raises:
         InputError: they do not fit the task, the protocol or the encoder.
     """
-    from cosee.data import SELECTION_SPLIT, check_rows, cut_splits, local_rows
-    from cosee.tokens import check_tokens, encode, load_tokens, save_tokens
+    from cosee.data.glue import SELECTION_SPLIT, check_rows, cut_splits, local_rows
+    from cosee.data.tokens import check_tokens, encode, load_tokens, save_tokens
 
     task, where = TASKS[args.task], args.tokens or args.data
     if args.tokens:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.tasks import TASKS
 
 
 def paper_layers(num_layers: int) -> tuple[int, ...]:

@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cosee.data.tasks import TASKS
 from cosee.io import whole_file
-from cosee.tasks import TASKS
 
 TEXT_WIDTH = 7.0
 """Width of a printed page's text in inches; figures are made at this size, so that fonts keep theirs."""

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cosee.data.tasks import TASKS
 from cosee.figures.frames import ordered, panels, seed_band, select
 from cosee.figures.style import STYLE, finish, grid_figure, line_styles, task_label
-from cosee.tasks import TASKS
 
 PAPER_TASKS = ("sst2", "qnli", "mnli", "qqp")
 MAX_SPEEDUP = 6

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from cosee.batches import Batch, DeviceSplit
+from cosee.data.batches import Batch, DeviceSplit
 from cosee.encoders import load_backbone
 from cosee.heads import LinearExits
 from cosee.model import MultiExitModel

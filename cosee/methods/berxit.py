@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cosee.backbone import Backbone
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.encoders import load_backbone
 from cosee.heads import Outputs, PooledExits, fresh_heads, linear_flops
 from cosee.losses import exit_cross_entropies

@@ -11,8 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cosee.batches import Batch
 from cosee.calibration import signal_calibration_loss
+from cosee.data.batches import Batch
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.encoders import load_backbone
 from cosee.heads import PooledExits, SplitExits
 from cosee.losses import exit_cross_entropies

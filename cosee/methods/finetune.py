@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.encoders import load_backbone
 from cosee.heads import LinearExits
 from cosee.methods.base import Method, Objective

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.losses import exit_cross_entropies, mutual_distillation
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel

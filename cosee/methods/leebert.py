@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from cosee.batches import Batch, DeviceSplit
+from cosee.data.batches import Batch, DeviceSplit
 from cosee.losses import exit_cross_entropies, mutual_distillation
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel

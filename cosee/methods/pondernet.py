@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cosee.backbone import Backbone
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.encoders import load_backbone
 from cosee.halting import kl_divergence, log_geometric_prior, log_halting_distribution
 from cosee.heads import Exits, Outputs, fresh_heads, linear_flops

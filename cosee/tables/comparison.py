@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from cosee.captions import Protocol
-from cosee.data import SELECTION_SPLIT
+from cosee.data.glue import SELECTION_SPLIT
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.tables.interpolation import RUN, VALUES, at_speedups
 from cosee.tables.text import FIXED, NONE, decimal, mean_std, speedups_text
-from cosee.tasks import TASKS
 
 COLUMNS = (
     *("method", "name", "task", "metric", "reported", "reported_speedup", "reported_split", "reported_source"),

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from cosee.cost import duration
+from cosee.data.tasks import TASKS
 from cosee.tables.text import count, decimal
-from cosee.tasks import TASKS
 
 
 def cost_wide(costs: pd.DataFrame) -> pd.DataFrame:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from cosee.bootstrap import Answers, interval, paired_bootstrap, score_difference
+from cosee.data.tasks import TASKS
 from cosee.seeds import numpy_generator
 from cosee.tables.text import APART, NONE
-from cosee.tasks import TASKS
 
 COLUMNS = (
     *("task", "backbone", "method", "name", "reference", "target_speedup", "difference", "low", "high"),

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from cosee.data.tasks import TASKS
 from cosee.tables.text import NONE, count, decimal
-from cosee.tasks import TASKS
 
 _GENERATED = "generated"
 

@@ -12,7 +12,7 @@ import torch
 from array_api_compat import array_namespace
 from torch import Tensor
 
-from cosee.batches import Batch
+from cosee.data.batches import Batch
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel

@@ -5,9 +5,9 @@ import pytest
 import torch
 from tiny import CONFIG, LAYERS
 
-from cosee.batches import DeviceSplit
 from cosee.bench.latency import EARLY, TESTS, WHOLE, leaving_model, measure, thresholds_on
 from cosee.bench.shapes import random_rows
+from cosee.data.batches import DeviceSplit
 from cosee.exits import exit_layers
 from cosee.prediction import predict
 from cosee.rules import RULES

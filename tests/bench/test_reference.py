@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny import token_split
 
-from cosee.batches import DeviceSplit
 from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
+from cosee.data.batches import DeviceSplit
 from cosee.methods.cosee import Cosee
 from cosee.schedule import Schedule
 from cosee.signals import SIGNALS

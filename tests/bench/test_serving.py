@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny import LAYERS, token_split
 
-from cosee.batches import DeviceSplit
 from cosee.bench.serving import measure, poisson_arrivals, servers
+from cosee.data.batches import DeviceSplit
 from cosee.exits import exit_layers
 from cosee.methods import make_method
 from cosee.prediction import predict

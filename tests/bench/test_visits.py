@@ -2,10 +2,10 @@
 
 import torch
 
-from cosee.batches import DeviceSplit
 from cosee.bench.latency import leaving_model
 from cosee.bench.shapes import ENCODERS, rows_for
 from cosee.bench.visits import measure_visits
+from cosee.data.batches import DeviceSplit
 from cosee.rules import RULES
 
 

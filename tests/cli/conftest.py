@@ -18,8 +18,8 @@ def place(tiny_bert, tmp_path_factory):
     """Tiny files under the names that the examples use."""
     from tiny import BAD, GOOD, OTHER, token_split
 
+    from cosee.data.tokens import save_tokens
     from cosee.io import write_frame
-    from cosee.tokens import save_tokens
 
     folder, rng = tmp_path_factory.mktemp("place"), np.random.default_rng(0)
     sentences = [" ".join(rng.choice((*GOOD, *BAD, *OTHER), rng.integers(2, 8))) for _ in range(120)]

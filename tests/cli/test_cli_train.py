@@ -8,12 +8,12 @@ import torch
 from tiny import LAYERS, PAD
 
 from cosee.cli.train import DEFAULTS
-from cosee.data import cut_splits, local_rows
+from cosee.data.glue import cut_splits, local_rows
+from cosee.data.tasks import TASKS
+from cosee.data.tokens import encode, load_tokens
 from cosee.io import read_frame, read_json
 from cosee.plan import Run
 from cosee.runs import STATE, execute
-from cosee.tasks import TASKS
-from cosee.tokens import encode, load_tokens
 from cosee.training import TrainingSettings
 
 GOOD = "train --task sst2 --method cosee --tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert"
@@ -125,7 +125,7 @@ def test_wrong_input(change, message, refused, made, tmp_path):
 def test_token_ids_that_do_not_fit(refused, made, tmp_path):
     from tiny import token_split, write_backbone
 
-    from cosee.tokens import save_tokens
+    from cosee.data.tokens import save_tokens
 
     fit, many = token_split(40), token_split(20)
     many.labels[3] = 2

@@ -6,7 +6,7 @@ from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, sp
 from tiny import HIDDEN, LAYERS, token_split
 from torch.nn import functional as F
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.exits import exit_layers
 from cosee.methods.disentangledee import BatchNorm, DisentangledEE, simplex_etf
 from cosee.prediction import predict

@@ -9,7 +9,7 @@ import torch
 from tiny import LAYERS, PAD, token_split
 
 import cosee.methods
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.evaluation import RunId, tradeoff_frame
 from cosee.inference import early_exit

@@ -8,7 +8,7 @@ from tiny import HIDDEN, LAYERS, token_split, write_backbone
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.exits import exit_layers
 from cosee.inference import early_exit
 from cosee.methods import make_method

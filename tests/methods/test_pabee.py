@@ -4,13 +4,13 @@ import torch
 from test_methods import FakeModel, NoWaiting, batch_of, random_labels, random_logits
 from test_training import SEL, Killed, assert_same, die_after, run, spying
 
+from cosee.data.tasks import TASKS
 from cosee.exits import exit_layers, tradeoff_curve
 from cosee.methods.cosee import Cosee
 from cosee.methods.pabee import Pabee
 from cosee.prediction import predict
 from cosee.rules import RULES
 from cosee.schedule import Schedule
-from cosee.tasks import TASKS
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ from test_methods import NoWaiting, batch_of, random_labels, random_logits
 from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
 from tiny import HIDDEN, LAYERS, token_split
 
-from cosee.batches import DeviceSplit
+from cosee.data.batches import DeviceSplit
 from cosee.exits import exit_layers
 from cosee.halting import log_halting_distribution
 from cosee.heads import Outputs

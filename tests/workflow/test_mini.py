@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cosee.tasks import TASKS
+from cosee.data.tasks import TASKS
 
 PROJECT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosee.bench.cost import measure_cost
+from cosee.data.tokens import load_tokens
 from cosee.io import write_frame, write_text
 from cosee.provenance import git_commit, hardware
 from cosee.runs import default_device, prepare
 from cosee.scripting import logged
 from cosee.tables import cost_wide, to_markdown
-from cosee.tokens import load_tokens
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

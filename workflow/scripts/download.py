@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from cosee.data import check_rows, cut_splits, hub_rows, local_rows, split_counts
+from cosee.data.glue import check_rows, cut_splits, hub_rows, local_rows, split_counts
+from cosee.data.tasks import TASKS
 from cosee.io import write_frame
 from cosee.scripting import logged
-from cosee.tasks import TASKS
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

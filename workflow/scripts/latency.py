@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from cosee import plan
-from cosee.batches import DeviceSplit
 from cosee.bench.latency import measure
+from cosee.data.batches import DeviceSplit
+from cosee.data.tokens import load_tokens, padding_id
 from cosee.evaluation import operating_points
 from cosee.io import write_frame
 from cosee.predictions import load_predictions
@@ -16,7 +17,6 @@ from cosee.rules import rule_named
 from cosee.runs import default_device, load_run, prepare
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
-from cosee.tokens import load_tokens, padding_id
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -7,12 +7,12 @@ import pandas as pd
 from cosee import evaluation as ev
 from cosee import plan
 from cosee.curves import curves, evaluated_splits
+from cosee.data.tasks import TASKS
 from cosee.io import write_frame
 from cosee.predictions import load_predictions
 from cosee.rules import rule_named
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
-from cosee.tasks import TASKS
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

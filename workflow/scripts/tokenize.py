@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from cosee.data.tokens import check_tokens, encode, save_tokens
 from cosee.io import read_frame, read_json
 from cosee.scripting import logged
-from cosee.tokens import check_tokens, encode, save_tokens
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosee import plan
+from cosee.data.tokens import load_tokens, padding_id
 from cosee.io import read_yaml
 from cosee.runs import STATE, default_device, execute, prepare
 from cosee.scripting import logged
-from cosee.tokens import load_tokens, padding_id
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

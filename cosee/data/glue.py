@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from cosee.data.tasks import Task
 from cosee.errors import InputError
 from cosee.io import read_frame
-from cosee.tasks import Task
 
 COLUMNS = ("split", "text_a", "text_b", "label", "idx", "difficulty")
 SELECTION_SPLIT = {"heldout": "sel", "field": "dev"}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cosee.tokens import TokenSplit
+from cosee.data.tokens import TokenSplit
 
 POOL_BATCHES = 32
 """Batches that are drawn together, sorted by length and cut: enough to save padding, few enough to stay random."""

@@ -57,7 +57,7 @@ class TokenSplit:
 
 
 def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> dict[str, TokenSplit]:
-    """Encode the rows of `cosee.data.cut_splits`, split by split.
+    """Encode the rows of `cosee.data.glue.cut_splits`, split by split.
 
     Pairs longer than `max_length` lose tokens from the longer segment first.
 
