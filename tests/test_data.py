@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cosee import minidata
 from cosee.data.glue import COLUMNS, check_rows, cut_splits, hub_rows, local_rows, split_counts
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.io import write_frame
+from cosee.synthetic import generation
 
 EACH = pytest.mark.parametrize("name", TASKS)
 SST2, MNLI = TASKS["sst2"], TASKS["mnli"]
@@ -16,7 +16,7 @@ SST2, MNLI = TASKS["sst2"], TASKS["mnli"]
 
 def generated(name, train=60, rest=20):
     sizes = {"train": train} | dict.fromkeys(TASKS[name].eval_splits.values(), rest)
-    return minidata.generate(name, 0, sizes)
+    return generation.generate(name, 0, sizes)
 
 
 def with_test(rows, task):

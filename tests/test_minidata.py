@@ -8,9 +8,9 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from cosee import minidata
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.synthetic import generation
 
 SEED, TRAIN, DEV = 3, 900, 300
 
@@ -21,7 +21,7 @@ def sizes(task: str, train: int, validation: int) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def data() -> dict[str, dict[str, pd.DataFrame]]:
-    return {task: minidata.generate(task, SEED, sizes(task, TRAIN, DEV)) for task in TASKS}
+    return {task: generation.generate(task, SEED, sizes(task, TRAIN, DEV)) for task in TASKS}
 
 
 def texts(frame: pd.DataFrame, task: str) -> list[tuple[str, ...]]:
@@ -53,35 +53,35 @@ def test_no_text_occurs_twice_in_a_task(data, task):
 
 
 def test_corpus_and_tasks_share_no_text(data):
-    documents = {tuple(document.split("\n")) for document in minidata.corpus(SEED, 3000)}
+    documents = {tuple(document.split("\n")) for document in generation.corpus(SEED, 3000)}
     for task, splits in data.items():
         for frame in splits.values():
             for row in texts(frame, task):
                 assert row not in documents
     # The rule itself, whatever the connecting word: every text of the tasks is on the tasks' side.
     assert not any(
-        minidata.for_corpus(row) for task in data for frame in data[task].values() for row in texts(frame, task)
+        generation.for_corpus(row) for task in data for frame in data[task].values() for row in texts(frame, task)
     )
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_same_seed_same_rows_and_other_seed_other_rows(data, task):
-    again = minidata.generate(task, SEED, {"train": 300})["train"]
+    again = generation.generate(task, SEED, {"train": 300})["train"]
     pd.testing.assert_frame_equal(again, data[task]["train"][:300])  # rows do not depend on how many there are
-    other = minidata.generate(task, SEED + 1, {"train": 300})["train"]
+    other = generation.generate(task, SEED + 1, {"train": 300})["train"]
     assert len(set(texts(other, task)) & set(texts(again, task))) < 150
 
 
 def test_rows_are_the_same_on_every_machine(data):
     listing = "\n".join(frame.to_csv(index=False) for splits in data.values() for frame in splits.values())
     assert hashlib.sha256(listing.encode()).hexdigest()[:16] == "f15e3faeeff904d5"
-    assert hashlib.sha256("\n".join(minidata.corpus(SEED, 500)).encode()).hexdigest()[:16] == "ba3ce40fa521f51f"
+    assert hashlib.sha256("\n".join(generation.corpus(SEED, 500)).encode()).hexdigest()[:16] == "ba3ce40fa521f51f"
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_noise_changes_the_stated_share_of_labels_and_nothing_else(task):
-    noisy = minidata.generate(task, SEED, {"train": 700}, noise=0.1)["train"]
-    clean = minidata.generate(task, SEED, {"train": 700}, noise=0.0)["train"]
+    noisy = generation.generate(task, SEED, {"train": 700}, noise=0.1)["train"]
+    clean = generation.generate(task, SEED, {"train": 700}, noise=0.0)["train"]
     pd.testing.assert_frame_equal(noisy.drop(columns="label"), clean.drop(columns="label"))
     assert (noisy["label"] != clean["label"]).mean() == pytest.approx(0.1, abs=0.035)
 
@@ -110,8 +110,8 @@ def test_a_bag_of_words_solves_easy_rows_only(data):
 
 def test_unknown_names_and_impossible_sizes_are_refused():
     with pytest.raises(InputError, match="has no 'cola'"):
-        minidata.generate("cola", 0, {"train": 1})
+        generation.generate("cola", 0, {"train": 1})
     with pytest.raises(InputError, match="no split 'dev'"):
-        minidata.generate("rte", 0, {"dev": 1})
+        generation.generate("rte", 0, {"dev": 1})
     with pytest.raises(InputError, match="no more different rows"):
-        minidata.generate("mnli", 0, {"train": 20000})
+        generation.generate("mnli", 0, {"train": 20000})

@@ -6,17 +6,17 @@ import pytest
 import torch
 from transformers import AlbertForPreTraining, AutoModel, AutoTokenizer, BertForPreTraining
 
-from cosee import minidata, pretraining
 from cosee.data.tasks import TASKS
 from cosee.encoders import load_backbone
 from cosee.errors import InputError
+from cosee.synthetic import generation, pretraining
 
 SMALL = {"num_layers": 4, "hidden_size": 16, "batch_size": 16, "learning_rate": 3e-3}
 
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    return minidata.corpus(1, 3000)
+    return generation.corpus(1, 3000)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def tokenizer(texts):
 def test_the_vocabulary_knows_every_word_of_the_tasks(tokenizer):
     spelled = {tokenizer.token_to_id(f"##{letter}") for letter in "abcdefghijklmnopqrstuvwxyz"}
     for task in TASKS:
-        frame = minidata.generate(task, 0, {"train": 200})["train"]
+        frame = generation.generate(task, 0, {"train": 200})["train"]
         for column in TASKS[task].columns:
             for text, encoding in zip(frame[column], tokenizer.encode_batch(list(frame[column])), strict=True):
                 assert pretraining.UNK not in encoding.ids

@@ -19,7 +19,7 @@ with logged(snakemake.log[0]):
     elif "repository" in source:
         fetch_backbone(source["repository"], source["revision"], folder, **changes)
     else:
-        from cosee.pretraining import make_backbone
+        from cosee.synthetic.pretraining import make_backbone
 
         make_backbone(folder, num_layers=source["layers"], threads=snakemake.threads, **source["pretraining"])
     check_layers(folder, source["layers"])

@@ -33,7 +33,7 @@ from transformers import (
 )
 
 from cosee.errors import InputError
-from cosee.minidata import corpus
+from cosee.synthetic.generation import corpus
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(len(SPECIALS))

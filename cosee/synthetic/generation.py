@@ -11,11 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cosee import lexicon as lex
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.minigrammar import GRAMMARS, Rng, Texts, pick, shuffled
 from cosee.seeds import numpy_generator
+from cosee.synthetic import lexicon as lex
+from cosee.synthetic.grammar import GRAMMARS, Rng, Texts, pick, shuffled
 
 DIFFICULTY_SHARES = (0.35, 0.3, 0.2, 0.15)
 CONNECTIVES = {

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from cosee import lexicon as lex
+from cosee.synthetic import lexicon as lex
 
 Rng = np.random.Generator
 Texts = tuple[str, ...]
