@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosee.data.tasks import Task
-from cosee.exits import exit_layers
-from cosee.metrics import glue_scores, glue_scores_from_counts, speedup_ratio
+from cosee.exiting.rules import Rule
+from cosee.exiting.simulation import exit_layers, speedup_ratio
+from cosee.metrics import glue_scores, glue_scores_from_counts
 from cosee.predictions import Predictions
-from cosee.rules import Rule
 
 FloatArray = NDArray[np.float64]
 

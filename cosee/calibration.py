@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cosee.signals import Orientation
+from cosee.exiting.signals import Orientation
 
 
 def signal_calibration_loss(

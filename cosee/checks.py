@@ -6,10 +6,9 @@ from typing import Any
 from cosee.curves import curves, shown_curves, shown_tasks, shown_variants, signals_of
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.exits import check_threshold
-from cosee.methods import METHODS
+from cosee.exiting.rules import RULES, check_readable, check_threshold
+from cosee.methods import METHODS, rule_named
 from cosee.plan import final_runs, grid_points, num_layers, timed_run, tuned_name, with_point
-from cosee.rules import RULES, check_readable, rule_named
 
 Config = Mapping[str, Any]
 SINGLE = ("fig1", "fig3", "fig7")

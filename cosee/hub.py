@@ -15,10 +15,9 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from cosee.data.batches import Batch
 from cosee.encoders import encoders_of
 from cosee.errors import InputError
-from cosee.exits import check_threshold
-from cosee.inference import early_exit, last_exit
-from cosee.methods import make_method
-from cosee.rules import Rule, rule_named
+from cosee.exiting.online import early_exit, last_exit
+from cosee.exiting.rules import Rule, check_threshold
+from cosee.methods import make_method, rule_named
 
 Point = Mapping[str, float | None]
 """An operating point: speedup (in layers), threshold (None: nothing leaves early) and score (0 to 1)."""
@@ -36,7 +35,7 @@ class EarlyExitConfig(PreTrainedConfig):
         tradeoff_split: split on which they were found.
         columns: names of the one or two texts of a row, in the order of the tokenizer's arguments.
         threshold: the one in force; None: nothing leaves early.
-        check_every: layers between the moments when the host asks who is done (`cosee.inference.early_exit`).
+        check_every: layers between the moments when the host asks who is done (`cosee.exiting.online.early_exit`).
     """
 
     model_type = "early-exit"

@@ -4,28 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosee.data.tasks import Task
-from cosee.signals import Orientation, log_softmax
-
-Float = float | NDArray[np.float64]
-
-
-def hardness(values: ArrayLike, harder_is: Orientation) -> NDArray[np.float64]:
-    """Scores or thresholds of a signal, with the sign turned if need be so that larger means harder."""
-    values = np.asarray(values, dtype=np.float64)
-    return values if harder_is == "larger" else 0.0 - values  # unlike -values, never gives -0.0
-
-
-def speedup_ratio(exit_layers: ArrayLike, num_layers: int) -> Float:
-    """Layers of the full model over layers executed (Eq. 12): a ratio of means, not a mean of ratios.
-
-    Args:
-        exit_layers: exit layers [N] or [K, N], 0-based.
-        num_layers: depth M of the full model.
-
-    Returns:
-        Speed-up in [1, M], a number or [K].
-    """
-    return num_layers / (np.asarray(exit_layers) + 1).mean(axis=-1)
+from cosee.exiting.signals import Float, Orientation, hardness, log_softmax
 
 
 def difficulty_inversion_score(

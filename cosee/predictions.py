@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosee.errors import InputError
+from cosee.exiting.rules import Rule
 from cosee.io import load_arrays, save_arrays
-from cosee.rules import Rule
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,9 @@ import pandas as pd
 
 from cosee.data.tasks import Task
 from cosee.errors import InputError
-from cosee.exits import exit_layers
-from cosee.metrics import speedup_ratio
+from cosee.exiting.rules import Rule
+from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.predictions import Predictions
-from cosee.rules import Rule
 
 
 def answers(predictions: Predictions, rule: Rule, threshold: float, task: Task) -> tuple[pd.DataFrame, float]:

@@ -7,7 +7,7 @@ round trip. Exit layers are 0-based: M-1 is the last exit.
 import torch
 from torch import Tensor
 
-from cosee.signals import Orientation
+from cosee.exiting.signals import Orientation
 
 
 @torch.no_grad()

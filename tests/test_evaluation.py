@@ -9,12 +9,12 @@ from cosee import evaluation
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation import RunId
-from cosee.exits import exit_layers, tradeoff_curve
-from cosee.metrics import difficulty_inversion_score, glue_scores, speedup_ratio
+from cosee.exiting.rules import RULES
+from cosee.exiting.signals import SIGNALS
+from cosee.exiting.simulation import exit_layers, speedup_ratio, tradeoff_curve
+from cosee.metrics import difficulty_inversion_score, glue_scores
 from cosee.predictions import Predictions
-from cosee.rules import RULES
 from cosee.selection import CRITERIA, criteria
-from cosee.signals import SIGNALS
 
 ENERGY = RULES["energy"]
 MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13, "cosee-energy"), RunId("mnli", "albert", "vanilla", 7, "vanilla")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cosee import evaluation
 from cosee.errors import InputError
+from cosee.exiting.rules import RULES
 from cosee.figures import (
     dis_figure,
     energy_figure,
@@ -25,7 +26,6 @@ from cosee.figures.frames import seed_band
 from cosee.figures.style import COLOURS, TEXT_WIDTH, line_styles
 from cosee.figures.training import smooth
 from cosee.predictions import Predictions
-from cosee.rules import RULES
 
 LABELS = {variant: frames.LABELS[variant] for variant in ("vanilla", "wo_osc", "cosee")}
 NOTE = "Data: generated. Backbone: tiny. Split: dev. Protocol: heldout. Runs: 3 seeds (1, 2, 3)."

@@ -6,16 +6,16 @@ import torch
 from test_methods import NoWaiting
 from tiny import LAYERS, token_split
 
-from cosee import inference
 from cosee.data.batches import DeviceSplit
 from cosee.encoders import load_backbone
 from cosee.errors import InputError
-from cosee.exits import exit_layers
+from cosee.exiting import online
+from cosee.exiting.online import early_exit, last_exit, on_host
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers
 from cosee.heads import LinearExits
-from cosee.inference import early_exit, last_exit, on_host
 from cosee.model import MultiExitModel
 from cosee.prediction import predict
-from cosee.rules import RULES
 
 ROWS = 12
 
@@ -89,7 +89,7 @@ def test_the_host_waits_for_the_device_only_where_it_asks_who_is_done(model, che
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
     batch, rule = split.batch(np.arange(ROWS)), RULES["pcee"]
     taken, reached, waited = set(), [], set()
-    monkeypatch.setattr(inference, "on_host", lambda *values: waited.add(reached[-1]) or on_host(*values))
+    monkeypatch.setattr(online, "on_host", lambda *values: waited.add(reached[-1]) or on_host(*values))
     for threshold in between(rule.score(predict(model, split, 8).logits[:, :-1].astype(np.float64), None)):
         reached.clear()
         waited.clear()

@@ -15,14 +15,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cosee.data.batches import Batch, DeviceSplit
 from cosee.errors import InputError
+from cosee.exiting.rules import RULES
+from cosee.exiting.signals import SIGNALS
 from cosee.io import read_yaml
 from cosee.methods import METHODS, make_method
 from cosee.methods import cosee as cosee_module
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
-from cosee.rules import RULES
 from cosee.schedule import Schedule
-from cosee.signals import SIGNALS
 
 CPU = torch.device("cpu")
 N, M, K = 8, 4, 5

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cosee.errors import InputError
-from cosee.exits import exit_layers
-from cosee.methods import pabee
-from cosee.rules import RULES, Rule, agreements, consecutive, divergences, rule_named
-from cosee.signals import SIGNALS
+from cosee.exiting.rules import RULES, Rule, agreements, consecutive, divergences
+from cosee.exiting.signals import SIGNALS
+from cosee.exiting.simulation import exit_layers
+from cosee.methods import pabee, rule_named
 
 BY_ROW = {name: rule for name, rule in RULES.items() if rule.is_online}
 EACH = pytest.mark.parametrize("rule", BY_ROW.values(), ids=BY_ROW)
@@ -332,7 +332,6 @@ def test_a_name_without_a_rule_is_an_error_that_names_the_rules(name):
 
 
 def test_the_module_imports_no_torch():
-    code = (
-        "import sys, numpy as np; from cosee.rules import RULES; RULES['patience'].score(np.zeros((2, 3, 2)), None); "
-    )
-    subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], check=True)
+    code = "import sys, numpy as np; from cosee.exiting.rules import RULES; "
+    code += "RULES['patience'].score(np.zeros((2, 3, 2)), None); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cosee.signals import SIGNALS, energy, log_softmax, normalized_energy, normalized_entropy, softmax_score
+from cosee.exiting.signals import SIGNALS, energy, log_softmax, normalized_energy, normalized_entropy, softmax_score
 
 EACH = pytest.mark.parametrize("signal", SIGNALS.values(), ids=lambda signal: signal.name)
 CLASSES = pytest.mark.parametrize("num_classes", [2, 3])
@@ -141,6 +141,6 @@ def test_log_softmax_sums_to_one(logits):
 
 
 def test_the_module_imports_neither_torch_nor_pandas():
-    code = "import sys, cosee.signals; print(sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)))"
+    code = "import sys, cosee.exiting.signals; print(sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

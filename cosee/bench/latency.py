@@ -15,11 +15,11 @@ from cosee.data.tokens import TokenSplit
 from cosee.encoders import empty_backbone
 from cosee.errors import InputError
 from cosee.evaluation import operating_points
+from cosee.exiting.online import early_exit, last_exit
+from cosee.exiting.rules import Rule
 from cosee.heads import LinearExits
-from cosee.inference import early_exit, last_exit
 from cosee.model import MultiExitModel
 from cosee.prediction import predict, predictions_of
-from cosee.rules import Rule
 from cosee.seeds import torch_generator
 
 WHOLE, TESTS, EARLY = "whole", "tests", "early"

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from cosee.data.batches import Batch
 from cosee.data.tokens import TokenSplit
+from cosee.exiting.signals import SIGNALS
 from cosee.methods.cosee import Cosee
 from cosee.model import MultiExitModel
-from cosee.signals import SIGNALS
 
 
 def padded_row(split: TokenSplit, row: int, length: int, pad_id: int) -> tuple[Tensor, Tensor, Tensor, int]:

@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 
 from cosee.data.batches import DeviceSplit
-from cosee.inference import Record
+from cosee.exiting.online import Record
+from cosee.exiting.rules import Rule
 from cosee.model import MultiExitModel
-from cosee.rules import Rule
 
 NOBODY = float("nan")
 """A threshold that no score passes."""
@@ -18,7 +18,7 @@ NOBODY = float("nan")
 
 @torch.inference_mode()
 def measure_visits(model: MultiExitModel, split: DeviceSplit, rule: Rule, rounds: int, warmup: int = 1) -> pd.DataFrame:
-    """Time the parts of `cosee.inference.early_exit` at batch size 1, with every exit visited and none taken.
+    """Time the parts of `cosee.exiting.online.early_exit` at batch size 1, with every exit visited and none taken.
 
     Args:
         model: a model in eval mode with an exit after every layer.

@@ -123,7 +123,7 @@ def _latency(args: argparse.Namespace) -> "pd.DataFrame":
     import numpy as np
 
     from cosee.bench.latency import measure
-    from cosee.rules import RULES
+    from cosee.exiting.rules import RULES
     from cosee.tables import latency
 
     model, split, thresholds = _model_at(args, args.targets)
@@ -138,7 +138,7 @@ def _visits(args: argparse.Namespace) -> "pd.DataFrame":
     import torch
 
     from cosee.bench.visits import measure_visits
-    from cosee.rules import RULES
+    from cosee.exiting.rules import RULES
 
     model, split, _ = _model_at(args, [], torch.device("cpu"))
     return measure_visits(model, split, RULES[RULE], args.rounds)
@@ -149,7 +149,7 @@ def _serving(args: argparse.Namespace) -> "pd.DataFrame":
     import numpy as np
 
     from cosee.bench.serving import measure, poisson_arrivals, servers
-    from cosee.rules import RULES
+    from cosee.exiting.rules import RULES
 
     model, split, thresholds = _model_at(args, [args.speedup])
     arrivals = np.zeros(len(split))
@@ -230,7 +230,7 @@ def _model_at(
     from cosee.bench.latency import leaving_model, thresholds_on
     from cosee.bench.shapes import ENCODERS, rows_for
     from cosee.data.batches import DeviceSplit
-    from cosee.rules import RULES
+    from cosee.exiting.rules import RULES
     from cosee.runs import default_device
 
     device, rows = device or default_device(), rows_for(args.encoder, args.lengths, args.rows)

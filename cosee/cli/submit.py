@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Choose the threshold where everything is chosen, answer, write."""
     from cosee.data.tasks import TASKS
-    from cosee.exits import threshold_for_speedup
+    from cosee.exiting.simulation import threshold_for_speedup
     from cosee.finished import read_run, stored_predictions
     from cosee.io import whole_file
-    from cosee.rules import rule_named
+    from cosee.methods import rule_named
     from cosee.submission import answers
 
     facts = read_run(args.folder)

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee import evaluation as ev
     from cosee.finished import read_run, run_id, stored_predictions
     from cosee.io import write_frame
-    from cosee.rules import rule_named
+    from cosee.methods import rule_named
 
     facts = read_run(args.folder)
     who, rule = run_id(facts), rule_named(args.rule or facts["run"]["rule"])

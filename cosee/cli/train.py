@@ -92,12 +92,12 @@ def run(args: argparse.Namespace) -> None:
 
     from cosee.data.tokens import padding_id
     from cosee.encoders import encoder_configuration
+    from cosee.exiting.rules import check_readable
+    from cosee.exiting.signals import SIGNALS
     from cosee.finished import read_run
-    from cosee.methods import make_method
+    from cosee.methods import make_method, rule_named
     from cosee.plan import Run
-    from cosee.rules import check_readable, rule_named
     from cosee.runs import STATE, default_device, execute, prepare
-    from cosee.signals import SIGNALS
     from cosee.training import TrainingSettings
 
     settings = read_settings(METHODS[args.method], args.set, "--set")

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cosee.exiting.signals import SIGNALS
 from cosee.figures.frames import select
 from cosee.figures.style import COLOURS, STYLE, TEXT_WIDTH, finish, new_figure, task_label
-from cosee.signals import SIGNALS
 
 _SPLITS = {"fit": "train", "dev": "dev", "dev_mm": "dev (mismatched)"}
 _HATCHES = ("", "////", "....")

@@ -1,8 +1,8 @@
 """Training methods, one file each: what their exits are and what is minimised. The loop knows none by name.
 
 A file `cosee/methods/<name>.py` makes the method `<name>` of configurations. It holds one subclass of `Method`, a
-frozen dataclass of hyper-parameters (see `cosee.methods.base`), and, if the method leaves by a rule that `cosee.rules`
-lacks, that rule as `RULE`.
+frozen dataclass of hyper-parameters (see `cosee.methods.base`), and, if the method exits by a rule that
+`cosee.exiting.rules` lacks, that rule as `RULE`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from cosee.errors import InputError
+from cosee.exiting.rules import RULES, Rule
 from cosee.ranges import check_ranges
 
 if TYPE_CHECKING:  # the names of methods are also needed where torch is not
@@ -66,3 +67,18 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
             raise InputError(f"method {name}: {key} must be {' or '.join(choices)}, got {settings[key]!r}.")
     check_ranges(method, settings, f"method {name}")
     return method(**settings)
+
+
+def rule_named(name: str) -> Rule:
+    """The exit rule of this name: one of `RULES`, or the one that the method of this name brings along.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name in RULES:
+        return RULES[name]
+    if name in METHODS:
+        module = import_module(f"cosee.methods.{name}")
+        if hasattr(module, "RULE"):
+            return module.RULE
+    raise InputError(f"exit rule {name!r} is unknown; expected one of {', '.join(RULES)}.")

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from cosee.calibration import signal_calibration_loss
 from cosee.data.batches import Batch
+from cosee.exiting.signals import SIGNALS
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel
 from cosee.ranges import Count, NotNegative, PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
-from cosee.signals import SIGNALS
 from cosee.weighting import sample_weights, simulate_exits, weighted_cross_entropy
 
 

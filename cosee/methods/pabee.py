@@ -1,7 +1,7 @@
 """PABEE (Zhou et al. 2020): the cross-entropies of all exits, the deeper the heavier; exits wait for agreement.
 
 Its exit rule "patience" counts agreeing exits. PCEE-BERT (Zhang et al. 2022) and F-PABEE (Gao et al. 2023) train the
-same way and are exit rules on the same outputs, see `cosee.rules`.
+same way and are exit rules on the same outputs, see `cosee.exiting.rules`.
 """
 
 from dataclasses import dataclass

@@ -13,13 +13,13 @@ from array_api_compat import array_namespace
 from torch import Tensor
 
 from cosee.data.batches import Batch
+from cosee.exiting.rules import Rule
+from cosee.exiting.signals import Array, log_softmax
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
 from cosee.model import MultiExitModel
 from cosee.ranges import PartialShare, Several
-from cosee.rules import Rule
 from cosee.schedule import Schedule
-from cosee.signals import Array, log_softmax
 
 
 def margin(logits: Array, scores: Array | None = None) -> Array:

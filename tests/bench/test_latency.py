@@ -8,9 +8,9 @@ from tiny import CONFIG, LAYERS
 from cosee.bench.latency import EARLY, TESTS, WHOLE, leaving_model, measure, thresholds_on
 from cosee.bench.shapes import random_rows
 from cosee.data.batches import DeviceSplit
-from cosee.exits import exit_layers
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers
 from cosee.prediction import predict
-from cosee.rules import RULES
 
 CPU = torch.device("cpu")
 LENGTHS = np.random.default_rng(0).integers(4, 20, 37)

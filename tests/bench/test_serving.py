@@ -7,10 +7,10 @@ from tiny import LAYERS, token_split
 
 from cosee.bench.serving import measure, poisson_arrivals, servers
 from cosee.data.batches import DeviceSplit
-from cosee.exits import exit_layers
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers
 from cosee.methods import make_method
 from cosee.prediction import predict
-from cosee.rules import RULES
 
 N = 21
 

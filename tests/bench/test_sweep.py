@@ -6,7 +6,7 @@ import sys
 import numpy as np
 
 from cosee.bench.sweep import measure_sweep, random_logits
-from cosee.signals import SIGNALS
+from cosee.exiting.signals import SIGNALS
 
 
 def test_a_row_per_signal_with_every_operating_point():

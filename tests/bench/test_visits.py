@@ -6,7 +6,7 @@ from cosee.bench.latency import leaving_model
 from cosee.bench.shapes import ENCODERS, rows_for
 from cosee.bench.visits import measure_visits
 from cosee.data.batches import DeviceSplit
-from cosee.rules import RULES
+from cosee.exiting.rules import RULES
 
 
 def test_every_part_is_timed_at_every_exit_of_every_row(monkeypatch):

@@ -3,9 +3,9 @@
 import pytest
 
 from cosee.evaluation import operating_points
-from cosee.exits import exit_layers
+from cosee.exiting.simulation import exit_layers
+from cosee.methods import rule_named
 from cosee.predictions import load_predictions
-from cosee.rules import rule_named
 
 
 def test_the_file_has_an_answer_to_every_test_row(made):

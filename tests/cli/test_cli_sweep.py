@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from cosee import evaluation as ev
-from cosee.exits import exit_layers, sweep
+from cosee.exiting.simulation import exit_layers, speedup_ratio, sweep
 from cosee.io import read_frame
-from cosee.metrics import speedup_ratio
+from cosee.methods import rule_named
 from cosee.predictions import load_predictions
-from cosee.rules import rule_named
 
 
 def table_of(printed):

@@ -6,13 +6,13 @@ from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, sp
 from tiny import HIDDEN, LAYERS
 from torch.nn import functional as F
 
-from cosee.exits import exit_layers
-from cosee.inference import early_exit
+from cosee.exiting.online import early_exit
+from cosee.exiting.simulation import exit_layers
+from cosee.methods import rule_named
 from cosee.methods.base import linear_exits_model
 from cosee.methods.berxit import Berxit
 from cosee.model import count_parameters
 from cosee.prediction import predict
-from cosee.rules import rule_named
 from cosee.schedule import Schedule
 
 METHODS = {"alternating": Berxit(), "lte": Berxit(lte=True)}

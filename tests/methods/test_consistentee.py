@@ -8,8 +8,9 @@ from test_methods import NoWaiting, batch_of, random_labels, random_logits
 from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
 from tiny import HIDDEN, LAYERS
 
-from cosee.exits import exit_layers
-from cosee.inference import early_exit
+from cosee.exiting.online import early_exit
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers
 from cosee.methods.consistentee import (
     ConsistentEE,
     exit_counts,
@@ -22,7 +23,6 @@ from cosee.methods.consistentee import (
 from cosee.methods.pabee import Pabee
 from cosee.model import count_parameters
 from cosee.prediction import predict
-from cosee.rules import RULES
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 

@@ -7,10 +7,10 @@ from tiny import HIDDEN, LAYERS, token_split
 from torch.nn import functional as F
 
 from cosee.data.batches import DeviceSplit
-from cosee.exits import exit_layers
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers
 from cosee.methods.disentangledee import BatchNorm, DisentangledEE, simplex_etf
 from cosee.prediction import predict
-from cosee.rules import RULES
 from cosee.schedule import Schedule
 
 PATIENCE = RULES["patience"]

@@ -12,10 +12,10 @@ import cosee.methods
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.evaluation import RunId, tradeoff_frame
-from cosee.inference import early_exit
+from cosee.exiting.online import early_exit
+from cosee.methods import rule_named
 from cosee.plan import Run
 from cosee.predictions import load_predictions
-from cosee.rules import rule_named
 from cosee.runs import execute
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/margin.py"

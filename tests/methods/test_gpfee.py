@@ -9,13 +9,13 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from cosee.data.batches import DeviceSplit
-from cosee.exits import exit_layers
-from cosee.inference import early_exit
+from cosee.exiting.online import early_exit
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers
 from cosee.methods import make_method
 from cosee.methods.cosee import Cosee
 from cosee.methods.gpfee import Gpfee, imitation_loss
 from cosee.prediction import predict
-from cosee.rules import RULES
 from cosee.schedule import Schedule
 
 BATCH = FIT.batch(np.arange(9))
@@ -242,7 +242,7 @@ def test_layers_are_unfrozen_at_random_ever_more_often():
 
 def test_the_classifier_starts_like_the_heads_of_other_methods(tiny_bert):
     gpfee, cosee = (method.build(str(tiny_bert), 3, 7) for method in (Gpfee(), Cosee()))
-    assert torch.equal(gpfee.exits.weight, cosee.exits.weight)
+    assert torch.equal(gpfee.exits.weight, cosee.exiting.simulation.weight)
     for name, parameter in gpfee.exits.named_parameters():
         assert bool(parameter.any()) == name.endswith("weight")
 

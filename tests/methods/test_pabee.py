@@ -5,11 +5,11 @@ from test_methods import FakeModel, NoWaiting, batch_of, random_labels, random_l
 from test_training import SEL, Killed, assert_same, die_after, run, spying
 
 from cosee.data.tasks import TASKS
-from cosee.exits import exit_layers, tradeoff_curve
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers, tradeoff_curve
 from cosee.methods.cosee import Cosee
 from cosee.methods.pabee import Pabee
 from cosee.prediction import predict
-from cosee.rules import RULES
 from cosee.schedule import Schedule
 
 CPU = torch.device("cpu")

@@ -8,14 +8,14 @@ from tiny import HIDDEN, LAYERS, token_split
 from torch.nn import functional as F
 
 from cosee.data.batches import DeviceSplit
-from cosee.exits import exit_layers, threshold_for_speedup
-from cosee.inference import early_exit
+from cosee.exiting.online import early_exit
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers, threshold_for_speedup
 from cosee.methods.finetune import Finetune
 from cosee.methods.palbert import Palbert
 from cosee.methods.pondernet import halting_head
 from cosee.model import count_parameters
 from cosee.prediction import predict
-from cosee.rules import RULES
 from cosee.schedule import Schedule
 
 QUANTILE = RULES["quantile"]

@@ -8,7 +8,8 @@ from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, sp
 from tiny import HIDDEN, LAYERS, token_split
 
 from cosee.data.batches import DeviceSplit
-from cosee.exits import exit_layers
+from cosee.exiting.rules import RULES, halted
+from cosee.exiting.simulation import exit_layers
 from cosee.halting import log_halting_distribution
 from cosee.heads import Outputs
 from cosee.methods import make_method
@@ -16,7 +17,6 @@ from cosee.methods.finetune import Finetune
 from cosee.methods.pondernet import ExpectedLoss, PonderNet
 from cosee.model import count_parameters
 from cosee.prediction import predict
-from cosee.rules import RULES, halted
 from cosee.schedule import Schedule
 
 M = 4

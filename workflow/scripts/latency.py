@@ -11,9 +11,9 @@ from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import load_tokens, padding_id
 from cosee.evaluation import operating_points
 from cosee.io import write_frame
+from cosee.methods import rule_named
 from cosee.predictions import load_predictions
 from cosee.provenance import hardware
-from cosee.rules import rule_named
 from cosee.runs import default_device, load_run, prepare
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator

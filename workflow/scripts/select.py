@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from cosee import plan
 from cosee.evaluation import criteria_of
 from cosee.io import write_yaml
+from cosee.methods import rule_named
 from cosee.predictions import load_predictions
-from cosee.rules import rule_named
 from cosee.scripting import logged
 from cosee.selection import choose, selection_record
 

@@ -9,8 +9,8 @@ from cosee import plan
 from cosee.curves import curves, evaluated_splits
 from cosee.data.tasks import TASKS
 from cosee.io import write_frame
+from cosee.methods import rule_named
 from cosee.predictions import load_predictions
-from cosee.rules import rule_named
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
 

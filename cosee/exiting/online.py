@@ -1,6 +1,6 @@
 """Early exit for real: layer by layer, a sample stops where its exit rule says so, and later layers see only the rest.
 
-Gives the predictions and exit layers that `cosee.exits.exit_layers` simulates from stored logits.
+Gives the predictions and exit layers that `cosee.exiting.simulation.exit_layers` simulates from stored logits.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from cosee.data.batches import Batch
 from cosee.errors import InputError
+from cosee.exiting.rules import Rule
 from cosee.heads import Outputs
 from cosee.model import MultiExitModel
-from cosee.rules import Rule
 
 
 @torch.inference_mode()

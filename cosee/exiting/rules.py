@@ -9,15 +9,13 @@ Written for torch tensors and NumPy arrays alike, through the array API.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from math import inf, log
 from types import MappingProxyType
 
 from array_api_compat import array_namespace
 
 from cosee.errors import InputError
-from cosee.methods import METHODS
-from cosee.signals import SIGNALS, Array, Orientation, Signal, log_softmax
+from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal, log_softmax
 
 Score = Callable[[Array, Array | None], Array]
 """Logits [N, m, C] and learnt scores [N, m] (None: none are learnt) of the first m exits -> scores [N, m]."""
@@ -190,16 +188,16 @@ def check_readable(rule: Rule, learns_scores: bool, where: str) -> None:
         raise InputError(f"{where}: learns no scores, which the exit rule {rule.name} reads; choose another rule.")
 
 
-def rule_named(name: str) -> Rule:
-    """The exit rule of this name: one of `RULES`, or the one that the method of this name brings along.
+def check_threshold(threshold: float, rule: Rule, num_classes: int, num_exits: int) -> None:
+    """Refuse a threshold that no score can lie on the other side of.
 
     Raises:
-        InputError: there is none.
+        InputError: if the threshold is NaN or outside the range of the rule for C = `num_classes`, M = `num_exits`.
     """
-    if name in RULES:
-        return RULES[name]
-    if name in METHODS:
-        module = import_module(f"cosee.methods.{name}")
-        if hasattr(module, "RULE"):
-            return module.RULE
-    raise InputError(f"exit rule {name!r} is unknown; expected one of {', '.join(RULES)}.")
+    low, high = rule.range(num_classes, num_exits)
+    # "Just beyond the highest score" is a valid threshold (everything exits), hence the last digit is free.
+    if not low - 1e-12 <= threshold <= high + 1e-12:
+        raise InputError(
+            f"threshold {threshold} for the exit rule {rule.name}: with {num_classes} classes its scores lie between "
+            f"{low:.4g} and {high:.4g}, so choose a threshold in that range"
+        )

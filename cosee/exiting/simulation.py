@@ -1,7 +1,7 @@
 """Early exit simulated on stored scores: exit layers, trade-off curves, thresholds for a speed-up.
 
 A sample leaves at the first internal exit whose score is easier than the threshold, and at the last exit if there is
-none; what the score is, an exit rule says (`cosee.rules`). Exit layers are 0-based: M-1 is the last.
+none; what the score is, an exit rule says (`cosee.exiting.rules`). Exit layers are 0-based: M-1 is the last.
 
 A whole curve costs one sort. As the threshold loosens, a sample only ever moves to an earlier exit, and only to one
 that is easier than all exits before it; these moves, sorted by the score at which they happen, are the sweep.
@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cosee.data.tasks import Task
 from cosee.errors import InputError
-from cosee.metrics import glue_scores, glue_scores_from_counts, hardness, speedup_ratio
-from cosee.rules import Rule
-from cosee.signals import Orientation
+from cosee.exiting.signals import Float, Orientation, hardness
+from cosee.metrics import glue_scores, glue_scores_from_counts
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -42,21 +41,6 @@ def exit_layers(scores: ArrayLike, thresholds: ArrayLike, harder_is: Orientation
     for lowest in easiest.T:
         layers += ~(lowest < limits)
     return layers
-
-
-def check_threshold(threshold: float, rule: Rule, num_classes: int, num_exits: int) -> None:
-    """Refuse a threshold that no score can lie on the other side of.
-
-    Raises:
-        InputError: if the threshold is NaN or outside the range of the rule for C = `num_classes`, M = `num_exits`.
-    """
-    low, high = rule.range(num_classes, num_exits)
-    # "Just beyond the highest score" is a valid threshold (everything exits), hence the last digit is free.
-    if not low - 1e-12 <= threshold <= high + 1e-12:
-        raise InputError(
-            f"threshold {threshold} for the exit rule {rule.name}: with {num_classes} classes its scores lie between "
-            f"{low:.4g} and {high:.4g}, so choose a threshold in that range"
-        )
 
 
 @dataclass(frozen=True)
@@ -266,3 +250,16 @@ def _curve(
 ) -> pd.DataFrame:
     speedups = {"speedup": num_layers / mean_layers, "speedup_flops": num_layers / mean_costs}
     return pd.DataFrame({"threshold": thresholds, "mean_exit_layer": mean_layers, **speedups, **scores})
+
+
+def speedup_ratio(exit_layers: ArrayLike, num_layers: int) -> Float:
+    """Layers of the full model over layers executed (Eq. 12): a ratio of means, not a mean of ratios.
+
+    Args:
+        exit_layers: exit layers [N] or [K, N], 0-based.
+        num_layers: depth M of the full model.
+
+    Returns:
+        Speed-up in [1, M], a number or [K].
+    """
+    return num_layers / (np.asarray(exit_layers) + 1).mean(axis=-1)

@@ -1,0 +1,1 @@
+"""Exit signals and exit rules, early exit simulated on stored outputs, and real early exit."""
