@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from cosee.errors import InputError
-from cosee.evaluation import RunId
+from cosee.evaluation.frames import RunId
+from cosee.evaluation.outputs import Predictions, load_predictions
 from cosee.io import read_json
-from cosee.predictions import Predictions, load_predictions
 
 
 def read_run(folder: str | Path) -> dict[str, Any]:

@@ -6,9 +6,7 @@ import numpy as np
 import torch
 
 from cosee.data.batches import DeviceSplit, evaluation_order
-from cosee.data.tokens import TokenSplit
 from cosee.model import MultiExitModel
-from cosee.predictions import Predictions
 
 
 class Predicted(NamedTuple):
@@ -40,9 +38,3 @@ def predict(model: MultiExitModel, split: DeviceSplit, batch_size: int) -> Predi
 def no_answer(num_rows: int, model: MultiExitModel) -> Predicted:
     """Logits of a model that has none worth the name: NaN for all rows and exits."""
     return Predicted(np.full((num_rows, model.num_exits, model.exits.num_classes), np.nan, dtype=np.float32))
-
-
-def predictions_of(model: MultiExitModel, outputs: Predicted, rows: TokenSplit, num_layers: int) -> Predictions:
-    """Outputs for all rows of a split with what their evaluation needs; `num_layers` is the full backbone's depth."""
-    costs = model.exit_costs(float(rows.lengths.mean()))
-    return Predictions(outputs.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, outputs.scores)

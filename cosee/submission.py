@@ -5,9 +5,9 @@ import pandas as pd
 
 from cosee.data.tasks import Task
 from cosee.errors import InputError
+from cosee.evaluation.outputs import Predictions
 from cosee.exiting.rules import Rule
 from cosee.exiting.simulation import exit_layers, speedup_ratio
-from cosee.predictions import Predictions
 
 
 def answers(predictions: Predictions, rule: Rule, threshold: float, task: Task) -> tuple[pd.DataFrame, float]:

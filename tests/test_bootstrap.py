@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from cosee.bootstrap import answers_at, interval, paired_bootstrap, score_difference
 from cosee.data.tasks import TASKS
+from cosee.evaluation.bootstrap import answers_at, interval, paired_bootstrap, score_difference
+from cosee.evaluation.metrics import glue_scores
+from cosee.evaluation.outputs import Predictions
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers, speedup_ratio
-from cosee.metrics import glue_scores
-from cosee.predictions import Predictions
 
 
 def experiment(rng, num_rows, num_seeds, rates=(0.8, 0.75), spread=0.0, shared=0.0):

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cosee.bootstrap import Answers
 from cosee.data.tasks import TASKS
+from cosee.evaluation.bootstrap import Answers
+from cosee.evaluation.metrics import glue_scores
 from cosee.io import read_frame, write_frame
-from cosee.metrics import glue_scores
 from cosee.tables import at_target, differences, differences_wide
 from cosee.tables.differences import COLUMNS
 

@@ -5,16 +5,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cosee import evaluation
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.evaluation import RunId
+from cosee.evaluation import frames
+from cosee.evaluation.frames import RunId
+from cosee.evaluation.metrics import difficulty_inversion_score, glue_scores
+from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.selection import CRITERIA, criteria
+from cosee.evaluation.tradeoff import tradeoff_curve
 from cosee.exiting.rules import RULES
 from cosee.exiting.signals import SIGNALS
-from cosee.exiting.simulation import exit_layers, speedup_ratio, tradeoff_curve
-from cosee.metrics import difficulty_inversion_score, glue_scores
-from cosee.predictions import Predictions
-from cosee.selection import CRITERIA, criteria
+from cosee.exiting.simulation import exit_layers, speedup_ratio
 
 ENERGY = RULES["energy"]
 MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13, "cosee-energy"), RunId("mnli", "albert", "vanilla", 7, "vanilla")
@@ -54,7 +55,7 @@ def assert_identity(frame, run, split, signal=None, method=None):
 @pytest.mark.parametrize("name", SIGNALS)
 def test_tradeoff_frame_is_the_curve_of_the_float64_scores(run, name):
     signal, predictions, task = SIGNALS[name], multi_exit(run), TASKS[run.task]
-    frame = evaluation.tradeoff_frame(run, predictions, "dev", RULES[name], max_points=10_000)
+    frame = frames.tradeoff_frame(run, predictions, "dev", RULES[name], max_points=10_000)
     assert list(frame.columns) == TRADEOFF
     assert_identity(frame, run, "dev", name)
     logits = predictions.logits.astype(np.float64)
@@ -65,7 +66,7 @@ def test_tradeoff_frame_is_the_curve_of_the_float64_scores(run, name):
 
 
 def test_tradeoff_frame_is_thinned_but_keeps_both_ends():
-    frame = evaluation.tradeoff_frame(MRPC, multi_exit(MRPC), "dev", ENERGY, max_points=20)
+    frame = frames.tradeoff_frame(MRPC, multi_exit(MRPC), "dev", ENERGY, max_points=20)
     assert 10 <= len(frame) <= 20
     assert (frame["speedup"].iloc[0], frame["speedup"].iloc[-1]) == (1, 6)
 
@@ -74,9 +75,9 @@ def test_tradeoff_frame_is_thinned_but_keeps_both_ends():
 def test_controls_bound_the_signal(run):
     predictions = multi_exit(run)
     rng = np.random.default_rng(0)
-    chance = evaluation.random_frame(run, predictions, "dev", rng)
-    oracle = evaluation.oracle_frame(run, predictions, "dev", "energy")
-    signal = evaluation.tradeoff_frame(run, predictions, "dev", ENERGY)
+    chance = frames.random_frame(run, predictions, "dev", rng)
+    oracle = frames.oracle_frame(run, predictions, "dev", "energy")
+    signal = frames.tradeoff_frame(run, predictions, "dev", ENERGY)
     assert list(chance.columns) == list(oracle.columns) == TRADEOFF
     assert_identity(chance, run, "dev", "none", method="random")
     assert_identity(oracle, run, "dev", "energy", method="oracle")
@@ -87,7 +88,7 @@ def test_controls_bound_the_signal(run):
 
 def test_static_frame_is_one_point_at_the_cost_of_its_depth():
     predictions = truncated(MRPC, depth=3)
-    frame = evaluation.static_frame(MRPC, predictions, "dev")
+    frame = frames.static_frame(MRPC, predictions, "dev")
     assert list(frame.columns) == TRADEOFF
     assert_identity(frame, MRPC, "dev", "none", method="static")
     (row,) = frame.to_dict("records")
@@ -99,8 +100,8 @@ def test_static_frame_is_one_point_at_the_cost_of_its_depth():
 @RUNS
 def test_targets_are_found_on_the_selection_split_and_realised_on_another(run):
     sel, dev = multi_exit(run, seed=1), multi_exit(run, seed=2)
-    (thresholds,) = evaluation.operating_points([sel], ENERGY, (1.5, 3.0))
-    frame = evaluation.targets_frame(run, dev, "dev", ENERGY, thresholds)
+    (thresholds,) = frames.operating_points([sel], ENERGY, (1.5, 3.0))
+    frame = frames.targets_frame(run, dev, "dev", ENERGY, thresholds)
     assert list(frame.columns) == TARGETS
     assert_identity(frame, run, "dev", "energy")
     assert frame["target_speedup"].tolist() == [1.5, 3.0]
@@ -128,21 +129,21 @@ def test_a_method_without_a_knob_shows_the_nearest_of_its_trained_points():
     models = [halting(MRPC, speed) for speed in (0.05, 0.2, 0.6)]
     reached = [speedup_ratio(exit_layers(m.scores(POLICY), 0.5, "smaller"), 6) for m in models]
     assert reached[0] < 1.5 < reached[1] < 3 < reached[2] < 4
-    points = evaluation.operating_points(models, POLICY, (1.1, 1.5, 3.0, 4.0))
+    points = frames.operating_points(models, POLICY, (1.1, 1.5, 3.0, 4.0))
     nearest = [int(np.abs(np.array(reached) - target).argmin()) for target in (1.1, 1.5, 3.0, 4.0)]
     assert [[target for target, _ in of_model] for of_model in points] == [
         [t for t, n in zip((1.1, 1.5, 3.0, 4.0), nearest, strict=True) if n == m] for m in range(3)
     ]
-    frame = evaluation.targets_frame(MRPC, models[2], "dev", POLICY, points[2])
+    frame = frames.targets_frame(MRPC, models[2], "dev", POLICY, points[2])
     assert not frame["adjustable"].any() and set(frame["threshold"]) == {0.5}
     np.testing.assert_allclose(frame["speedup"], reached[2])
-    assert len(evaluation.targets_frame(MRPC, models[0], "dev", POLICY, [])) == 0
-    (point,) = evaluation.tradeoff_frame(MRPC, models[1], "dev", POLICY).to_dict("records")
+    assert len(frames.targets_frame(MRPC, models[0], "dev", POLICY, [])) == 0
+    (point,) = frames.tradeoff_frame(MRPC, models[1], "dev", POLICY).to_dict("records")
     assert (point["threshold"], point["speedup"]) == (0.5, pytest.approx(reached[1]))
 
 
 def test_static_models_have_a_row_among_the_targets():
-    frame = evaluation.static_targets_frame(MRPC, truncated(MRPC, depth=2), "dev")
+    frame = frames.static_targets_frame(MRPC, truncated(MRPC, depth=2), "dev")
     assert list(frame.columns) == TARGETS
     assert_identity(frame, MRPC, "dev", "none")
     assert frame[["target_speedup", "threshold"]].isna().all(axis=None)
@@ -153,7 +154,7 @@ def test_static_models_have_a_row_among_the_targets():
 def test_dis_frame_has_a_row_for_every_internal_exit(run):
     predictions = multi_exit(run)
     logits = np.round(predictions.logits)  # ties
-    frame = evaluation.dis_frame(run, Predictions(**(vars(predictions) | {"logits": logits})), "dev", ENERGY)
+    frame = frames.dis_frame(run, Predictions(**(vars(predictions) | {"logits": logits})), "dev", ENERGY)
     assert_identity(frame, run, "dev", "energy")
     assert list(frame.columns[7:]) == ["layer", "dis", "dis_strict", "num_easy", "num_hard"]
     assert frame["layer"].tolist() == [1, 2, 3, 4, 5]
@@ -168,7 +169,7 @@ def test_dis_frame_has_a_row_for_every_internal_exit(run):
 @RUNS
 def test_layers_frame_scores_every_exit_for_all_samples(run):
     predictions = multi_exit(run)
-    frame = evaluation.layers_frame(run, predictions, "dev")
+    frame = frames.layers_frame(run, predictions, "dev")
     assert_identity(frame, run, "dev")
     assert list(frame.columns[6:]) == ["layer", "score", "accuracy", "f1", "loss"]
     assert frame["layer"].tolist() == [1, 2, 3, 4, 5, 6]
@@ -181,13 +182,13 @@ def test_layers_frame_scores_every_exit_for_all_samples(run):
 
 
 def test_layers_frame_of_a_truncated_model_names_its_depth():
-    assert evaluation.layers_frame(MRPC, truncated(MRPC, depth=4), "dev")["layer"].tolist() == [4]
+    assert frames.layers_frame(MRPC, truncated(MRPC, depth=4), "dev")["layer"].tolist() == [4]
 
 
 @RUNS
 def test_histogram_frame_counts_every_sample_once_where_it_exits(run):
     predictions, classes = multi_exit(run), TASKS[run.task].classes
-    frame = evaluation.histogram_frame(run, predictions, "fit", ENERGY, [(2.0, 0.2), (np.nan, 0.05)])
+    frame = frames.histogram_frame(run, predictions, "fit", ENERGY, [(2.0, 0.2), (np.nan, 0.05)])
     assert_identity(frame, run, "fit", "energy")
     assert list(frame.columns[7:]) == ["threshold", "target_speedup", "layer", "label", "count", "speedup"]
     assert len(frame) == 2 * 6 * len(classes)
@@ -202,7 +203,7 @@ def test_histogram_frame_counts_every_sample_once_where_it_exits(run):
 
 def test_density_frame_has_common_bins_and_unit_mass():
     predictions = multi_exit(MRPC)
-    frame = evaluation.density_frame(MRPC, predictions, "dev", layers=[2, 5], bins=20)
+    frame = frames.density_frame(MRPC, predictions, "dev", layers=[2, 5], bins=20)
     assert_identity(frame, MRPC, "dev")
     assert list(frame.columns[6:]) == ["layer", "kind", "bin_left", "bin_right", "density"]
     assert len(frame) == 2 * 2 * 20
@@ -223,18 +224,18 @@ def test_density_frame_has_common_bins_and_unit_mass():
 def test_densities_of_all_exits_need_no_labels():
     predictions = multi_exit(MRPC)
     unlabelled = Predictions(**(vars(predictions) | {"labels": np.full(300, -1)}))
-    assert evaluation.density_frame(MRPC, unlabelled, "test")["layer"].unique().tolist() == [1, 2, 3, 4, 5, 6]
+    assert frames.density_frame(MRPC, unlabelled, "test")["layer"].unique().tolist() == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
     "frame",
     [
-        lambda p: evaluation.tradeoff_frame(MRPC, p, "test", ENERGY),
-        lambda p: evaluation.oracle_frame(MRPC, p, "test"),
-        lambda p: evaluation.targets_frame(MRPC, p, "test", ENERGY, [(2.0, 0.1)]),
-        lambda p: evaluation.dis_frame(MRPC, p, "test", ENERGY),
-        lambda p: evaluation.layers_frame(MRPC, p, "test"),
-        lambda p: evaluation.histogram_frame(MRPC, p, "test", ENERGY, [(2.0, 0.1)]),
+        lambda p: frames.tradeoff_frame(MRPC, p, "test", ENERGY),
+        lambda p: frames.oracle_frame(MRPC, p, "test"),
+        lambda p: frames.targets_frame(MRPC, p, "test", ENERGY, [(2.0, 0.1)]),
+        lambda p: frames.dis_frame(MRPC, p, "test", ENERGY),
+        lambda p: frames.layers_frame(MRPC, p, "test"),
+        lambda p: frames.histogram_frame(MRPC, p, "test", ENERGY, [(2.0, 0.1)]),
     ],
 )
 def test_nothing_is_evaluated_without_labels_or_logits(frame):
@@ -250,23 +251,23 @@ def test_nothing_is_evaluated_without_labels_or_logits(frame):
 @RUNS
 def test_selection_criteria_are_those_of_the_whole_curve(run):
     predictions = multi_exit(run)
-    curve = evaluation.tradeoff_frame(run, predictions, "sel", ENERGY, max_points=10_000)
-    assert evaluation.criteria_of(predictions, run.task, ENERGY) == criteria(curve)
+    curve = frames.tradeoff_frame(run, predictions, "sel", ENERGY, max_points=10_000)
+    assert frames.criteria_of(predictions, run.task, ENERGY) == criteria(curve)
 
 
 def test_a_truncated_model_has_its_score_as_every_selection_criterion():
-    (score,) = evaluation.static_frame(MRPC, truncated(MRPC), "sel")["score"]
-    assert evaluation.criteria_of(truncated(MRPC), "mrpc", ENERGY) == pytest.approx(dict.fromkeys(CRITERIA, score))
+    (score,) = frames.static_frame(MRPC, truncated(MRPC), "sel")["score"]
+    assert frames.criteria_of(truncated(MRPC), "mrpc", ENERGY) == pytest.approx(dict.fromkeys(CRITERIA, score))
 
 
 def test_a_truncated_model_has_no_tradeoff_curve():
     with pytest.raises(InputError, match=r"layers \(3,\) of 6"):
-        evaluation.tradeoff_frame(MRPC, truncated(MRPC), "dev", ENERGY)
+        frames.tradeoff_frame(MRPC, truncated(MRPC), "dev", ENERGY)
 
 
 def test_a_curve_survives_csv_so_well_that_its_thresholds_still_give_the_same_points(tmp_path):
     predictions = multi_exit(MRPC)
-    frame = evaluation.tradeoff_frame(MRPC, predictions, "dev", ENERGY)
+    frame = frames.tradeoff_frame(MRPC, predictions, "dev", ENERGY)
     frame.to_csv(tmp_path / "curve.csv", index=False)
     read = pd.read_csv(tmp_path / "curve.csv")
     layers = exit_layers(predictions.scores(ENERGY), read["threshold"].to_numpy(), "larger")
@@ -274,7 +275,5 @@ def test_a_curve_survives_csv_so_well_that_its_thresholds_still_give_the_same_po
 
 
 def test_evaluation_never_imports_torch():
-    code = (
-        "import sys, cosee.evaluation, cosee.selection; print({'torch', 'transformers', 'sklearn'} & set(sys.modules))"
-    )
+    code = "import sys, cosee.evaluation.frames, cosee.evaluation.selection; print({'torch', 'transformers', 'sklearn'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -7,19 +7,11 @@ from hypothesis.extra.numpy import arrays
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.evaluation.metrics import glue_scores
+from cosee.evaluation.tradeoff import oracle_curve, thin, tradeoff_curve
 from cosee.exiting.rules import RULES, check_threshold
 from cosee.exiting.signals import SIGNALS
-from cosee.exiting.simulation import (
-    exit_layers,
-    oracle_curve,
-    random_scores,
-    speedup_ratio,
-    sweep,
-    thin,
-    threshold_for_speedup,
-    tradeoff_curve,
-)
-from cosee.metrics import glue_scores
+from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, sweep, threshold_for_speedup
 
 ORIENTATIONS = st.sampled_from(["larger", "smaller"])
 EDGE_VALUES = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, np.nextafter(1, 2), 5e-324, -1e308, 1e308]

@@ -15,10 +15,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
+from cosee.evaluation.outputs import load_predictions
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export import SHOWN_POINTS, export
 from cosee.io import read_json, read_yaml, write_json
-from cosee.predictions import load_predictions
 
 ROOT = Path(__file__).parents[1]
 MANIFEST = {

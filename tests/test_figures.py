@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosee import evaluation
 from cosee.errors import InputError
+from cosee.evaluation import frames
+from cosee.evaluation.outputs import Predictions
 from cosee.exiting.rules import RULES
 from cosee.figures import (
     dis_figure,
@@ -25,7 +26,6 @@ from cosee.figures import (
 from cosee.figures.frames import seed_band
 from cosee.figures.style import COLOURS, TEXT_WIDTH, line_styles
 from cosee.figures.training import smooth
-from cosee.predictions import Predictions
 
 LABELS = {variant: frames.LABELS[variant] for variant in ("vanilla", "wo_osc", "cosee")}
 NOTE = "Data: generated. Backbone: tiny. Split: dev. Protocol: heldout. Runs: 3 seeds (1, 2, 3)."
@@ -291,19 +291,19 @@ def test_figures_take_what_evaluation_gives():
     predictions = Predictions(
         rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)), tuple(range(1, 7))
     )
-    run, energy = evaluation.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
-    (thresholds,) = evaluation.operating_points([predictions], energy)
+    run, energy = frames.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
+    (thresholds,) = frames.operating_points([predictions], energy)
     curves = [
-        evaluation.tradeoff_frame(run, predictions, "dev", energy),
-        evaluation.random_frame(run, predictions, "dev", rng),
-        evaluation.oracle_frame(run, predictions, "dev"),
+        frames.tradeoff_frame(run, predictions, "dev", energy),
+        frames.random_frame(run, predictions, "dev", rng),
+        frames.oracle_frame(run, predictions, "dev"),
     ]
-    histogram = evaluation.histogram_frame(run, predictions, "dev", energy, thresholds)
+    histogram = frames.histogram_frame(run, predictions, "dev", energy, thresholds)
     figures = [
         tradeoff_figure(pd.concat(curves), LABELS),
         exit_histogram_figure(histogram),
-        energy_figure(evaluation.density_frame(run, predictions, "dev")),
-        dis_figure(evaluation.dis_frame(run, predictions, "dev", energy), LABELS),
+        energy_figure(frames.density_frame(run, predictions, "dev")),
+        dis_figure(frames.dis_frame(run, predictions, "dev", energy), LABELS),
     ]
     assert len(lines(figures[0].axes[0])) == 3
     assert np.isfinite(lines(figures[0].axes[0])["COSEE"].get_ydata()).all()

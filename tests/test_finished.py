@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from cosee.errors import InputError
-from cosee.evaluation import RunId
+from cosee.evaluation.frames import RunId
+from cosee.evaluation.outputs import Predictions, save_predictions
 from cosee.finished import read_run, run_id, stored_predictions
 from cosee.io import write_json
-from cosee.predictions import Predictions, save_predictions
 
 FACTS = {
     "run": {"task": "rte", "backbone": "bert", "variant": "wo_osc", "seed": 3, "name": "wo_osc-energy"},

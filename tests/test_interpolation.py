@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cosee.tables.interpolation import RUN, VALUES, at_speedups
+from cosee.evaluation.interpolation import RUN, VALUES, at_speedups
 
 
 def wanted(*rows):

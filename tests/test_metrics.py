@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 
 from cosee.data.tasks import TASKS
+from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, glue_scores, glue_scores_from_counts
 from cosee.exiting.signals import SIGNALS
 from cosee.exiting.simulation import speedup_ratio
-from cosee.metrics import cross_entropy, difficulty_inversion_score, glue_scores, glue_scores_from_counts
 
 SEEDS = st.integers(0, 2**32 - 1)
 

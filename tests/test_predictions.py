@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cosee.errors import InputError
+from cosee.evaluation.outputs import Predictions, load_predictions, save_predictions
 from cosee.exiting.rules import RULES
-from cosee.predictions import Predictions, load_predictions, save_predictions
 
 
 def make_predictions(num_samples=7, num_layers=4, num_classes=2):

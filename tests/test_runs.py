@@ -10,7 +10,8 @@ from tiny import LAYERS, PAD, token_split
 from cosee import runs
 from cosee.data.batches import DeviceSplit
 from cosee.errors import DivergedError
-from cosee.evaluation import criteria_of
+from cosee.evaluation.frames import criteria_of
+from cosee.evaluation.outputs import load_predictions
 from cosee.exiting.online import early_exit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
@@ -18,7 +19,6 @@ from cosee.io import read_frame, read_json
 from cosee.methods import METHODS, make_method, rule_named
 from cosee.plan import Run
 from cosee.prediction import predict
-from cosee.predictions import load_predictions
 from cosee.runs import STATE, execute, load_run, progress_of
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}

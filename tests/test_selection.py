@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosee.errors import InputError
-from cosee.selection import CRITERIA, choose, criteria, curve_area, score_at, selection_record
+from cosee.evaluation.selection import CRITERIA, choose, criteria, curve_area, score_at, selection_record
 
 
 def curve(*points):

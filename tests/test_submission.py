@@ -5,8 +5,8 @@ import pytest
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.evaluation.outputs import Predictions
 from cosee.exiting.rules import RULES
-from cosee.predictions import Predictions
 from cosee.submission import answers
 
 ENTROPY = RULES["entropy"]

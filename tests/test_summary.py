@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cosee.evaluation.selection import curve_area
 from cosee.io import read_frame, write_frame
-from cosee.selection import curve_area
 from cosee.tables import summary, summary_wide
 from cosee.tables.summary import COLUMNS, MEASURES, elue_score, static_line
 

@@ -10,6 +10,7 @@ import pytest
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.evaluation.latency import conditions
 from cosee.io import read_frame, write_frame
 from cosee.tables import (
     comparison,
@@ -25,7 +26,6 @@ from cosee.tables import (
     to_markdown,
 )
 from cosee.tables.comparison import COLUMNS
-from cosee.tables.latency import conditions
 
 REPORTED = {n: read_frame(Path(__file__).parents[1] / "config" / "reported" / f"table{n}.csv") for n in (1, 2, 3, 4)}
 ROWS = pd.DataFrame(

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cosee.data.tasks import TASKS
+from cosee.evaluation.tradeoff import tradeoff_curve
 from cosee.exiting.signals import SIGNALS
-from cosee.exiting.simulation import tradeoff_curve
 
 
 def random_logits(rows: int, exits: int, classes: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> None:
 
     from cosee.data.batches import DeviceSplit
     from cosee.encoders import encoder_configuration
-    from cosee.prediction import predict, predictions_of
-    from cosee.predictions import save_predictions
+    from cosee.evaluation.outputs import predictions_of, save_predictions
+    from cosee.prediction import predict
     from cosee.runs import default_device, load_run
     from cosee.training import TrainingSettings
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Sweep, write, show."""
-    from cosee import evaluation as ev
+    from cosee.evaluation import frames as ev
     from cosee.finished import read_run, run_id, stored_predictions
     from cosee.io import write_frame
     from cosee.methods import rule_named

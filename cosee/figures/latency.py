@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cosee.errors import InputError
+from cosee.evaluation.latency import latency, single_rows
 from cosee.figures.style import COLOURS, STYLE, finish, grid_figure, line_styles
-from cosee.tables.latency import latency, single_rows
 
 
 def latency_figure(timings: pd.DataFrame, note: str = "") -> Figure:

@@ -4,10 +4,11 @@ Reported numbers (`config/reported/*.csv`) and those measured here stand side by
 in split, and may differ in data and backbone. Scores are percentages in every table.
 """
 
+from cosee.evaluation.latency import latency
 from cosee.tables.comparison import comparison, comparison_wide
 from cosee.tables.cost import cost_wide
 from cosee.tables.differences import at_target, differences, differences_wide
-from cosee.tables.latency import latency, latency_wide
+from cosee.tables.latency import latency_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
 from cosee.tables.summary import summary, summary_wide
 from cosee.tables.text import to_latex, to_markdown

@@ -9,7 +9,7 @@ from cosee.captions import Protocol
 from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.tables.interpolation import RUN, VALUES, at_speedups
+from cosee.evaluation.interpolation import RUN, VALUES, at_speedups
 from cosee.tables.text import FIXED, NONE, decimal, mean_std, speedups_text
 
 COLUMNS = (

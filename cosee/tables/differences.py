@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cosee.bootstrap import Answers, interval, paired_bootstrap, score_difference
 from cosee.data.tasks import TASKS
+from cosee.evaluation.bootstrap import Answers, interval, paired_bootstrap, score_difference
 from cosee.seeds import numpy_generator
 from cosee.tables.text import APART, NONE
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from cosee.captions import Protocol
-from cosee.selection import curve_area
-from cosee.tables.interpolation import at_speedups
+from cosee.evaluation.interpolation import at_speedups
+from cosee.evaluation.selection import curve_area
 from cosee.tables.text import FIXED, NONE, count, decimal, mean_std, speedups_text
 
 MEASURES = (

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cosee.evaluation import operating_points
+from cosee.evaluation.frames import operating_points
+from cosee.evaluation.outputs import load_predictions
 from cosee.exiting.simulation import exit_layers
 from cosee.methods import rule_named
-from cosee.predictions import load_predictions
 
 
 def test_the_file_has_an_answer_to_every_test_row(made):

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from cosee import evaluation as ev
+from cosee.evaluation import frames as ev
+from cosee.evaluation.outputs import load_predictions
 from cosee.exiting.simulation import exit_layers, speedup_ratio, sweep
 from cosee.io import read_frame
 from cosee.methods import rule_named
-from cosee.predictions import load_predictions
 
 
 def table_of(printed):

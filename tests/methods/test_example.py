@@ -11,11 +11,11 @@ from tiny import LAYERS, PAD, token_split
 import cosee.methods
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
-from cosee.evaluation import RunId, tradeoff_frame
+from cosee.evaluation.frames import RunId, tradeoff_frame
+from cosee.evaluation.outputs import load_predictions
 from cosee.exiting.online import early_exit
 from cosee.methods import rule_named
 from cosee.plan import Run
-from cosee.predictions import load_predictions
 from cosee.runs import execute
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/margin.py"

@@ -5,8 +5,9 @@ from test_methods import FakeModel, NoWaiting, batch_of, random_labels, random_l
 from test_training import SEL, Killed, assert_same, die_after, run, spying
 
 from cosee.data.tasks import TASKS
+from cosee.evaluation.tradeoff import tradeoff_curve
 from cosee.exiting.rules import RULES
-from cosee.exiting.simulation import exit_layers, tradeoff_curve
+from cosee.exiting.simulation import exit_layers
 from cosee.methods.cosee import Cosee
 from cosee.methods.pabee import Pabee
 from cosee.prediction import predict

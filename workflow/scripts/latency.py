@@ -9,10 +9,10 @@ from cosee import plan
 from cosee.bench.latency import measure
 from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import load_tokens, padding_id
-from cosee.evaluation import operating_points
+from cosee.evaluation.frames import operating_points
+from cosee.evaluation.outputs import load_predictions
 from cosee.io import write_frame
 from cosee.methods import rule_named
-from cosee.predictions import load_predictions
 from cosee.provenance import hardware
 from cosee.runs import default_device, load_run, prepare
 from cosee.scripting import logged

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from cosee import plan
-from cosee.evaluation import criteria_of
+from cosee.evaluation.frames import criteria_of
+from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.selection import choose, selection_record
 from cosee.io import write_yaml
 from cosee.methods import rule_named
-from cosee.predictions import load_predictions
 from cosee.scripting import logged
-from cosee.selection import choose, selection_record
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

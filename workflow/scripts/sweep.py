@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cosee import evaluation as ev
 from cosee import plan
 from cosee.curves import curves, evaluated_splits
 from cosee.data.tasks import TASKS
+from cosee.evaluation import frames as ev
+from cosee.evaluation.outputs import load_predictions
 from cosee.io import write_frame
 from cosee.methods import rule_named
-from cosee.predictions import load_predictions
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
 

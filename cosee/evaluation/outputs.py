@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.exiting.rules import Rule
 from cosee.io import load_arrays, save_arrays
+from cosee.model import MultiExitModel
+from cosee.prediction import Predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,3 +90,9 @@ def load_predictions(path: str | Path) -> Predictions:
         return Predictions(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
     except (KeyError, TypeError, InputError) as error:
         raise InputError(f"{path}: holds no predictions ({error}); delete it and run the prediction again.") from error
+
+
+def predictions_of(model: MultiExitModel, outputs: Predicted, rows: TokenSplit, num_layers: int) -> Predictions:
+    """Outputs for all rows of a split with what their evaluation needs; `num_layers` is the full backbone's depth."""
+    costs = model.exit_costs(float(rows.lengths.mean()))
+    return Predictions(outputs.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, outputs.scores)

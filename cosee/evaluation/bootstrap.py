@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosee.data.tasks import Task
+from cosee.evaluation.metrics import glue_scores, glue_scores_from_counts
+from cosee.evaluation.outputs import Predictions
 from cosee.exiting.rules import Rule
 from cosee.exiting.simulation import exit_layers, speedup_ratio
-from cosee.metrics import glue_scores, glue_scores_from_counts
-from cosee.predictions import Predictions
 
 FloatArray = NDArray[np.float64]
 

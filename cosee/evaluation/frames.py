@@ -14,21 +14,13 @@ from numpy.typing import NDArray
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, glue_scores
+from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.selection import CRITERIA, criteria
+from cosee.evaluation.tradeoff import oracle_curve, points_curve, thin, tradeoff_curve
 from cosee.exiting.rules import Rule
 from cosee.exiting.signals import energy, normalized_energy
-from cosee.exiting.simulation import (
-    exit_layers,
-    oracle_curve,
-    points_curve,
-    random_scores,
-    speedup_ratio,
-    thin,
-    threshold_for_speedup,
-    tradeoff_curve,
-)
-from cosee.metrics import cross_entropy, difficulty_inversion_score, glue_scores
-from cosee.predictions import Predictions
-from cosee.selection import CRITERIA, criteria
+from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, threshold_for_speedup
 
 NO_SIGNAL = "none"
 """Name in the column `signal` of rows to which no signal applies: static models, the oracle."""

@@ -1,0 +1,1 @@
+"""From stored outputs to numbers: metrics, curves, selection, intervals, result frames."""
