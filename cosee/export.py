@@ -10,7 +10,6 @@ from transformers import PreTrainedTokenizerFast
 
 from cosee.captions import PROTOCOLS
 from cosee.data.tasks import TASKS
-from cosee.encoders import check_folder
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
 from cosee.evaluation.outputs import Predictions, load_predictions
@@ -20,6 +19,7 @@ from cosee.finished import read_run, run_id, stored_predictions
 from cosee.hub import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.io import read_json, whole_folder, write_text
 from cosee.methods import rule_named
+from cosee.models.loading import check_folder
 from cosee.runs import load_weights
 from cosee.sources import backbone_label, data_label
 

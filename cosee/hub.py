@@ -13,11 +13,11 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from cosee.data.batches import Batch
-from cosee.encoders import encoders_of
 from cosee.errors import InputError
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule, check_threshold
 from cosee.methods import make_method, rule_named
+from cosee.models.loading import encoders_of
 
 Point = Mapping[str, float | None]
 """An operating point: speedup (in layers), threshold (None: nothing leaves early) and score (0 to 1)."""

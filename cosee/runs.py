@@ -20,16 +20,16 @@ from cosee.data.batches import DeviceSplit
 from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
-from cosee.encoders import encoders_of
 from cosee.errors import DivergedError, InputError
 from cosee.evaluation.frames import criteria_of
 from cosee.evaluation.outputs import Predictions, predictions_of, save_predictions
 from cosee.finished import read_run
 from cosee.io import read_json, remove_partials, whole_file, write_frame, write_json
 from cosee.methods import make_method, rule_named
-from cosee.model import MultiExitModel, count_parameters
+from cosee.models.loading import encoders_of
+from cosee.models.multi_exit import MultiExitModel, count_parameters
+from cosee.models.prediction import Predicted, no_answer, predict
 from cosee.plan import Run
-from cosee.prediction import Predicted, no_answer, predict
 from cosee.provenance import file_digest, git_commit, hardware, has_nvidia_driver, package_versions
 from cosee.training import TrainingSettings, train
 

@@ -21,9 +21,9 @@ from torch import Tensor
 from cosee.data.batches import DeviceSplit, training_order
 from cosee.errors import DivergedError, InputError
 from cosee.methods.base import Objective
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
+from cosee.models.prediction import Predicted, predict
 from cosee.optimizer import make_optimizer, update
-from cosee.prediction import Predicted, predict
 from cosee.ranges import Count, NotNegative, Positive, Share, check_ranges
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import derive, numpy_generator

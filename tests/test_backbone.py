@@ -8,8 +8,8 @@ from tiny import HIDDEN, LAYERS, token_split
 from transformers import AutoModel, BertConfig, BertModel
 
 from cosee.data.batches import DeviceSplit
-from cosee.encoders import load_backbone
 from cosee.errors import InputError
+from cosee.models.loading import load_backbone
 
 KINDS = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert", "tiny_albert_groups"])
 

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import LAYERS, write_backbone
 
-from cosee.encoders import check_folder, check_layers, empty_backbone, load_backbone, load_encoder
 from cosee.errors import InputError
-from cosee.heads import LinearExits
-from cosee.model import MultiExitModel, count_parameters
+from cosee.models.heads import LinearExits
+from cosee.models.loading import check_folder, check_layers, empty_backbone, load_backbone, load_encoder
+from cosee.models.multi_exit import MultiExitModel, count_parameters
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from safetensors.torch import load_file, save_file
 from tiny import tokenizer
 from tokenizers import Tokenizer, models
 
-from cosee.encoders import load_backbone
 from cosee.errors import InputError
-from cosee.fetching import check_tokenizer, fetch_backbone
+from cosee.models.fetching import check_tokenizer, fetch_backbone
+from cosee.models.loading import load_backbone
 
 
 @pytest.fixture

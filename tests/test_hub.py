@@ -8,7 +8,6 @@ from tiny import LAYERS, token_split
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from cosee.data.batches import DeviceSplit
-from cosee.encoders import load_backbone
 from cosee.errors import InputError
 from cosee.evaluation.frames import RunId, tradeoff_frame
 from cosee.evaluation.outputs import Predictions
@@ -16,7 +15,8 @@ from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.hub import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.io import read_json
 from cosee.methods import METHODS, make_method, rule_named
-from cosee.prediction import predict
+from cosee.models.loading import load_backbone
+from cosee.models.prediction import predict
 
 ROWS = 40
 SPLIT = DeviceSplit(token_split(ROWS, seed=5), torch.device("cpu"))

@@ -7,15 +7,15 @@ from test_methods import NoWaiting
 from tiny import LAYERS, token_split
 
 from cosee.data.batches import DeviceSplit
-from cosee.encoders import load_backbone
 from cosee.errors import InputError
 from cosee.exiting import online
 from cosee.exiting.online import early_exit, last_exit, on_host
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
-from cosee.heads import LinearExits
-from cosee.model import MultiExitModel
-from cosee.prediction import predict
+from cosee.models.heads import LinearExits
+from cosee.models.loading import load_backbone
+from cosee.models.multi_exit import MultiExitModel
+from cosee.models.prediction import predict
 
 ROWS = 12
 

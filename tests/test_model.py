@@ -4,9 +4,9 @@ import torch
 from tiny import HIDDEN, LAYERS, token_split
 
 from cosee.data.batches import DeviceSplit
-from cosee.encoders import load_backbone
-from cosee.heads import HEAD_STD, LinearExits
-from cosee.model import MultiExitModel
+from cosee.models.heads import HEAD_STD, LinearExits
+from cosee.models.loading import load_backbone
+from cosee.models.multi_exit import MultiExitModel
 from cosee.seeds import torch_generator
 
 

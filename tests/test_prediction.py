@@ -5,7 +5,7 @@ from test_model import make_model
 from tiny import LAYERS, token_split
 
 from cosee.data.batches import DeviceSplit
-from cosee.prediction import predict
+from cosee.models.prediction import predict
 
 
 @pytest.fixture(scope="module")

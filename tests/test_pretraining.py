@@ -7,8 +7,8 @@ import torch
 from transformers import AlbertForPreTraining, AutoModel, AutoTokenizer, BertForPreTraining
 
 from cosee.data.tasks import TASKS
-from cosee.encoders import load_backbone
 from cosee.errors import InputError
+from cosee.models.loading import load_backbone
 from cosee.synthetic import generation, pretraining
 
 SMALL = {"num_layers": 4, "hidden_size": 16, "batch_size": 16, "learning_rate": 3e-3}

@@ -14,7 +14,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 
 FIRST = 10
 """Steps that are timed together as the first: in them all is compiled that batches of changing length need."""

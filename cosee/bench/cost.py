@@ -22,8 +22,8 @@ from cosee.data.batches import DeviceSplit, training_order
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.methods import make_method
+from cosee.models.prediction import predict
 from cosee.plan import Run, final_runs, grid_runs, task_training
-from cosee.prediction import predict
 from cosee.seeds import numpy_generator
 from cosee.training import TrainingSettings, train
 

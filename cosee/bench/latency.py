@@ -12,15 +12,15 @@ import torch
 from cosee.bench.timing import interleaved
 from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import TokenSplit
-from cosee.encoders import empty_backbone
 from cosee.errors import InputError
 from cosee.evaluation.frames import operating_points
 from cosee.evaluation.outputs import predictions_of
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule
-from cosee.heads import LinearExits
-from cosee.model import MultiExitModel
-from cosee.prediction import predict
+from cosee.models.heads import LinearExits
+from cosee.models.loading import empty_backbone
+from cosee.models.multi_exit import MultiExitModel
+from cosee.models.prediction import predict
 from cosee.seeds import torch_generator
 
 WHOLE, TESTS, EARLY = "whole", "tests", "early"

@@ -15,7 +15,7 @@ from cosee.data.batches import Batch
 from cosee.data.tokens import TokenSplit
 from cosee.exiting.signals import SIGNALS
 from cosee.methods.cosee import Cosee
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 
 
 def padded_row(split: TokenSplit, row: int, length: int, pad_id: int) -> tuple[Tensor, Tensor, Tensor, int]:

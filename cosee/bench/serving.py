@@ -19,7 +19,7 @@ from cosee.bench.timing import turns
 from cosee.data.batches import Batch, DeviceSplit
 from cosee.exiting.online import Record, check_online, early_exit, last_exit
 from cosee.exiting.rules import Rule
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 
 Serve = Callable[[DeviceSplit, np.ndarray], "Served"]
 """Answers the rows of a split, which arrive at the given seconds [N], ascending."""

@@ -18,10 +18,10 @@ from cosee.bench.shapes import ENCODERS
 from cosee.bench.timing import interleaved, ratio
 from cosee.data.batches import DeviceSplit, training_order
 from cosee.data.tokens import TokenSplit
-from cosee.encoders import encoders_of
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
-from cosee.model import MultiExitModel
+from cosee.models.loading import encoders_of
+from cosee.models.multi_exit import MultiExitModel
 from cosee.optimizer import make_optimizer, update
 from cosee.schedule import Schedule
 

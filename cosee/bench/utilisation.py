@@ -13,7 +13,7 @@ from cosee.bench.training import Precision, Steps, training_loss
 from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import TokenSplit
 from cosee.methods.cosee import Cosee
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 
 PRODUCT_SIZE = {"cuda": 8192, "cpu": 2048}
 """Rows and columns of the matrices whose product stands for the peak: so many that arithmetic alone counts."""

@@ -10,7 +10,7 @@ import torch
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.online import Record
 from cosee.exiting.rules import Rule
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 
 NOBODY = float("nan")
 """A threshold that no score passes."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cosee.data.batches import DeviceSplit
     from cosee.data.tokens import TokenSplit
-    from cosee.model import MultiExitModel
+    from cosee.models.multi_exit import MultiExitModel
 
 HELP = "measure early exit, serving, training or the sweep on this machine; where a run's time went"
 EXAMPLES = (

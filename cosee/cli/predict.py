@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"{args.tokens}: no split {args.split!r}; it has {', '.join(tokens)}.")
 
     from cosee.data.batches import DeviceSplit
-    from cosee.encoders import encoder_configuration
     from cosee.evaluation.outputs import predictions_of, save_predictions
-    from cosee.prediction import predict
+    from cosee.models.loading import encoder_configuration
+    from cosee.models.prediction import predict
     from cosee.runs import default_device, load_run
     from cosee.training import TrainingSettings
 

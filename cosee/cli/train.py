@@ -91,11 +91,11 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from cosee.data.tokens import padding_id
-    from cosee.encoders import encoder_configuration
     from cosee.exiting.rules import check_readable
     from cosee.exiting.signals import SIGNALS
     from cosee.finished import read_run
     from cosee.methods import make_method, rule_named
+    from cosee.models.loading import encoder_configuration
     from cosee.plan import Run
     from cosee.runs import STATE, default_device, execute, prepare
     from cosee.training import TrainingSettings

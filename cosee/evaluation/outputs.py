@@ -13,8 +13,8 @@ from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.exiting.rules import Rule
 from cosee.io import load_arrays, save_arrays
-from cosee.model import MultiExitModel
-from cosee.prediction import Predicted
+from cosee.models.multi_exit import MultiExitModel
+from cosee.models.prediction import Predicted
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from torch import Tensor
 from cosee.data.batches import Batch
 from cosee.errors import InputError
 from cosee.exiting.rules import Rule
-from cosee.heads import Outputs
-from cosee.model import MultiExitModel
+from cosee.models.heads import Outputs
+from cosee.models.multi_exit import MultiExitModel
 
 
 @torch.inference_mode()

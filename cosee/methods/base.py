@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from cosee.data.batches import Batch, DeviceSplit
-from cosee.encoders import load_backbone
-from cosee.heads import LinearExits
-from cosee.model import MultiExitModel
+from cosee.models.heads import LinearExits
+from cosee.models.loading import load_backbone
+from cosee.models.multi_exit import MultiExitModel
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator
 

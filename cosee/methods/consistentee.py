@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cosee.backbone import Backbone
 from cosee.data.batches import Batch, DeviceSplit
-from cosee.encoders import load_backbone
-from cosee.heads import LinearExits, Outputs, fresh_heads, linear_flops
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
 from cosee.methods.pabee import DepthWeightedCrossEntropy
-from cosee.model import MultiExitModel
-from cosee.prediction import predict
+from cosee.models.backbones import Backbone
+from cosee.models.heads import LinearExits, Outputs, fresh_heads, linear_flops
+from cosee.models.loading import load_backbone
+from cosee.models.multi_exit import MultiExitModel
+from cosee.models.prediction import predict
 from cosee.ranges import Between, Count, NotNegative, PartialShare, Positive, Several
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator

@@ -16,7 +16,7 @@ from cosee.data.batches import Batch
 from cosee.exiting.signals import SIGNALS
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Count, NotNegative, PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator

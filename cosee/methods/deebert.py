@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from cosee.data.batches import Batch
-from cosee.encoders import load_backbone
-from cosee.heads import PooledExits, SplitExits
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
-from cosee.model import MultiExitModel
+from cosee.models.heads import PooledExits, SplitExits
+from cosee.models.loading import load_backbone
+from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, PartialShare
 from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator

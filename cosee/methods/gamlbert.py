@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from cosee.data.batches import Batch
 from cosee.losses import exit_cross_entropies, mutual_distillation
 from cosee.methods.base import Method, Objective, linear_exits_model
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import NotNegative, PartialShare, Positive
 from cosee.schedule import Schedule
 

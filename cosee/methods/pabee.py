@@ -12,7 +12,7 @@ from torch import Tensor
 from cosee.data.batches import Batch
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare
 from cosee.schedule import Schedule
 

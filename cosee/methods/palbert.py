@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosee.backbone import Backbone
-from cosee.encoders import load_backbone
-from cosee.heads import Outputs
 from cosee.methods.base import Method
 from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head
-from cosee.model import MultiExitModel
+from cosee.models.backbones import Backbone
+from cosee.models.heads import Outputs
+from cosee.models.loading import load_backbone
+from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, Number, PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator

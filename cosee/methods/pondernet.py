@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cosee.backbone import Backbone
 from cosee.data.batches import Batch
-from cosee.encoders import load_backbone
 from cosee.halting import kl_divergence, log_geometric_prior, log_halting_distribution
-from cosee.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective
-from cosee.model import MultiExitModel
+from cosee.models.backbones import Backbone
+from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
+from cosee.models.loading import load_backbone
+from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, PartialShare
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator

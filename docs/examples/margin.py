@@ -17,7 +17,7 @@ from cosee.exiting.rules import Rule
 from cosee.exiting.signals import Array, log_softmax
 from cosee.losses import exit_cross_entropies
 from cosee.methods.base import Method, Objective, linear_exits_model
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare, Several
 from cosee.schedule import Schedule
 

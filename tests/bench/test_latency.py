@@ -10,7 +10,7 @@ from cosee.bench.shapes import random_rows
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
-from cosee.prediction import predict
+from cosee.models.prediction import predict
 
 CPU = torch.device("cpu")
 LENGTHS = np.random.default_rng(0).integers(4, 20, 37)

@@ -10,7 +10,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.methods import make_method
-from cosee.prediction import predict
+from cosee.models.prediction import predict
 
 N = 21
 

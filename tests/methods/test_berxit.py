@@ -11,8 +11,8 @@ from cosee.exiting.simulation import exit_layers
 from cosee.methods import rule_named
 from cosee.methods.base import linear_exits_model
 from cosee.methods.berxit import Berxit
-from cosee.model import count_parameters
-from cosee.prediction import predict
+from cosee.models.multi_exit import count_parameters
+from cosee.models.prediction import predict
 from cosee.schedule import Schedule
 
 METHODS = {"alternating": Berxit(), "lte": Berxit(lte=True)}

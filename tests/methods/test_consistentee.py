@@ -21,8 +21,8 @@ from cosee.methods.consistentee import (
     sample_exits,
 )
 from cosee.methods.pabee import Pabee
-from cosee.model import count_parameters
-from cosee.prediction import predict
+from cosee.models.multi_exit import count_parameters
+from cosee.models.prediction import predict
 from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
 

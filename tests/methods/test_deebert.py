@@ -6,11 +6,11 @@ from test_training import CPU, FIT, Killed, assert_same, die_after, run, spying
 from tiny import HIDDEN, LAYERS
 from torch.nn import functional as F
 
-from cosee.encoders import empty_backbone
-from cosee.heads import PooledExits
 from cosee.methods.base import linear_exits_model
 from cosee.methods.deebert import Deebert
-from cosee.model import count_parameters
+from cosee.models.heads import PooledExits
+from cosee.models.loading import empty_backbone
+from cosee.models.multi_exit import count_parameters
 from cosee.schedule import Schedule
 
 METHODS = {pooler: Deebert(first_share=0.3, pooler=pooler) for pooler in ("own", "shared")}  # 3 of 10 steps

@@ -10,7 +10,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.methods.disentangledee import BatchNorm, DisentangledEE, simplex_etf
-from cosee.prediction import predict
+from cosee.models.prediction import predict
 from cosee.schedule import Schedule
 
 PATIENCE = RULES["patience"]

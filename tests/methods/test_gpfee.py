@@ -15,7 +15,7 @@ from cosee.exiting.simulation import exit_layers
 from cosee.methods import make_method
 from cosee.methods.cosee import Cosee
 from cosee.methods.gpfee import Gpfee, imitation_loss
-from cosee.prediction import predict
+from cosee.models.prediction import predict
 from cosee.schedule import Schedule
 
 BATCH = FIT.batch(np.arange(9))

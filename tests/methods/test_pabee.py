@@ -10,7 +10,7 @@ from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.methods.cosee import Cosee
 from cosee.methods.pabee import Pabee
-from cosee.prediction import predict
+from cosee.models.prediction import predict
 from cosee.schedule import Schedule
 
 CPU = torch.device("cpu")

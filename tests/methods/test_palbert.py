@@ -14,8 +14,8 @@ from cosee.exiting.simulation import exit_layers, threshold_for_speedup
 from cosee.methods.finetune import Finetune
 from cosee.methods.palbert import Palbert
 from cosee.methods.pondernet import halting_head
-from cosee.model import count_parameters
-from cosee.prediction import predict
+from cosee.models.multi_exit import count_parameters
+from cosee.models.prediction import predict
 from cosee.schedule import Schedule
 
 QUANTILE = RULES["quantile"]

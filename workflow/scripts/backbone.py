@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee.encoders import check_layers
-from cosee.fetching import fetch_backbone
+from cosee.models.fetching import fetch_backbone
+from cosee.models.loading import check_layers
 from cosee.scripting import logged
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cosee.io import read_frame, write_frame, write_text
-from cosee.model import parameter_counts_of
+from cosee.models.multi_exit import parameter_counts_of
 from cosee.scripting import logged
 from cosee.tables import parameter_counts, parameter_counts_wide, to_latex, to_markdown
 

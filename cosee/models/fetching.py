@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cosee.encoders import FILES, load_encoder
 from cosee.errors import InputError
 from cosee.io import whole_file
+from cosee.models.loading import FILES, load_encoder
 
 PROBE = "the film was good and the people liked it"
 """Plain words that any English vocabulary knows."""
@@ -22,7 +22,7 @@ def fetch_backbone(
         revision: commit on the hub; None for a local folder.
         target: folder to write; its files come last and whole, once everything is checked.
         dropout: share of hidden states and attention weights that is dropped in training; None: the encoder's own.
-        exit_state: what exits read, one of `cosee.backbone.EXIT_STATES`; None: as the encoder says, or "cls".
+        exit_state: what exits read, one of `cosee.models.backbones.EXIT_STATES`; None: as the encoder says, or "cls".
 
     Raises:
         InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cosee.backbone import Backbone
+from cosee.models.backbones import Backbone
 
 HEAD_STD = 0.02
 """Standard deviation of a fresh head's weights: BERT's own initialisation."""

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cosee.backbone import Backbone
 from cosee.data.batches import Batch
-from cosee.encoders import empty_backbone
-from cosee.heads import Exits, LinearExits, Outputs
+from cosee.models.backbones import Backbone
+from cosee.models.heads import Exits, LinearExits, Outputs
+from cosee.models.loading import empty_backbone
 
 
 class MultiExitModel(nn.Module):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from cosee.data.batches import DeviceSplit, evaluation_order
-from cosee.model import MultiExitModel
+from cosee.models.multi_exit import MultiExitModel
 
 
 class Predicted(NamedTuple):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from cosee.backbone import ADAPTERS, Backbone
 from cosee.errors import InputError
+from cosee.models.backbones import ADAPTERS, Backbone
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
