@@ -275,5 +275,6 @@ def test_a_curve_survives_csv_so_well_that_its_thresholds_still_give_the_same_po
 
 
 def test_evaluation_never_imports_torch():
-    code = "import sys, cosee.evaluation.frames, cosee.evaluation.selection; print({'torch', 'transformers', 'sklearn'} & set(sys.modules))"
+    code = "import sys, cosee.evaluation.frames, cosee.evaluation.selection; "
+    code += "print({'torch', 'transformers', 'sklearn'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

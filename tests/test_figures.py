@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosee.errors import InputError
-from cosee.evaluation import frames
+from cosee.evaluation import frames as evaluation
 from cosee.evaluation.outputs import Predictions
 from cosee.exiting.rules import RULES
 from cosee.figures import (
@@ -291,19 +291,19 @@ def test_figures_take_what_evaluation_gives():
     predictions = Predictions(
         rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)), tuple(range(1, 7))
     )
-    run, energy = frames.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
-    (thresholds,) = frames.operating_points([predictions], energy)
+    run, energy = evaluation.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
+    (thresholds,) = evaluation.operating_points([predictions], energy)
     curves = [
-        frames.tradeoff_frame(run, predictions, "dev", energy),
-        frames.random_frame(run, predictions, "dev", rng),
-        frames.oracle_frame(run, predictions, "dev"),
+        evaluation.tradeoff_frame(run, predictions, "dev", energy),
+        evaluation.random_frame(run, predictions, "dev", rng),
+        evaluation.oracle_frame(run, predictions, "dev"),
     ]
-    histogram = frames.histogram_frame(run, predictions, "dev", energy, thresholds)
+    histogram = evaluation.histogram_frame(run, predictions, "dev", energy, thresholds)
     figures = [
         tradeoff_figure(pd.concat(curves), LABELS),
         exit_histogram_figure(histogram),
-        energy_figure(frames.density_frame(run, predictions, "dev")),
-        dis_figure(frames.dis_frame(run, predictions, "dev", energy), LABELS),
+        energy_figure(evaluation.density_frame(run, predictions, "dev")),
+        dis_figure(evaluation.dis_frame(run, predictions, "dev", energy), LABELS),
     ]
     assert len(lines(figures[0].axes[0])) == 3
     assert np.isfinite(lines(figures[0].axes[0])["COSEE"].get_ydata()).all()

@@ -5,16 +5,19 @@ Everything after prediction (thresholds, curves, DIS, histograms, tables) is a f
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.exiting.rules import Rule
 from cosee.io import load_arrays, save_arrays
-from cosee.models.multi_exit import MultiExitModel
-from cosee.models.prediction import Predicted
+
+if TYPE_CHECKING:  # nothing after the logits imports torch
+    from cosee.data.tokens import TokenSplit
+    from cosee.models.multi_exit import MultiExitModel
+    from cosee.models.prediction import Predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +95,7 @@ def load_predictions(path: str | Path) -> Predictions:
         raise InputError(f"{path}: holds no predictions ({error}); delete it and run the prediction again.") from error
 
 
-def predictions_of(model: MultiExitModel, outputs: Predicted, rows: TokenSplit, num_layers: int) -> Predictions:
+def predictions_of(model: "MultiExitModel", outputs: "Predicted", rows: "TokenSplit", num_layers: int) -> Predictions:
     """Outputs for all rows of a split with what their evaluation needs; `num_layers` is the full backbone's depth."""
     costs = model.exit_costs(float(rows.lengths.mean()))
     return Predictions(outputs.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, outputs.scores)
