@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 from transformers import PreTrainedTokenizerFast
 
-from cosee.captions import PROTOCOLS
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
@@ -20,8 +19,9 @@ from cosee.hub import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.io import read_json, whole_folder, write_text
 from cosee.methods import rule_named
 from cosee.models.loading import check_folder
+from cosee.plan.captions import PROTOCOLS
+from cosee.plan.sources import backbone_label, data_label
 from cosee.runs import load_weights
-from cosee.sources import backbone_label, data_label
 
 MAX_POINTS = 200
 """Operating points of the trade-off table that a model keeps."""

@@ -29,9 +29,10 @@ from cosee.methods import make_method, rule_named
 from cosee.models.loading import encoders_of
 from cosee.models.multi_exit import MultiExitModel, count_parameters
 from cosee.models.prediction import Predicted, no_answer, predict
-from cosee.plan import Run
+from cosee.plan.runs import Run
 from cosee.provenance import file_digest, git_commit, hardware, has_nvidia_driver, package_versions
-from cosee.training import TrainingSettings, train
+from cosee.training.loop import train
+from cosee.training.settings import TrainingSettings
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosee.calibration import signal_calibration_loss
+from cosee.losses.calibration import signal_calibration_loss
 
 
 def loss_by_loops(signal, correct, margin, harder_is, average):

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from cosee.captions import CAPTIONS, PROTOCOLS, Context
+from cosee.plan.captions import CAPTIONS, PROTOCOLS, Context
 
 CONTEXT = Context(
     preset="mini",

@@ -3,9 +3,9 @@
 import pytest
 from presets import read
 
-from cosee.checks import check, check_settings
 from cosee.errors import InputError
-from cosee.plan import final_runs
+from cosee.plan.checks import check, check_settings
+from cosee.plan.runs import final_runs
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from presets import read
 
-from cosee import plan
-from cosee.cost import announcement, duration, passes, split_rows
 from cosee.data.tasks import TASKS
+from cosee.plan.cost import announcement, duration, passes, split_rows
+from cosee.plan.jobs import cut
+from cosee.plan.runs import final_runs
+from cosee.plan.search import grid_runs
 
 
 def test_estimate_counts_rows_epochs_and_depth(config):
@@ -16,7 +18,7 @@ def test_estimate_counts_rows_epochs_and_depth(config):
     ]
     config["seeds"] = [0]
     config["cost"]["samples_per_second"] = 10
-    jobs = plan.cut(plan.final_runs(config), "final", 10)
+    jobs = cut(final_runs(config), "final", 10)
     rows = config["data"]["generated"]["train"] - round(0.1 * config["data"]["generated"]["train"])
     minutes = rows * config["training"]["epochs"] * 1.5 / 10 / 60 / 2
     text = announcement(config, jobs, Path("/here"), parallel=2)
@@ -43,10 +45,10 @@ def test_rows_by_source(config):
 
 def test_rows_are_counted_as_often_as_they_pass():
     config = read("glue-small")  # RTE: 8 epochs
-    runs = [run for run in plan.final_runs(config) if run.task == "rte"]
+    runs = [run for run in final_runs(config) if run.task == "rte"]
     final = next(run for run in runs if run.variant == "cosee" and run.signal == "entropy")
     assert passes(config, final) == (8 * 2241, 8 * 249 + 249 + 277 + 3000)
-    (grid, *_) = [run for run in plan.grid_runs(config) if run.task == "rte"]
+    (grid, *_) = [run for run in grid_runs(config) if run.task == "rte"]
     assert passes(config, grid) == (8 * 2241, 8 * 249 + 249)
     config["protocol"]["name"] = "field"
     assert passes(config, final) == (8 * 2490, 8 * 277 + 277 + 3000)

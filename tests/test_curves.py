@@ -2,8 +2,8 @@
 
 import pytest
 
-from cosee import curves, plan
 from cosee.errors import InputError
+from cosee.plan import curves
 
 COSEE = ["vanilla", "wo_osc", "wo_swm", "cosee"]
 
@@ -51,7 +51,7 @@ def test_results_exist_for_the_signals_that_are_asked_for(config):
 def test_files_of_an_evaluation_are_named_once(config):
     files = curves.evaluated_files(config, "mnli", curves.OWN)
     assert len(set(files)) == len(files)
-    folders = {run.folder for run in plan.final_runs(config) if run.task == "mnli" and "pabee" in run.name}
+    folders = {run.folder for run in final_runs(config) if run.task == "mnli" and "pabee" in run.name}
     assert {file.rpartition("/")[0] for file in files} >= folders
     assert sum(file.startswith("results/runs/bert/mnli/pabee/") for file in files) == 3  # sel, dev, dev_mm
 

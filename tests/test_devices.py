@@ -10,8 +10,8 @@ from torch.utils._pytree import tree_leaves
 from cosee.data.batches import DeviceSplit
 from cosee.methods import METHODS, consistentee, make_method
 from cosee.models.prediction import Predicted
-from cosee.optimizer import make_optimizer, update
-from cosee.schedule import Schedule
+from cosee.training.optimizer import make_optimizer, update
+from cosee.training.schedule import Schedule
 
 META = torch.device("meta")
 TOKENS = token_split(40)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosee.exiting.rules import halted
-from cosee.halting import kl_divergence, log_geometric_prior, log_halting_distribution
+from cosee.losses.halting import kl_divergence, log_geometric_prior, log_halting_distribution
 
 LAMBDAS = st.lists(st.floats(1e-4, 1 - 1e-4), min_size=1, max_size=13)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cosee.losses import exit_cross_entropies, mutual_distillation
+from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
 
 
 def random_logits(*shape, seed=0):

@@ -22,7 +22,7 @@ from cosee.methods import METHODS, make_method
 from cosee.methods import cosee as cosee_module
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 N, M, K = 8, 4, 5

@@ -9,7 +9,7 @@ from cosee import ranges
 from cosee.errors import InputError
 from cosee.methods import METHODS, make_method
 from cosee.ranges import check_ranges
-from cosee.training import TrainingSettings
+from cosee.training.settings import TrainingSettings
 
 TRAINING = {"learning_rate": 1e-3, "batch_size": 8, "epochs": 1}
 

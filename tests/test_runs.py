@@ -18,7 +18,7 @@ from cosee.exiting.simulation import exit_layers
 from cosee.io import read_frame, read_json
 from cosee.methods import METHODS, make_method, rule_named
 from cosee.models.prediction import predict
-from cosee.plan import Run
+from cosee.plan.runs import Run
 from cosee.runs import STATE, execute, load_run, progress_of
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}

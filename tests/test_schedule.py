@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from cosee.errors import InputError
-from cosee.schedule import Schedule, Stage
+from cosee.training.schedule import Schedule, Stage
 
 THREE = (Stage(0.5), Stage(0.25, rate=2.0), Stage(0.25))
 

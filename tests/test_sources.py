@@ -2,7 +2,7 @@
 
 from presets import read
 
-from cosee import sources
+from cosee.plan import sources
 
 
 def test_changes_of_an_encoder_are_part_of_its_source_and_of_its_name():

@@ -5,8 +5,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cosee.methods.cosee import Cosee
-from cosee.schedule import Schedule
-from cosee.state import read_state, save_state
+from cosee.training.resume import read_state, save_state
+from cosee.training.schedule import Schedule
 
 POSITION = {"epoch": 1, "batch": 7, "best_score": 0.1 + 0.2, "best_epoch": 0, "seconds": 12.5}
 ROWS = [{"step": 1, "loss": 1 / 3}, {"step": 2, "loss": 1e-17, "sel_accuracy_1": 0.5}]

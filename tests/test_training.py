@@ -11,14 +11,15 @@ from test_methods import NoWaiting
 from tiny import token_split
 from torch.nn import functional as F
 
-from cosee import training
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
-from cosee.optimizer import make_optimizer, update
-from cosee.schedule import Schedule
-from cosee.training import TrainingSettings, train
+from cosee.training import loop
+from cosee.training.loop import train
+from cosee.training.optimizer import make_optimizer, update
+from cosee.training.schedule import Schedule
+from cosee.training.settings import TrainingSettings
 
 CPU = torch.device("cpu")
 FIT, SEL = DeviceSplit(token_split(40), CPU), DeviceSplit(token_split(24, seed=1), CPU)
@@ -187,7 +188,7 @@ def test_the_chosen_checkpoint_is_restored(checkpoint, chosen, tiny_bert, tmp_pa
     assert facts["best_epoch"] == chosen and facts["sel_score"] == 0.9
     model = method.build(str(tiny_bert), 2, 0)
     model.load_state_dict(weights)
-    logits = training.predict(model, SEL, 64).logits
+    logits = loop.predict(model, SEL, 64).logits
     assert [np.array_equal(logits, other) for other in seen] == [epoch == chosen for epoch in range(1, 5)]
 
 
@@ -223,7 +224,7 @@ def test_two_halves_make_about_one_whole_batch(tiny_bert, tmp_path):
         # The order of the rows depends on the size of the forward batches, so it is fixed for this comparison.
         order = np.arange(64).reshape(-1, 16 // accumulation)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training, "training_order", lambda *_, order=order: list(order))
+            patch.setattr(loop, "training_order", lambda *_, order=order: list(order))
             whole_and_halves.append(run(tiny_bert, method, tmp_path / "s", accumulation=accumulation, **options))
     (weights, history, _), (other_weights, other_history, _) = whole_and_halves
     assert history["step"].tolist() == other_history["step"].tolist() == [1, 2, 3, 4]

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosee.weighting import sample_weights, simulate_exits, weighted_cross_entropy
+from cosee.losses.weighting import sample_weights, simulate_exits, weighted_cross_entropy
 
 M = 12
 

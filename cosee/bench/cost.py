@@ -17,15 +17,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cosee.cost import Passes, passes
 from cosee.data.batches import DeviceSplit, training_order
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.methods import make_method
 from cosee.models.prediction import predict
-from cosee.plan import Run, final_runs, grid_runs, task_training
+from cosee.plan.cost import Passes, passes
+from cosee.plan.runs import Run, final_runs, task_training
+from cosee.plan.search import grid_runs
 from cosee.seeds import numpy_generator
-from cosee.training import TrainingSettings, train
+from cosee.training.loop import train
+from cosee.training.settings import TrainingSettings
 
 REPEATS = 2
 """Timings of each kind, the fastest of which counts: others were disturbed, or loaded what a GPU computes with."""

@@ -22,8 +22,8 @@ from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.models.loading import encoders_of
 from cosee.models.multi_exit import MultiExitModel
-from cosee.optimizer import make_optimizer, update
-from cosee.schedule import Schedule
+from cosee.training.optimizer import make_optimizer, update
+from cosee.training.schedule import Schedule
 
 MAX_LENGTH = 128
 """Tokens to which the reference pads every row, as the released scripts do."""
@@ -132,7 +132,7 @@ Loss = Callable[[np.ndarray], Tensor]
 
 
 def training_loss(model: MultiExitModel, method: Cosee, split: DeviceSplit) -> Loss:
-    """The loss as `cosee.training` computes it, amid a run: there the weights of COSEE differ between exits."""
+    """The loss as `cosee.training.loop` computes it, amid a run: there the weights of COSEE differ between exits."""
     objective, steps = method.objective(Schedule(10_000, 1), 0, split.device), count(5_000)
     return lambda rows: objective(model, split.batch(rows), next(steps))[0]
 

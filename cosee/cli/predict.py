@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee.models.loading import encoder_configuration
     from cosee.models.prediction import predict
     from cosee.runs import default_device, load_run
-    from cosee.training import TrainingSettings
+    from cosee.training.settings import TrainingSettings
 
     encoder, rows, device = encoder_configuration(args.backbone), tokens[args.split], default_device()
     check_tokens({args.split: rows}, encoder.vocab_size, encoder.max_position_embeddings, str(args.tokens))

@@ -96,9 +96,9 @@ def run(args: argparse.Namespace) -> None:
     from cosee.finished import read_run
     from cosee.methods import make_method, rule_named
     from cosee.models.loading import encoder_configuration
-    from cosee.plan import Run
+    from cosee.plan.runs import Run
     from cosee.runs import STATE, default_device, execute, prepare
-    from cosee.training import TrainingSettings
+    from cosee.training.settings import TrainingSettings
 
     settings = read_settings(METHODS[args.method], args.set, "--set")
     method = make_method(args.method, settings)

@@ -1,42 +1,15 @@
 """What a method is: a model, an objective, perhaps stages."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 
-from cosee.data.batches import Batch, DeviceSplit
 from cosee.models.heads import LinearExits
 from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator
-
-
-class Objective(ABC):
-    """What is minimised in one training run; it may carry state from step to step."""
-
-    @abstractmethod
-    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss (scalar) of a batch, and scalars for the history, among them `mean_ce`; nothing waits for the device.
-
-        `mean_ce` is the plain mean of the cross-entropies of all exits, by which objectives can be compared. `step` is
-        the optimizer step of the run, from 0.
-        """
-
-    def begin_stage(self, stage: int, model: MultiExitModel, fit: DeviceSplit) -> None:  # noqa: B027 (most objectives need none)
-        """Called before the first step of every stage, not when a run goes on in its midst."""
-
-    def end_epoch(self) -> None:  # noqa: B027 (most objectives need none)
-        """Called after the last step of every epoch."""
-
-    def state(self) -> dict[str, Tensor]:
-        """State to be saved, by name."""
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027 (most objectives need none)
-        """Take back what `state` gave."""
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule, Stage
 
 
 class Method(ABC):

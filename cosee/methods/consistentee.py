@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cosee.data.batches import Batch, DeviceSplit
-from cosee.losses import exit_cross_entropies
-from cosee.methods.base import Method, Objective
+from cosee.losses.per_exit import exit_cross_entropies
+from cosee.methods.base import Method
 from cosee.methods.pabee import DepthWeightedCrossEntropy
 from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits, Outputs, fresh_heads, linear_flops
@@ -26,8 +26,9 @@ from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import predict
 from cosee.ranges import Between, Count, NotNegative, PartialShare, Positive, Several
-from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule, Stage
 
 CLASSIFIERS, POLICY, BOTH = range(3)
 """The stages."""

@@ -11,16 +11,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cosee.calibration import signal_calibration_loss
 from cosee.data.batches import Batch
 from cosee.exiting.signals import SIGNALS
-from cosee.losses import exit_cross_entropies
-from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.losses.calibration import signal_calibration_loss
+from cosee.losses.per_exit import exit_cross_entropies
+from cosee.losses.weighting import sample_weights, simulate_exits, weighted_cross_entropy
+from cosee.methods.base import Method, linear_exits_model
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Count, NotNegative, PartialShare
-from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
-from cosee.weighting import sample_weights, simulate_exits, weighted_cross_entropy
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from cosee.data.batches import Batch
-from cosee.losses import exit_cross_entropies
-from cosee.methods.base import Method, Objective
+from cosee.losses.per_exit import exit_cross_entropies
+from cosee.methods.base import Method
 from cosee.models.heads import PooledExits, SplitExits
 from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, PartialShare
-from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule, Stage
 
 _EXITS = {"own": PooledExits, "shared": SplitExits}
 

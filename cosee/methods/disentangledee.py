@@ -26,15 +26,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cosee.data.batches import Batch
-from cosee.losses import exit_cross_entropies
-from cosee.methods.base import Method, Objective
+from cosee.losses.per_exit import exit_cross_entropies
+from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import HEAD_STD, Exits, Outputs, linear_flops
 from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, Count, PartialShare, Positive
-from cosee.schedule import Schedule, Stage
 from cosee.seeds import torch_generator
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule, Stage
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cosee.data.batches import Batch
-from cosee.methods.base import Method, Objective
+from cosee.methods.base import Method
 from cosee.models.heads import LinearExits
 from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare
-from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cosee.data.batches import Batch
-from cosee.losses import exit_cross_entropies, mutual_distillation
-from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
+from cosee.methods.base import Method, linear_exits_model
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import NotNegative, PartialShare, Positive
-from cosee.schedule import Schedule
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)

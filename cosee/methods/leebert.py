@@ -30,11 +30,12 @@ from torch.func import functional_call, jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cosee.data.batches import Batch, DeviceSplit
-from cosee.losses import exit_cross_entropies, mutual_distillation
-from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
+from cosee.methods.base import Method, linear_exits_model
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import NotNegative, PartialShare, Positive
-from cosee.schedule import Schedule
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def agreement(model: MultiExitModel, batch: Batch, held_out: Batch, temperature:
         return losses(functional_call(model, point, (batch,)), batch.labels, temperature)
 
     direction = dict(zip(parameters, gradients, strict=True))
-    # Parameters are views into one tensor here (`cosee.optimizer`), and the tangent of a view is as large as all of it.
+    # Parameters are views into one tensor here (`cosee.training.optimizer`), and the tangent of a view is as large as
+    # all of it.
     point = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no forward mode
         return jvp(losses_at, (point,), (direction,))[1]

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from cosee.data.batches import Batch
-from cosee.losses import exit_cross_entropies
-from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.losses.per_exit import exit_cross_entropies
+from cosee.methods.base import Method, linear_exits_model
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare
-from cosee.schedule import Schedule
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from cosee.models.heads import Outputs
 from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, Number, PartialShare
-from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
+from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cosee.captions import Protocol
 from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.interpolation import RUN, VALUES, at_speedups
+from cosee.plan.captions import Protocol
 from cosee.tables.text import FIXED, NONE, decimal, mean_std, speedups_text
 
 COLUMNS = (

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from cosee.cost import duration
 from cosee.data.tasks import TASKS
+from cosee.plan.cost import duration
 from cosee.tables.text import count, decimal
 
 

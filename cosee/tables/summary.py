@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cosee.captions import Protocol
 from cosee.evaluation.interpolation import at_speedups
 from cosee.evaluation.selection import curve_area
+from cosee.plan.captions import Protocol
 from cosee.tables.text import FIXED, NONE, count, decimal, mean_std, speedups_text
 
 MEASURES = (

@@ -15,11 +15,12 @@ from torch import Tensor
 from cosee.data.batches import Batch
 from cosee.exiting.rules import Rule
 from cosee.exiting.signals import Array, log_softmax
-from cosee.losses import exit_cross_entropies
-from cosee.methods.base import Method, Objective, linear_exits_model
+from cosee.losses.per_exit import exit_cross_entropies
+from cosee.methods.base import Method, linear_exits_model
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare, Several
-from cosee.schedule import Schedule
+from cosee.training.objective import Objective
+from cosee.training.schedule import Schedule
 
 
 def margin(logits: Array, scores: Array | None = None) -> Array:

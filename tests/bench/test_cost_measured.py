@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from presets import read
 from tiny import token_split
 
-from cosee import plan
 from cosee.bench import cost as bench
 from cosee.bench.cost import (
     Kind,
@@ -21,6 +20,8 @@ from cosee.bench.cost import (
     pace,
     typical_rows,
 )
+from cosee.plan.runs import final_runs
+from cosee.plan.search import grid_runs, with_point
 
 A, B, C = (Kind(name, None, None) for name in "abc")
 ROWS = {(A, "small"): 10, (A, "large"): 30, (B, "small"): 10, (B, "large"): 60, (C, "small"): 10}
@@ -67,7 +68,7 @@ def test_hours_add_up(config, monkeypatch):
 
     monkeypatch.setattr(bench, "pace", half_a_second)
     frame = measure_cost(config, lambda backbone, task: {"fit": None}, lambda backbone: None, torch.device("cpu"))
-    runs = plan.final_runs(config) + plan.grid_runs(config)
+    runs = final_runs(config) + grid_runs(config)
     counted = [bench.passes(config, run) for run in runs]
     assert frame["trainings"].sum() == len(runs)
     assert frame["rows_trained"].sum() == sum(each.trained for each in counted)
@@ -110,8 +111,8 @@ def test_typical_rows_are_batches_of_like_length_from_all_lengths():
 @pytest.mark.parametrize("variant", ["cosee", "deebert", "half"])
 def test_a_pace_is_of_a_training_with_all_its_stages(variant, config, tiny_bert, monkeypatch):
     config["backbones"]["bert"]["layers"] = 4
-    run = next(run for run in plan.final_runs(config) if run.variant == variant)
-    run, seen = plan.with_point(run, {"batch_size": 4, "epochs": 2}), []
+    run = next(run for run in final_runs(config) if run.variant == variant)
+    run, seen = with_point(run, {"batch_size": 4, "epochs": 2}), []
     seconds = iter([30.0, 24.0])
     monkeypatch.setattr(bench, "train", lambda *args: seen.append(args) or (None, {"seconds": next(seconds)}))
     fit = token_split(40)

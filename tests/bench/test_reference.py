@@ -9,7 +9,7 @@ from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.signals import SIGNALS
 from cosee.methods.cosee import Cosee
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 SPLIT = token_split(24)

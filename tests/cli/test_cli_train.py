@@ -12,9 +12,9 @@ from cosee.data.glue import cut_splits, local_rows
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import encode, load_tokens
 from cosee.io import read_frame, read_json
-from cosee.plan import Run
+from cosee.plan.runs import Run
 from cosee.runs import STATE, execute
-from cosee.training import TrainingSettings
+from cosee.training.settings import TrainingSettings
 
 GOOD = "train --task sst2 --method cosee --tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert"
 FILES = {"history.csv", "run.json", "model.safetensors", "logits-fit.npz", "logits-sel.npz", "logits-dev.npz"}

@@ -13,7 +13,7 @@ from cosee.methods.base import linear_exits_model
 from cosee.methods.berxit import Berxit
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 METHODS = {"alternating": Berxit(), "lte": Berxit(lte=True)}
 EACH_METHOD = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)

@@ -23,8 +23,8 @@ from cosee.methods.consistentee import (
 from cosee.methods.pabee import Pabee
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
-from cosee.schedule import Schedule
 from cosee.seeds import torch_generator
+from cosee.training.schedule import Schedule
 
 N, M, K = 8, 4, 3
 METHOD = ConsistentEE(policy_rate=2.0, joint_rate=0.5)

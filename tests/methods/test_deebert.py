@@ -11,7 +11,7 @@ from cosee.methods.deebert import Deebert
 from cosee.models.heads import PooledExits
 from cosee.models.loading import empty_backbone
 from cosee.models.multi_exit import count_parameters
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 METHODS = {pooler: Deebert(first_share=0.3, pooler=pooler) for pooler in ("own", "shared")}  # 3 of 10 steps
 EACH_POOLER = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)

@@ -11,7 +11,7 @@ from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.methods.disentangledee import BatchNorm, DisentangledEE, simplex_etf
 from cosee.models.prediction import predict
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 PATIENCE = RULES["patience"]
 INNER = HIDDEN // 2

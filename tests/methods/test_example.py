@@ -15,7 +15,7 @@ from cosee.evaluation.frames import RunId, tradeoff_frame
 from cosee.evaluation.outputs import load_predictions
 from cosee.exiting.online import early_exit
 from cosee.methods import rule_named
-from cosee.plan import Run
+from cosee.plan.runs import Run
 from cosee.runs import execute
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/margin.py"

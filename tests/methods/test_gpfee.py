@@ -16,7 +16,7 @@ from cosee.methods import make_method
 from cosee.methods.cosee import Cosee
 from cosee.methods.gpfee import Gpfee, imitation_loss
 from cosee.models.prediction import predict
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 BATCH = FIT.batch(np.arange(9))
 BOTH = pytest.mark.parametrize("folder", ["tiny_bert", "tiny_albert"])

@@ -5,10 +5,10 @@ from test_methods import NoWaiting, batch_of
 from test_training import FIT, Killed, assert_same, die_after, run, spying
 from torch import nn
 
-from cosee.losses import exit_cross_entropies, mutual_distillation
+from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
 from cosee.methods.leebert import LeeBert, agreement, halves, losses, starting_scores
-from cosee.optimizer import make_optimizer, update
-from cosee.schedule import Schedule
+from cosee.training.optimizer import make_optimizer, update
+from cosee.training.schedule import Schedule
 
 CPU, SCHEDULE = torch.device("cpu"), Schedule(5, 2)
 EACH_BACKBONE = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])

@@ -11,7 +11,7 @@ from cosee.exiting.simulation import exit_layers
 from cosee.methods.cosee import Cosee
 from cosee.methods.pabee import Pabee
 from cosee.models.prediction import predict
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 

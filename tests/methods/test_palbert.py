@@ -16,7 +16,7 @@ from cosee.methods.palbert import Palbert
 from cosee.methods.pondernet import halting_head
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 QUANTILE = RULES["quantile"]
 WIDE = 2 * HIDDEN

@@ -10,14 +10,14 @@ from tiny import HIDDEN, LAYERS, token_split
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES, halted
 from cosee.exiting.simulation import exit_layers
-from cosee.halting import log_halting_distribution
+from cosee.losses.halting import log_halting_distribution
 from cosee.methods import make_method
 from cosee.methods.finetune import Finetune
 from cosee.methods.pondernet import ExpectedLoss, PonderNet
 from cosee.models.heads import Outputs
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
-from cosee.schedule import Schedule
+from cosee.training.schedule import Schedule
 
 M = 4
 SAMPLED = RULES["sampled"]

@@ -7,10 +7,14 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
-from cosee import NUMERICS_VERSION, checks, curves, plan, provenance, sources
-from cosee.captions import Context
-from cosee.cost import announcement, passes
+from cosee import NUMERICS_VERSION, provenance
 from cosee.errors import InputError
+from cosee.plan import checks, curves, sources
+from cosee.plan.captions import Context
+from cosee.plan.cost import announcement, passes
+from cosee.plan.jobs import cut, run_files, weights_file
+from cosee.plan.runs import final_runs, labels, selection_split, timed_run
+from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, tuned_points
 
 PROJECT = Path(workflow.basedir).parent
 
@@ -34,9 +38,9 @@ if config["preset"] != "mini":
     workdir: str(PROJECT / "runs" / config["preset"])
 
 
-RUNS = plan.final_runs(config)
-GRID_JOBS = plan.cut(plan.grid_runs(config), "grid", config["jobs"]["runs_per_job"])
-FINAL_JOBS = plan.cut(RUNS, "final", config["jobs"]["runs_per_job"])
+RUNS = final_runs(config)
+GRID_JOBS = cut(grid_runs(config), "grid", config["jobs"]["runs_per_job"])
+FINAL_JOBS = cut(RUNS, "final", config["jobs"]["runs_per_job"])
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = Context(
     preset=config["preset"],
@@ -64,7 +68,7 @@ wildcard_constraints:
 
 COMPARISONS = {name: config["tables"][name] for name in checks.COMPARISONS if config["tables"][name]}
 TABLES = ["table1", "table4", *COMPARISONS]
-COMPARED = plan.labels(config, [v for v, entry in config["variants"].items() if entry.get("depths") != "between"])
+COMPARED = labels(config, [v for v, entry in config["variants"].items() if entry.get("depths") != "between"])
 
 # name -> (what it shows, script, file of each task that it is drawn from)
 FIGURES = {

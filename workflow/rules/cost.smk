@@ -17,7 +17,7 @@ rule cost:
         gpu=GPUS,
     params:
         counted=lambda wildcards: [
-            (run.fingerprint(), *passes(config, run)) for run in [*RUNS, *plan.grid_runs(config)]
+            (run.fingerprint(), *passes(config, run)) for run in [*RUNS, *grid_runs(config)]
         ],
         steps=config["cost"]["steps"],
         sentence=CONTEXT.sentence(split="fit"),

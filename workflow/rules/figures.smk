@@ -26,7 +26,7 @@ for name, spec in DRAWN.items():
             kind=FIGURES[name][1],
             spec=spec,
             seeds=list(seeds_of(name)),
-            labels=plan.labels(config, spec["variants"]),
+            labels=labels(config, spec["variants"]),
             caption=context_of_figure(name).caption(name, spec["backbone"], SPLITS.get(name, "dev")),
             note=context_of_figure(name).sentence(spec["backbone"], SPLITS.get(name, "dev")),
         message:

@@ -1,7 +1,7 @@
 # Early exit on the clock.
 
 if config["latency"]:
-    TIMED = plan.timed_run(config)
+    TIMED = timed_run(config)
     TIMED_CONTEXT = replace(CONTEXT, seeds=(TIMED.seed,))
 
     rule time_early_exit:
@@ -9,8 +9,8 @@ if config["latency"]:
             backbone=backbone_files(TIMED.backbone),
             tokens=f"resources/tokens/{TIMED.backbone}/{TIMED.task}.npz",
             facts=f"{TIMED.folder}/run.json",
-            weights=plan.weights_file(TIMED),
-            selection=f"{TIMED.folder}/logits-{plan.selection_split(config)}.npz",
+            weights=weights_file(TIMED),
+            selection=f"{TIMED.folder}/logits-{selection_split(config)}.npz",
         output:
             "results/latency.csv",
         log:

@@ -91,7 +91,7 @@ if "table5" in COMPARISONS:
             "../../environment.yml"
         params:
             spec=spec,
-            labels=plan.labels(config, curves.shown_variants(config, spec)),
+            labels=labels(config, curves.shown_variants(config, spec)),
             protocol=config["protocol"]["name"],
             target=config["protocol"]["table_target"],
             caption=context_of_table(spec).caption("table5", spec["backbone"]),

@@ -10,7 +10,7 @@ for job in GRID_JOBS:
             backbone=backbone_files(job.backbone),
             tokens=f"resources/tokens/{job.backbone}/{job.task}.npz",
         output:
-            [file for run in job.runs for file in plan.run_files(run, config)],
+            [file for run in job.runs for file in run_files(run, config)],
         log:
             f"logs/train/{job.name}.log",
         benchmark:
@@ -24,7 +24,7 @@ for job in GRID_JOBS:
         params:
             stage=job.stage,
             fingerprints=[run.fingerprint() for run in job.runs],
-            chosen_by=plan.checkpoint_rule(config),
+            chosen_by=checkpoint_rule(config),
             numerics=NUMERICS_VERSION,
         message:
             f"grid search on {job.task} ({job.backbone}): {len(job.runs)} trainings"
@@ -34,7 +34,7 @@ for job in GRID_JOBS:
 
 rule select:
     input:
-        lambda wildcards: plan.grid_files(config, wildcards.backbone, wildcards.task),
+        lambda wildcards: grid_files(config, wildcards.backbone, wildcards.task),
     output:
         "results/runs/{backbone}/{task}/best.yaml",
     log:
@@ -44,8 +44,8 @@ rule select:
     conda:
         "../../environment.yml"
     params:
-        points=lambda wildcards: plan.tuned_points(config, wildcards.backbone, wildcards.task),
-        chosen_by=plan.checkpoint_rule(config),
+        points=lambda wildcards: tuned_points(config, wildcards.backbone, wildcards.task),
+        chosen_by=checkpoint_rule(config),
         numerics=NUMERICS_VERSION,
     message:
         "hyper-parameters of {wildcards.task} ({wildcards.backbone})"
@@ -63,8 +63,8 @@ for job in FINAL_JOBS:
             tokens=f"resources/tokens/{job.backbone}/{job.task}.npz",
             best=f"results/runs/{job.backbone}/{job.task}/best.yaml",
         output:
-            [file for run in job.runs for file in plan.run_files(run, config)],
-            weights=[plan.weights_file(run) for run in job.runs],
+            [file for run in job.runs for file in run_files(run, config)],
+            weights=[weights_file(run) for run in job.runs],
         log:
             f"logs/train/{job.name}.log",
         benchmark:
@@ -78,7 +78,7 @@ for job in FINAL_JOBS:
         params:
             stage=job.stage,
             fingerprints=[run.fingerprint() for run in job.runs],
-            chosen_by=plan.checkpoint_rule(config),
+            chosen_by=checkpoint_rule(config),
             numerics=NUMERICS_VERSION,
         message:
             f"training on {job.task} ({job.backbone}): {len(job.runs)} runs"

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from cosee.curves import shown_curves
 from cosee.evaluation.bootstrap import answers_at
 from cosee.evaluation.frames import NO_SIGNAL
 from cosee.evaluation.outputs import load_predictions
 from cosee.io import read_frames, write_frame, write_text
 from cosee.methods import rule_named
+from cosee.plan.curves import shown_curves
 from cosee.scripting import logged
 from cosee.tables import at_target, differences, differences_wide, to_latex, to_markdown
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cosee import figures
-from cosee.curves import shown_curves
 from cosee.io import read_frame, read_frames
+from cosee.plan.curves import shown_curves
 from cosee.scripting import logged
 
 if TYPE_CHECKING:

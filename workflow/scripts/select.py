@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from cosee import plan
 from cosee.evaluation.frames import criteria_of
 from cosee.evaluation.outputs import load_predictions
 from cosee.evaluation.selection import choose, selection_record
 from cosee.io import write_yaml
 from cosee.methods import rule_named
+from cosee.plan.runs import selection_split
+from cosee.plan.search import point_name, tuned, with_point
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ with logged(snakemake.log[0]):
     import pandas as pd
 
     config, protocol = snakemake.config, snakemake.config["protocol"]
-    split, chosen = plan.selection_split(config), {}
-    for name, (run, points) in plan.tuned(config, snakemake.wildcards.backbone, snakemake.wildcards.task).items():
+    split, chosen = selection_split(config), {}
+    for name, (run, points) in tuned(config, snakemake.wildcards.backbone, snakemake.wildcards.task).items():
         if len(points) == 1:
             chosen[name] = {"point": points[0]}
             continue
         rows = []
         for point in points:
-            folder = plan.with_point(run, point, plan.point_name(point)).folder
+            folder = with_point(run, point, point_name(point)).folder
             predictions = load_predictions(f"{folder}/logits-{split}.npz")
             rows.append({**point, **criteria_of(predictions, run.task, rule_named(run.rule))})
         best, others = choose(pd.DataFrame(rows), protocol["criterion"])

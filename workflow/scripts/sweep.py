@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cosee import plan
-from cosee.curves import curves, evaluated_splits
 from cosee.data.tasks import TASKS
 from cosee.evaluation import frames as ev
 from cosee.evaluation.outputs import load_predictions
 from cosee.io import write_frame
 from cosee.methods import rule_named
+from cosee.plan.curves import curves, evaluated_splits
+from cosee.plan.runs import selection_split
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    config, name, selection = snakemake.config, snakemake.wildcards.task, plan.selection_split(snakemake.config)
+    config, name, selection = snakemake.config, snakemake.wildcards.task, selection_split(snakemake.config)
     given = [(float("nan"), threshold) for threshold in snakemake.params.thresholds]
     frames = {kind: [] for kind in snakemake.output.keys()}  # noqa: SIM118 (not a mapping)
     for curve in curves(config, name, snakemake.wildcards.signal):

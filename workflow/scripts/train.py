@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee import plan
 from cosee.data.tokens import load_tokens, padding_id
 from cosee.io import read_yaml
+from cosee.plan.jobs import cut
+from cosee.plan.runs import final_runs, num_layers, predicted_splits
+from cosee.plan.search import at_chosen_point, grid_runs
 from cosee.runs import STATE, default_device, execute, prepare
 from cosee.scripting import logged
 
@@ -15,20 +17,20 @@ if TYPE_CHECKING:
 with logged(snakemake.log[0]):
     config, stage = snakemake.config, snakemake.params.stage
     prepare(snakemake.threads)
-    runs = plan.grid_runs(config) if stage == "grid" else plan.final_runs(config)
-    jobs = plan.cut(runs, stage, config["jobs"]["runs_per_job"])
+    runs = grid_runs(config) if stage == "grid" else final_runs(config)
+    jobs = cut(runs, stage, config["jobs"]["runs_per_job"])
     (job,) = [job for job in jobs if f"train_{job.name}" == snakemake.rule]
     chosen = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
     tokens, backbone = load_tokens(snakemake.input.tokens), Path(snakemake.input.backbone[0]).parent
     for run in job.runs:
         execute(
-            run if stage == "grid" else plan.at_chosen_point(config, run, chosen),
+            run if stage == "grid" else at_chosen_point(config, run, chosen),
             tokens,
             backbone,
-            num_layers=plan.num_layers(config, run.backbone),
+            num_layers=num_layers(config, run.backbone),
             protocol=config["protocol"],
             pad_id=padding_id(backbone / "tokenizer.json"),
-            splits=plan.predicted_splits(run, config),
+            splits=predicted_splits(run, config),
             keep_weights=stage == "final",
             keep_state=len(job.runs) > 1,
             device=default_device(),

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cosee.data.tasks import TASKS
-from cosee.plan import Job, Run, num_layers, predicted_splits, selection_split
+from cosee.plan.jobs import Job
+from cosee.plan.runs import Run, num_layers, predicted_splits, selection_split
 
 
 class Passes(NamedTuple):

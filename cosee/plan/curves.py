@@ -1,6 +1,6 @@
 """What is evaluated: the trade-off curves of a configuration, their files, and what tables and figures show.
 
-Pure functions of the configuration, as `cosee.plan`.
+Pure functions of the configuration, as `cosee.plan.runs`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.plan import Run, final_runs, predicted_splits
+from cosee.plan.runs import Run, final_runs, predicted_splits
 
 OWN = "own"
 """In place of a signal, in names of files: the variants that leave by an exit rule of their own."""

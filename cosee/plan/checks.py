@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cosee.curves import curves, shown_curves, shown_tasks, shown_variants, signals_of
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES, check_readable, check_threshold
 from cosee.methods import METHODS, rule_named
-from cosee.plan import final_runs, grid_points, num_layers, timed_run, tuned_name, with_point
+from cosee.plan.curves import curves, shown_curves, shown_tasks, shown_variants, signals_of
+from cosee.plan.runs import final_runs, num_layers, timed_run
+from cosee.plan.search import grid_points, tuned_name, with_point
 
 Config = Mapping[str, Any]
 SINGLE = ("fig1", "fig3", "fig7")
@@ -57,7 +58,7 @@ def check_settings(config: Config) -> None:
         InputError: names the method, the setting or the rule.
     """
     from cosee.methods import make_method
-    from cosee.training import TrainingSettings
+    from cosee.training.settings import TrainingSettings
 
     kinds = {(run.name, str(run.training)): run for run in final_runs(config)}  # tasks and seeds change nothing
     for run in kinds.values():

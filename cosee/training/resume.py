@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cosee.io import whole_file
-from cosee.methods.base import Objective
+from cosee.training.objective import Objective
 
 log = logging.getLogger(__name__)
 

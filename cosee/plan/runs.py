@@ -14,7 +14,6 @@ from typing import Any
 
 from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
-from cosee.errors import InputError
 
 RUNS_FOLDER = "results/runs"
 
@@ -60,55 +59,6 @@ class Run:
         return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Job:
-    """Runs of one stage, backbone and task that one process trains, one after the other."""
-
-    stage: str
-    backbone: str
-    task: str
-    number: int
-    runs: tuple[Run, ...]
-
-    @property
-    def name(self) -> str:
-        """Name for rules, logs and benchmarks."""
-        return f"{self.stage}_{self.backbone}_{self.task}_{self.number}"
-
-
-def point_name(point: Mapping[str, Any]) -> str:
-    """Folder name of a grid point: `learning_rate-0.001_alpha-0.1`; `default` without any axis."""
-    return "_".join(f"{axis}-{value}" for axis, value in point.items()) or "default"
-
-
-def grid_points(config: Mapping[str, Any], variant: str) -> list[dict[str, Any]]:
-    """Every combination of the grid axes that the variant is tuned on."""
-    axes = config["variants"][variant].get("tune", [])
-    return [dict(zip(axes, values, strict=True)) for values in product(*(config["grid"][axis] for axis in axes))]
-
-
-def with_point(run: Run, point: Mapping[str, Any], name: str | None = None) -> Run:
-    """The run at a grid point; each axis goes where it belongs."""
-    training = {**run.training, **{axis: value for axis, value in point.items() if axis in run.training}}
-    settings = {**run.settings, **{axis: value for axis, value in point.items() if axis not in run.training}}
-    return Run(**{**vars(run), "training": training, "settings": settings, "point": name})
-
-
-def at_chosen_point(config: Mapping[str, Any], run: Run, chosen: Mapping[str, Any]) -> Run:
-    """The final run at the grid point that was selected for it.
-
-    Raises:
-        InputError: nothing was selected for it: the selection is of a configuration without this variant.
-    """
-    name = tuned_name(config, run)
-    if name not in chosen:
-        raise InputError(
-            f"{RUNS_FOLDER}/{run.backbone}/{run.task}/best.yaml: knows no point of {name}, which the configuration "
-            "has; remove the file, and it is made anew."
-        )
-    return with_point(run, chosen[name]["point"])
-
-
 def num_layers(config: Mapping[str, Any], backbone: str) -> int:
     """Full depth of a backbone."""
     return config["backbones"][backbone]["layers"]
@@ -117,11 +67,6 @@ def num_layers(config: Mapping[str, Any], backbone: str) -> int:
 def task_training(config: Mapping[str, Any], task: str) -> dict[str, Any]:
     """How runs on a task are trained, unless their variant or grid point says otherwise."""
     return {**config["training"], **config["training_by_task"].get(task, {})}
-
-
-def checkpoint_rule(config: Mapping[str, Any]) -> str:
-    """By what, on what and with which signal (of runs without their own) checkpoints and grid points are chosen."""
-    return f"{config['protocol']['criterion']} on {selection_split(config)}, {config['signals'][0]}"
 
 
 def final_runs(config: Mapping[str, Any]) -> list[Run]:
@@ -163,43 +108,6 @@ def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task
         yield Run(backbone, task, variant, name, signal, rule, entry["method"], settings, training, seed)
 
 
-def grid_runs(config: Mapping[str, Any]) -> list[Run]:
-    """The trainings among which `select` chooses: every grid point, if there are several, with the first seed."""
-    return [
-        with_point(run, point, point_name(point))
-        for run in final_runs(config)
-        if run.seed == config["seeds"][0] and tuned_name(config, run) == run.name
-        for point in grid_points(config, run.variant)
-        if len(grid_points(config, run.variant)) > 1
-    ]
-
-
-def tuned_name(config: Mapping[str, Any], run: Run) -> str:
-    """Name of the runs whose grid search decides the point of this run.
-
-    That is the run's own, but for a variant that shares another's point (`same_point_as`), and, with
-    `tune_signal: first`, for every signal but the first of the configuration.
-    """
-    owner = config["variants"][run.variant].get("same_point_as")
-    if owner is not None:
-        entry = config["variants"][owner]
-        takes_signal = not {"depths", "rule"} & entry.keys() and entry.get("uses_signal", True)
-        return f"{owner}-{config['signals'][0]}" if takes_signal else owner
-    if run.signal is not None and config["tune_signal"] == "first":
-        return f"{run.variant}-{config['signals'][0]}"
-    return run.name
-
-
-def tuned(config: Mapping[str, Any], backbone: str, task: str) -> dict[str, tuple[Run, list[dict[str, Any]]]]:
-    """Name of every grid search of a task -> a run of it, and the points among which it chooses (one may be all)."""
-    return {
-        run.name: (run, grid_points(config, run.variant))
-        for run in final_runs(config)
-        if (run.backbone, run.task, run.seed) == (backbone, task, config["seeds"][0])
-        and tuned_name(config, run) == run.name
-    }
-
-
 def timed_run(config: Mapping[str, Any]) -> Run | None:
     """The run whose early exit is timed: of the first seed, left by the variant's own rule or the first signal."""
     wanted = config["latency"]
@@ -214,24 +122,6 @@ def timed_run(config: Mapping[str, Any]) -> Run | None:
         ),
         None,
     )
-
-
-def tuned_points(config: Mapping[str, Any], backbone: str, task: str) -> list[str]:
-    """Every grid search of a task and its points, in words: what `select` depends on besides its files."""
-    searches = tuned(config, backbone, task)
-    return [f"{name}: {point_name(point)}" for name, (_, points) in searches.items() for point in points]
-
-
-def cut(runs: list[Run], stage: str, runs_per_job: int) -> list[Job]:
-    """Cut runs into jobs of at most `runs_per_job`, never across backbones or tasks."""
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.backbone, run.task), []).append(run)
-    return [
-        Job(stage, backbone, task, number, tuple(group[begin : begin + runs_per_job]))
-        for (backbone, task), group in groups.items()
-        for number, begin in enumerate(range(0, len(group), runs_per_job))
-    ]
 
 
 def selection_split(config: Mapping[str, Any]) -> str:
@@ -265,24 +155,6 @@ def _has_split(config: Mapping[str, Any], task: str, split: str) -> bool:
     if config.get("data_dir"):
         return any((Path(config["data_dir"]) / task).glob(f"{split}-*.parquet"))
     return config["data"]["source"] == "hub"
-
-
-def run_files(run: Run, config: Mapping[str, Any]) -> list[str]:
-    """Files that a run leaves behind, its weights apart."""
-    logits = [f"logits-{split}.npz" for split in predicted_splits(run, config)]
-    return [f"{run.folder}/{name}" for name in ("history.csv", "run.json", *logits)]
-
-
-def weights_file(run: Run) -> str:
-    """The trained weights of a run."""
-    return f"{run.folder}/model.safetensors"
-
-
-def grid_files(config: Mapping[str, Any], backbone: str, task: str) -> list[str]:
-    """Logits of every grid run of a task on the selection split: what `select` reads."""
-    split = selection_split(config)
-    runs = [run for run in grid_runs(config) if (run.backbone, run.task) == (backbone, task)]
-    return [f"{run.folder}/logits-{split}.npz" for run in runs]
 
 
 def labels(config: Mapping[str, Any], variants: list[str]) -> dict[str, str]:

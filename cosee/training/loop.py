@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,59 +19,17 @@ import torch
 from torch import Tensor
 
 from cosee.data.batches import DeviceSplit, training_order
-from cosee.errors import DivergedError, InputError
-from cosee.methods.base import Objective
+from cosee.errors import DivergedError
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import Predicted, predict
-from cosee.optimizer import make_optimizer, update
-from cosee.ranges import Count, NotNegative, Positive, Share, check_ranges
-from cosee.schedule import Schedule, Stage
 from cosee.seeds import derive, numpy_generator
-from cosee.state import read_state, save_state
+from cosee.training.objective import Objective
+from cosee.training.optimizer import make_optimizer, update
+from cosee.training.resume import read_state, save_state
+from cosee.training.schedule import Schedule, Stage
+from cosee.training.settings import TrainingSettings
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a run is trained, whatever the method.
-
-    Attributes:
-        learning_rate: peak rate of AdamW.
-        batch_size: rows per optimizer step.
-        epochs: passes over the fit split.
-        warmup: share of the steps with a linearly rising rate; the rate then falls linearly to 0.
-        weight_decay: on all weights but biases and those of norms.
-        clip: largest gradient norm.
-        accumulation: forward passes per optimizer step, of equal size.
-        precision: "fp32", or "bf16" for autocast.
-        checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
-        eval_batch_size: rows per batch where nothing is learnt.
-        save_minutes: time between two saves of the state from which a killed run goes on.
-
-    Raises:
-        InputError: a setting is out of its range, or accumulation does not divide the batch size.
-    """
-
-    learning_rate: Positive
-    batch_size: Count
-    epochs: Count
-    warmup: Share = 0.0
-    weight_decay: NotNegative = 0.0
-    clip: Positive = 1.0
-    accumulation: Count = 1
-    precision: Literal["fp32", "bf16"] = "fp32"
-    checkpoint: Literal["best", "last"] = "best"
-    eval_batch_size: Count = 64
-    save_minutes: NotNegative = 5.0
-
-    def __post_init__(self) -> None:
-        check_ranges(TrainingSettings, vars(self), "training")
-        if self.batch_size % self.accumulation:
-            raise InputError(
-                f"training: {self.batch_size} rows cannot be cut into {self.accumulation} passes of equal size; "
-                "choose an accumulation that divides batch_size."
-            )
 
 
 @dataclass

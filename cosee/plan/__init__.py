@@ -1,0 +1,1 @@
+"""What a configuration asks for: runs, searches, jobs, curves, captions, cost."""

@@ -1,0 +1,1 @@
+"""The one training loop: settings, schedule, optimizer, objective, and resuming."""

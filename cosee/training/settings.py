@@ -1,0 +1,49 @@
+"""How a run is trained, whatever its method."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cosee.errors import InputError
+from cosee.ranges import Count, NotNegative, Positive, Share, check_ranges
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a run is trained, whatever the method.
+
+    Attributes:
+        learning_rate: peak rate of AdamW.
+        batch_size: rows per optimizer step.
+        epochs: passes over the fit split.
+        warmup: share of the steps with a linearly rising rate; the rate then falls linearly to 0.
+        weight_decay: on all weights but biases and those of norms.
+        clip: largest gradient norm.
+        accumulation: forward passes per optimizer step, of equal size.
+        precision: "fp32", or "bf16" for autocast.
+        checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
+        eval_batch_size: rows per batch where nothing is learnt.
+        save_minutes: time between two saves of the state from which a killed run goes on.
+
+    Raises:
+        InputError: a setting is out of its range, or accumulation does not divide the batch size.
+    """
+
+    learning_rate: Positive
+    batch_size: Count
+    epochs: Count
+    warmup: Share = 0.0
+    weight_decay: NotNegative = 0.0
+    clip: Positive = 1.0
+    accumulation: Count = 1
+    precision: Literal["fp32", "bf16"] = "fp32"
+    checkpoint: Literal["best", "last"] = "best"
+    eval_batch_size: Count = 64
+    save_minutes: NotNegative = 5.0
+
+    def __post_init__(self) -> None:
+        check_ranges(TrainingSettings, vars(self), "training")
+        if self.batch_size % self.accumulation:
+            raise InputError(
+                f"training: {self.batch_size} rows cannot be cut into {self.accumulation} passes of equal size; "
+                "choose an accumulation that divides batch_size."
+            )
