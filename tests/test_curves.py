@@ -4,6 +4,7 @@ import pytest
 
 from cosee.errors import InputError
 from cosee.plan import curves
+from cosee.plan.runs import final_runs
 
 COSEE = ["vanilla", "wo_osc", "wo_swm", "cosee"]
 

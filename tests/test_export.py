@@ -17,7 +17,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.evaluation.outputs import load_predictions
 from cosee.exiting.simulation import exit_layers, speedup_ratio
-from cosee.export import SHOWN_POINTS, export
+from cosee.export.model_folder import SHOWN_POINTS, export
 from cosee.io import read_json, read_yaml, write_json
 
 ROOT = Path(__file__).parents[1]

@@ -6,8 +6,8 @@ import pytest
 from cosee.errors import InputError
 from cosee.evaluation.frames import RunId
 from cosee.evaluation.outputs import Predictions, save_predictions
-from cosee.finished import read_run, run_id, stored_predictions
 from cosee.io import write_json
+from cosee.runs.stored import read_run, run_id, stored_predictions
 
 FACTS = {
     "run": {"task": "rte", "backbone": "bert", "variant": "wo_osc", "seed": 3, "name": "wo_osc-energy"},

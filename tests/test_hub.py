@@ -12,7 +12,7 @@ from cosee.errors import InputError
 from cosee.evaluation.frames import RunId, tradeoff_frame
 from cosee.evaluation.outputs import Predictions
 from cosee.exiting.simulation import exit_layers, speedup_ratio
-from cosee.hub import EarlyExitConfig, EarlyExitForSequenceClassification
+from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.io import read_json
 from cosee.methods import METHODS, make_method, rule_named
 from cosee.models.loading import load_backbone

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cosee.methods.cosee import Cosee
-from cosee.runs import save_weights
+from cosee.runs.weights import save_weights
 from cosee.training.optimizer import make_optimizer, update
 
 KINDS = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])

@@ -7,7 +7,6 @@ import pytest
 import torch
 from tiny import LAYERS, PAD, token_split
 
-from cosee import runs
 from cosee.data.batches import DeviceSplit
 from cosee.errors import DivergedError
 from cosee.evaluation.frames import criteria_of
@@ -19,7 +18,9 @@ from cosee.io import read_frame, read_json
 from cosee.methods import METHODS, make_method, rule_named
 from cosee.models.prediction import predict
 from cosee.plan.runs import Run
-from cosee.runs import STATE, execute, load_run, progress_of
+from cosee.runs import device, execution
+from cosee.runs.execution import STATE, execute, progress_of
+from cosee.runs.weights import load_run
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}
 COSEE = Run("bert", "rte", "cosee", "cosee-energy", "energy", "energy", "cosee", {"signal": "energy"}, TRAINING, seed=3)
@@ -114,7 +115,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny_bert, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("cosee.runs.save_predictions", killed)
+        patch.setattr("cosee.runs.execution.save_predictions", killed)
         do(run, tmp_path / "killed", tiny_bert, monkeypatch)
     assert [entry.name for entry in (tmp_path / "killed" / run.folder).iterdir()] == [STATE]
     folder = do(run, tmp_path / "killed", tiny_bert, monkeypatch)
@@ -164,12 +165,12 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_in_a_log(monkeypatch, caplog,
 
 def test_a_gpu_that_torch_cannot_use_is_worth_a_warning(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(runs, "has_nvidia_driver", lambda: False)
-    assert runs.default_device() == torch.device("cpu") and not caplog.messages
-    monkeypatch.setattr(runs, "has_nvidia_driver", lambda: True)
-    assert runs.default_device() == torch.device("cpu") and "the CPU computes" in caplog.text
+    monkeypatch.setattr(device, "has_nvidia_driver", lambda: False)
+    assert device.default_device() == torch.device("cpu") and not caplog.messages
+    monkeypatch.setattr(device, "has_nvidia_driver", lambda: True)
+    assert device.default_device() == torch.device("cpu") and "the CPU computes" in caplog.text
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert runs.default_device() == torch.device("cuda") and len(caplog.messages) == 1
+    assert device.default_device() == torch.device("cuda") and len(caplog.messages) == 1
 
 
 @pytest.mark.gpu

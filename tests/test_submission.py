@@ -7,7 +7,7 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.outputs import Predictions
 from cosee.exiting.rules import RULES
-from cosee.submission import answers
+from cosee.export.submission import answers
 
 ENTROPY = RULES["entropy"]
 

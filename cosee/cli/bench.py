@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure, say on what machine (but of a run that is over), show."""
     from cosee.io import write_frame
     from cosee.provenance import git_commit, hardware
-    from cosee.runs import prepare
+    from cosee.runs.device import prepare
 
     here = args.what != "jobs"
     if here:
@@ -183,7 +183,7 @@ def _utilisation(args: argparse.Namespace) -> "pd.DataFrame":
     from cosee.bench.utilisation import measure_utilisation
     from cosee.errors import InputError
     from cosee.methods.cosee import Cosee
-    from cosee.runs import default_device
+    from cosee.runs.device import default_device
 
     if args.length > MAX_LENGTH:
         raise InputError(f"--length {args.length}: encoders here take at most {MAX_LENGTH} tokens.")
@@ -206,7 +206,7 @@ def _sweep(args: argparse.Namespace) -> "pd.DataFrame":
 
 
 def _jobs(args: argparse.Namespace) -> "pd.DataFrame":
-    from cosee.bench.jobs import job_shares
+    from cosee.bench.workflow_times import job_shares
 
     return job_shares(args.folder)
 
@@ -216,7 +216,7 @@ def _in_training(args: argparse.Namespace) -> "tuple[MultiExitModel, TokenSplit,
     from cosee.bench.shapes import rows_for
     from cosee.bench.training import model_in_training
     from cosee.methods.cosee import Cosee
-    from cosee.runs import default_device
+    from cosee.runs.device import default_device
 
     device = default_device()
     rows = rows_for(args.encoder, args.lengths, args.rows)
@@ -231,7 +231,7 @@ def _model_at(
     from cosee.bench.shapes import ENCODERS, rows_for
     from cosee.data.batches import DeviceSplit
     from cosee.exiting.rules import RULES
-    from cosee.runs import default_device
+    from cosee.runs.device import default_device
 
     device, rows = device or default_device(), rows_for(args.encoder, args.lengths, args.rows)
     model = leaving_model(ENCODERS[args.encoder], rows, device, seed=0)

@@ -15,7 +15,7 @@ from cosee.errors import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from cosee.hub import EarlyExitForSequenceClassification
+    from cosee.export.hf_model import EarlyExitForSequenceClassification
 
 HELP = "classify lines of text, or a column of a CSV file, with an exported model"
 EXAMPLES = (
@@ -158,8 +158,8 @@ def load(folder: Path) -> tuple["EarlyExitForSequenceClassification", "PreTraine
     from transformers import AutoTokenizer
     from transformers.utils import logging
 
-    from cosee.hub import EarlyExitForSequenceClassification
-    from cosee.runs import default_device
+    from cosee.export.hf_model import EarlyExitForSequenceClassification
+    from cosee.runs.device import default_device
 
     logging.disable_progress_bar()
     try:

@@ -25,12 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export."""
-    from cosee.finished import read_run
+    from cosee.runs.stored import read_run
 
     read_run(args.folder)  # before the seconds that the next import takes
     from transformers.utils import logging
 
-    from cosee.export import export
+    from cosee.export.model_folder import export
 
     logging.disable_progress_bar()  # a folder is written within a second
     export(args.folder, args.backbone, args.out, args.rule, args.manifest)

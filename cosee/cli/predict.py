@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Load, predict, write."""
     from cosee.data.tokens import check_tokens, load_tokens, padding_id
-    from cosee.finished import read_run
+    from cosee.runs.stored import read_run
 
     facts = read_run(args.folder)
     if args.out.suffix != ".npz":
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> None:
     from cosee.evaluation.outputs import predictions_of, save_predictions
     from cosee.models.loading import encoder_configuration
     from cosee.models.prediction import predict
-    from cosee.runs import default_device, load_run
+    from cosee.runs.device import default_device
+    from cosee.runs.weights import load_run
     from cosee.training.settings import TrainingSettings
 
     encoder, rows, device = encoder_configuration(args.backbone), tokens[args.split], default_device()

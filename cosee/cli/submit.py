@@ -29,10 +29,10 @@ def run(args: argparse.Namespace) -> None:
     """Choose the threshold where everything is chosen, answer, write."""
     from cosee.data.tasks import TASKS
     from cosee.exiting.simulation import threshold_for_speedup
-    from cosee.finished import read_run, stored_predictions
+    from cosee.export.submission import answers
     from cosee.io import whole_file
     from cosee.methods import rule_named
-    from cosee.submission import answers
+    from cosee.runs.stored import read_run, stored_predictions
 
     facts = read_run(args.folder)
     task, rule = TASKS[facts["run"]["task"]], rule_named(args.rule or facts["run"]["rule"])

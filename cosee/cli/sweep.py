@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Sweep, write, show."""
     from cosee.evaluation import frames as ev
-    from cosee.finished import read_run, run_id, stored_predictions
     from cosee.io import write_frame
     from cosee.methods import rule_named
+    from cosee.runs.stored import read_run, run_id, stored_predictions
 
     facts = read_run(args.folder)
     who, rule = run_id(facts), rule_named(args.rule or facts["run"]["rule"])

@@ -93,11 +93,12 @@ def run(args: argparse.Namespace) -> None:
     from cosee.data.tokens import padding_id
     from cosee.exiting.rules import check_readable
     from cosee.exiting.signals import SIGNALS
-    from cosee.finished import read_run
     from cosee.methods import make_method, rule_named
     from cosee.models.loading import encoder_configuration
     from cosee.plan.runs import Run
-    from cosee.runs import STATE, default_device, execute, prepare
+    from cosee.runs.device import default_device, prepare
+    from cosee.runs.execution import STATE, execute
+    from cosee.runs.stored import read_run
     from cosee.training.settings import TrainingSettings
 
     settings = read_settings(METHODS[args.method], args.set, "--set")

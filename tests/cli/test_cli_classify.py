@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cosee.hub import EarlyExitForSequenceClassification
+from cosee.export.hf_model import EarlyExitForSequenceClassification
 
 ROOT = Path(__file__).parents[2]
 HEADER = "label,confidence,exit_layer"

@@ -13,7 +13,7 @@ from cosee.data.tasks import TASKS
 from cosee.data.tokens import encode, load_tokens
 from cosee.io import read_frame, read_json
 from cosee.plan.runs import Run
-from cosee.runs import STATE, execute
+from cosee.runs.execution import STATE, execute
 from cosee.training.settings import TrainingSettings
 
 GOOD = "train --task sst2 --method cosee --tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert"
@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cosee.runs.save_predictions", killed)
+        patch.setattr("cosee.runs.execution.save_predictions", killed)
         assert call(line) == (130, "", "")
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == [STATE]
     with caplog.at_level("INFO", "cosee"):

@@ -16,7 +16,7 @@ from cosee.evaluation.outputs import load_predictions
 from cosee.exiting.online import early_exit
 from cosee.methods import rule_named
 from cosee.plan.runs import Run
-from cosee.runs import execute
+from cosee.runs.execution import execute
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/margin.py"
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 8, "warmup": 0.1}

@@ -168,7 +168,7 @@ def trainings_at_once():
 
 
 onsuccess:
-    from cosee.bench.jobs import job_shares
+    from cosee.bench.workflow_times import job_shares
 
     if Path("benchmarks").is_dir():
         shares = job_shares(Path("benchmarks")).to_string(index=False, float_format="{:.1f}".format)

@@ -16,9 +16,7 @@ rule cost:
     resources:
         gpu=GPUS,
     params:
-        counted=lambda wildcards: [
-            (run.fingerprint(), *passes(config, run)) for run in [*RUNS, *grid_runs(config)]
-        ],
+        counted=lambda wildcards: [(run.fingerprint(), *passes(config, run)) for run in [*RUNS, *grid_runs(config)]],
         steps=config["cost"]["steps"],
         sentence=CONTEXT.sentence(split="fit"),
         numerics=NUMERICS_VERSION,

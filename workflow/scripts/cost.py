@@ -9,7 +9,7 @@ from cosee.bench.cost import measure_cost
 from cosee.data.tokens import load_tokens
 from cosee.io import write_frame, write_text
 from cosee.provenance import git_commit, hardware
-from cosee.runs import default_device, prepare
+from cosee.runs.device import default_device, prepare
 from cosee.scripting import logged
 from cosee.tables import cost_wide, to_markdown
 

@@ -14,7 +14,8 @@ from cosee.io import write_frame
 from cosee.methods import rule_named
 from cosee.plan.runs import timed_run
 from cosee.provenance import hardware
-from cosee.runs import default_device, load_run, prepare
+from cosee.runs.device import default_device, prepare
+from cosee.runs.weights import load_run
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
 

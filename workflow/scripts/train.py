@@ -8,7 +8,8 @@ from cosee.io import read_yaml
 from cosee.plan.jobs import cut
 from cosee.plan.runs import final_runs, num_layers, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_runs
-from cosee.runs import STATE, default_device, execute, prepare
+from cosee.runs.device import default_device, prepare
+from cosee.runs.execution import STATE, execute
 from cosee.scripting import logged
 
 if TYPE_CHECKING:

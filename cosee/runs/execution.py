@@ -3,11 +3,9 @@
 import dataclasses
 import hashlib
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from textwrap import shorten
 from time import perf_counter
 from typing import Any
 
@@ -20,17 +18,16 @@ from cosee.data.batches import DeviceSplit
 from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
-from cosee.errors import DivergedError, InputError
+from cosee.errors import DivergedError
 from cosee.evaluation.frames import criteria_of
 from cosee.evaluation.outputs import Predictions, predictions_of, save_predictions
-from cosee.finished import read_run
-from cosee.io import read_json, remove_partials, whole_file, write_frame, write_json
+from cosee.io import remove_partials, write_frame, write_json
 from cosee.methods import make_method, rule_named
-from cosee.models.loading import encoders_of
-from cosee.models.multi_exit import MultiExitModel, count_parameters
+from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import Predicted, no_answer, predict
 from cosee.plan.runs import Run
-from cosee.provenance import file_digest, git_commit, hardware, has_nvidia_driver, package_versions
+from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.runs.weights import save_weights
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
 
@@ -38,26 +35,6 @@ log = logging.getLogger(__name__)
 
 STATE = "state.safetensors"
 """Where a killed run goes on from; not a declared output, which Snakemake would delete before the next try."""
-
-
-def prepare(threads: int) -> None:
-    """Set up the process: deterministic cuBLAS, and Snakemake's share of the cores instead of all of them.
-
-    Of the kernels for attention on a GPU cuDNN's are left out: they are planned anew for every shape of a batch, and
-    here shapes change with every batch.
-    """
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by cuBLAS at its first use
-    torch.backends.cuda.enable_cudnn_sdp(False)
-    torch.set_num_threads(threads)
-
-
-def default_device() -> torch.device:
-    """The GPU where torch sees one, else the CPU; a driver without a GPU that torch can use is worth a warning."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if has_nvidia_driver():
-        log.warning("there is a GPU's driver, but torch %s sees no GPU: the CPU computes", torch.__version__)
-    return torch.device("cpu")
 
 
 def execute(
@@ -183,49 +160,3 @@ def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path, rule: 
         for array in (split.ids, split.offsets, split.labels):
             digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def save_weights(path: Path, model: torch.nn.Module) -> None:
-    """Write a model's weights as safetensors."""
-    from safetensors.torch import save_file
-
-    with whole_file(path) as temporary:
-        save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, temporary)
-
-
-def load_weights(model: torch.nn.Module, path: Path) -> None:
-    """Put a run's weights into its model.
-
-    Raises:
-        InputError: there are none, they are damaged, or they are of another model.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; only final runs keep their weights.")
-    try:
-        model.load_state_dict(load_file(path))
-    except SafetensorError as error:
-        raise InputError(f"{path}: damaged ({error}); train the run again.") from error
-    except RuntimeError as error:  # names or shapes that differ
-        detail = shorten(str(error).splitlines()[1], 150, placeholder=" …")
-        raise InputError(f"{path}: does not fit the encoder ({detail}); give the one it started from.") from error
-
-
-def load_run(folder: Path, backbone: Path) -> MultiExitModel:
-    """The trained model of a finished run, on the CPU.
-
-    Args:
-        folder: of the run.
-        backbone: encoder folder that it started from, of which the configuration alone is read.
-
-    Raises:
-        InputError: the run has no weights, or they do not fit the encoder.
-    """
-    facts = read_run(folder)
-    method = make_method(facts["run"]["method"], facts["method"])
-    with encoders_of(read_json(backbone / "config.json")):
-        model = method.build("", TASKS[facts["run"]["task"]].num_classes, facts["run"]["seed"])
-    load_weights(model, folder / "model.safetensors")
-    return model

@@ -14,14 +14,13 @@ from cosee.evaluation.frames import static_frame, static_targets_frame, targets_
 from cosee.evaluation.outputs import Predictions, load_predictions
 from cosee.evaluation.tradeoff import thin
 from cosee.exiting.rules import Rule
-from cosee.finished import read_run, run_id, stored_predictions
-from cosee.hub import EarlyExitConfig, EarlyExitForSequenceClassification
+from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
+from cosee.export.model_card import model_card
 from cosee.io import read_json, whole_folder, write_text
 from cosee.methods import rule_named
 from cosee.models.loading import check_folder
-from cosee.plan.captions import PROTOCOLS
-from cosee.plan.sources import backbone_label, data_label
-from cosee.runs import load_weights
+from cosee.runs.stored import read_run, run_id, stored_predictions
+from cosee.runs.weights import load_weights
 
 MAX_POINTS = 200
 """Operating points of the trade-off table that a model keeps."""
@@ -46,7 +45,7 @@ def export(
     rule: str | None = None,
     manifest: str | Path | None = None,
 ) -> None:
-    """Write a finished run as a folder that `from_pretrained` reads once `cosee.hub` is imported.
+    """Write a finished run as a folder that `from_pretrained` reads once `cosee.export.hf_model` is imported.
 
     Until it is told otherwise the model uses the slowest point of its trade-off table: the whole encoder, unless the
     thresholds of the method are fixed. The folder is written whole or not at all.
@@ -145,99 +144,6 @@ def tokenizer_of(backbone: Path) -> PreTrainedTokenizerFast:
     names = {key: next((n for n in names if n in vocabulary), None) for key, names in SPECIAL_TOKENS.items()}
     tokenizer.add_special_tokens({key: name for key, name in names.items() if name is not None})
     return tokenizer
-
-
-def model_card(
-    facts: Mapping[str, Any], config: EarlyExitConfig, table: pd.DataFrame, manifest: Mapping[str, Any] | None = None
-) -> str:
-    """The model card, in Markdown.
-
-    Args:
-        facts: run.json.
-        config: of the exported model.
-        table: some points of the trade-off table, perhaps with their results on dev.
-        manifest: manifest.json of the preset, if it is at hand.
-    """
-    run, task = facts["run"], TASKS[facts["run"]["task"]]
-    data, encoder, seeds = _context(run, manifest)
-    rows = ", ".join(f"{count} {name}" for name, count in facts["rows"].items())
-    settings = ", ".join(f"{name} = {value}" for name, value in facts["method"].items())
-    training = ", ".join(f"{name} = {value}" for name, value in run["training"].items())
-    also = ", and on dev at the same thresholds" if "dev_score" in table else ""
-    twice = min(table["speedup"], key=lambda speedup: abs(speedup - 2))  # the example: the point nearest to 2x
-    held = PROTOCOLS["field" if config.tradeoff_split == "dev" else "heldout"]
-    return f"""---
-library_name: transformers
-pipeline_tag: text-classification
-tags:
-- early-exit
-- text-classification
----
-
-# {task.label}, {run["method"]}: a classifier that leaves early
-
-An encoder with a classifier on its layers, for {task.kind} ({", ".join(task.classes)}). Each row leaves at the first
-exit that the rule `{config.rule}` finds sure enough; a threshold trades score for speed.
-
-```python
-import cosee.hub
-from transformers import AutoModelForSequenceClassification
-
-model = AutoModelForSequenceClassification.from_pretrained("this folder")
-model.set_speedup({twice:.2f})
-```
-
-## What it was made from
-
-| | |
-| --- | --- |
-| data | {data} |
-| rows | {rows} |
-| encoder | {encoder} |
-| method | {run["method"]}: {settings} |
-| training | {training} |
-| seed | {seeds} |
-| parameters | {facts["parameters"]} |
-| selection | {held}; score there {facts["sel_score"]:.4f} |
-| run | fingerprint {facts["fingerprint"]}, commit {facts["commit"]} |
-| versions | {", ".join(f"{name} {version}" for name, version in facts["versions"].items())} |
-
-## Trade-off
-
-Speed-up is layers of the full encoder over layers computed; score is the mean of {" and ".join(task.metrics)}, in %.
-Measured on `{config.tradeoff_split}`, the rows that thresholds are chosen on{also}.
-`config.json` holds all {len(config.tradeoff)} points.
-
-{_markdown(table)}
-"""
-
-
-def _context(run: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    """Data, encoder and seeds in words."""
-    if manifest is None:
-        return (
-            f"columns and labels of {TASKS[run['task']].label}, source not recorded",
-            run["backbone"],
-            f"{run['seed']}",
-        )
-    settings = manifest["config"]
-    same = [r for r in manifest["runs"] if all(r[key] == run[key] for key in ("task", "backbone", "name"))]
-    seeds = ", ".join(str(seed) for seed in sorted({r["seed"] for r in same}))
-    return (
-        f"{data_label(settings)}, {TASKS[run['task']].label}",
-        backbone_label(settings, run["backbone"]),
-        f"{run['seed']}; this variant was trained with {seeds}",
-    )
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    """The trade-off table with scores in %."""
-    names = {"speedup": "speed-up", "dev_speedup": "dev speed-up", "dev_score": "dev score"}
-    percent = {name: 100 * table[name] for name in ("score", "dev_score") if name in table}
-    threshold = ["none" if isnan(value) else f"{value:.6g}" for value in table["threshold"]]
-    shown = table.assign(**percent, threshold=threshold).rename(columns=names)
-    digits = tuple(".1f" if "score" in name else ".2f" for name in shown)
-    return shown.to_markdown(index=False, floatfmt=digits)
 
 
 def _point(row: Mapping[str, float]) -> dict[str, float | None]:

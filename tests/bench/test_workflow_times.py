@@ -2,7 +2,7 @@
 
 import pytest
 
-from cosee.bench.jobs import job_shares
+from cosee.bench.workflow_times import job_shares
 from cosee.errors import InputError
 
 HEADER = "s\th:m:s\tmax_rss\tcpu_time\n"

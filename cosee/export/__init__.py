@@ -1,0 +1,1 @@
+"""Finished runs as Hugging Face model folders, and files for the GLUE server."""

@@ -1,0 +1,105 @@
+"""The model card of an exported run."""
+
+from collections.abc import Mapping
+from math import isnan
+from typing import Any
+
+import pandas as pd
+
+from cosee.data.tasks import TASKS
+from cosee.export.hf_model import EarlyExitConfig
+from cosee.plan.captions import PROTOCOLS
+from cosee.plan.sources import backbone_label, data_label
+
+
+def model_card(
+    facts: Mapping[str, Any], config: EarlyExitConfig, table: pd.DataFrame, manifest: Mapping[str, Any] | None = None
+) -> str:
+    """The model card, in Markdown.
+
+    Args:
+        facts: run.json.
+        config: of the exported model.
+        table: some points of the trade-off table, perhaps with their results on dev.
+        manifest: manifest.json of the preset, if it is at hand.
+    """
+    run, task = facts["run"], TASKS[facts["run"]["task"]]
+    data, encoder, seeds = _context(run, manifest)
+    rows = ", ".join(f"{count} {name}" for name, count in facts["rows"].items())
+    settings = ", ".join(f"{name} = {value}" for name, value in facts["method"].items())
+    training = ", ".join(f"{name} = {value}" for name, value in run["training"].items())
+    also = ", and on dev at the same thresholds" if "dev_score" in table else ""
+    twice = min(table["speedup"], key=lambda speedup: abs(speedup - 2))  # the example: the point nearest to 2x
+    held = PROTOCOLS["field" if config.tradeoff_split == "dev" else "heldout"]
+    return f"""---
+library_name: transformers
+pipeline_tag: text-classification
+tags:
+- early-exit
+- text-classification
+---
+
+# {task.label}, {run["method"]}: a classifier that leaves early
+
+An encoder with a classifier on its layers, for {task.kind} ({", ".join(task.classes)}). Each row leaves at the first
+exit that the rule `{config.rule}` finds sure enough; a threshold trades score for speed.
+
+```python
+import cosee.export.hf_model
+from transformers import AutoModelForSequenceClassification
+
+model = AutoModelForSequenceClassification.from_pretrained("this folder")
+model.set_speedup({twice:.2f})
+```
+
+## What it was made from
+
+| | |
+| --- | --- |
+| data | {data} |
+| rows | {rows} |
+| encoder | {encoder} |
+| method | {run["method"]}: {settings} |
+| training | {training} |
+| seed | {seeds} |
+| parameters | {facts["parameters"]} |
+| selection | {held}; score there {facts["sel_score"]:.4f} |
+| run | fingerprint {facts["fingerprint"]}, commit {facts["commit"]} |
+| versions | {", ".join(f"{name} {version}" for name, version in facts["versions"].items())} |
+
+## Trade-off
+
+Speed-up is layers of the full encoder over layers computed; score is the mean of {" and ".join(task.metrics)}, in %.
+Measured on `{config.tradeoff_split}`, the rows that thresholds are chosen on{also}.
+`config.json` holds all {len(config.tradeoff)} points.
+
+{_markdown(table)}
+"""
+
+
+def _context(run: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """Data, encoder and seeds in words."""
+    if manifest is None:
+        return (
+            f"columns and labels of {TASKS[run['task']].label}, source not recorded",
+            run["backbone"],
+            f"{run['seed']}",
+        )
+    settings = manifest["config"]
+    same = [r for r in manifest["runs"] if all(r[key] == run[key] for key in ("task", "backbone", "name"))]
+    seeds = ", ".join(str(seed) for seed in sorted({r["seed"] for r in same}))
+    return (
+        f"{data_label(settings)}, {TASKS[run['task']].label}",
+        backbone_label(settings, run["backbone"]),
+        f"{run['seed']}; this variant was trained with {seeds}",
+    )
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    """The trade-off table with scores in %."""
+    names = {"speedup": "speed-up", "dev_speedup": "dev speed-up", "dev_score": "dev score"}
+    percent = {name: 100 * table[name] for name in ("score", "dev_score") if name in table}
+    threshold = ["none" if isnan(value) else f"{value:.6g}" for value in table["threshold"]]
+    shown = table.assign(**percent, threshold=threshold).rename(columns=names)
+    digits = tuple(".1f" if "score" in name else ".2f" for name in shown)
+    return shown.to_markdown(index=False, floatfmt=digits)
