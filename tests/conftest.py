@@ -38,7 +38,7 @@ def gpu():
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory):
     """Folder of a tiny BERT."""
-    from tiny import write_backbone  # torch is not imported for tests that do without it
+    from helpers.tiny import write_backbone  # torch is not imported for tests that do without it
 
     return write_backbone(tmp_path_factory.mktemp("backbones") / "bert", "bert")
 
@@ -46,7 +46,7 @@ def tiny_bert(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_albert(tmp_path_factory):
     """Folder of a tiny ALBERT."""
-    from tiny import write_backbone
+    from helpers.tiny import write_backbone
 
     return write_backbone(tmp_path_factory.mktemp("backbones") / "albert", "albert")
 
@@ -54,7 +54,7 @@ def tiny_albert(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_bert_mean(tmp_path_factory):
     """Folder of a tiny BERT whose exits read the mean over all tokens."""
-    from tiny import write_backbone
+    from helpers.tiny import write_backbone
 
     return write_backbone(tmp_path_factory.mktemp("backbones") / "bert-mean", "bert", exit_state="mean")
 
@@ -62,7 +62,7 @@ def tiny_bert_mean(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_albert_groups(tmp_path_factory):
     """Folder of a tiny ALBERT with two groups of layers."""
-    from tiny import write_backbone
+    from helpers.tiny import write_backbone
 
     return write_backbone(tmp_path_factory.mktemp("backbones") / "albert-groups", "albert", num_hidden_groups=2)
 
@@ -70,7 +70,7 @@ def tiny_albert_groups(tmp_path_factory):
 @pytest.fixture
 def config():
     """The mini preset."""
-    from presets import read
+    from helpers.presets import read
 
     return read("config")
 
@@ -78,7 +78,7 @@ def config():
 @pytest.fixture
 def own_search(config):
     """The mini preset with one grid search, of COSEE's, by signal."""
-    from presets import with_own_search
+    from helpers.presets import with_own_search
 
     return with_own_search(config)
 
@@ -92,7 +92,7 @@ def pipeline(request, tmp_path_factory):
     if not any("built" in item.fixturenames for item in request.session.items):
         yield None
         return
-    from pipeline import PROJECT, arguments
+    from helpers.pipeline import PROJECT, arguments
 
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pipeline"

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from tiny import LAYERS, token_split, write_backbone
+from helpers.tiny import LAYERS, token_split, write_backbone
 from torch import nn
 from torch.testing import assert_close
 

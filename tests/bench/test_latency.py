@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, LAYERS
+from helpers.tiny import CONFIG, LAYERS
 
 from cosee.bench.latency import EARLY, TESTS, WHOLE, leaving_model, measure, thresholds_on
 from cosee.bench.shapes import random_rows

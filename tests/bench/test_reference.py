@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import token_split
+from helpers.tiny import token_split
 
 from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
 from cosee.data.batches import DeviceSplit

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import LAYERS, token_split
+from helpers.tiny import LAYERS, token_split
 
 from cosee.bench.serving import measure, poisson_arrivals, servers
 from cosee.data.batches import DeviceSplit

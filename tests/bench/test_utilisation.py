@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import HIDDEN, LAYERS, VOCABULARY
+from helpers.tiny import HIDDEN, LAYERS, VOCABULARY
 
 from cosee.bench.shapes import random_rows
 from cosee.bench.utilisation import measure_utilisation

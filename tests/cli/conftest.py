@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 import numpy as np
 import pandas as pd
 import pytest
-from commands import Result, arguments_of, examples
+from helpers.commands import Result, arguments_of, examples
 
 from cosee.cli import main
 
@@ -16,7 +16,7 @@ from cosee.cli import main
 @pytest.fixture(scope="session")
 def place(tiny_bert, tmp_path_factory):
     """Tiny files under the names that the examples use."""
-    from tiny import BAD, GOOD, OTHER, token_split
+    from helpers.tiny import BAD, GOOD, OTHER, token_split
 
     from cosee.data.tokens import save_tokens
     from cosee.io import write_frame
@@ -43,7 +43,7 @@ def place(tiny_bert, tmp_path_factory):
 
 def write_manifest(place):
     """The manifest of a workflow that has made the run of the first example."""
-    from tiny import LAYERS
+    from helpers.tiny import LAYERS
 
     from cosee.io import read_json, write_json
 

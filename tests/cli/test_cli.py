@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from commands import arguments_of, examples
+from helpers.commands import arguments_of, examples
 
 from cosee import __version__
 from cosee.cli import COMMANDS, main, make_parser

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from test_methods import NoWaiting
-from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
-from tiny import HIDDEN, LAYERS
+from helpers.objectives import NoWaiting
+from helpers.tiny import HIDDEN, LAYERS
+from helpers.training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
 from torch.nn import functional as F
 
 from cosee.exiting.online import early_exit

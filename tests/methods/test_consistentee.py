@@ -4,9 +4,9 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from test_methods import NoWaiting, batch_of, random_labels, random_logits
-from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
-from tiny import HIDDEN, LAYERS
+from helpers.objectives import NoWaiting, batch_of, random_labels, random_logits
+from helpers.tiny import HIDDEN, LAYERS
+from helpers.training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
 
 from cosee.exiting.online import early_exit
 from cosee.exiting.rules import RULES

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from test_methods import NoWaiting, batch_of, random_labels, random_logits
-from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
-from tiny import HIDDEN, LAYERS, token_split
+from helpers.objectives import NoWaiting, batch_of, random_labels, random_logits
+from helpers.tiny import HIDDEN, LAYERS, token_split
+from helpers.training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
 from torch.nn import functional as F
 
 from cosee.data.batches import DeviceSplit

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import LAYERS, PAD, token_split
+from helpers.tiny import LAYERS, PAD, token_split
 
 import cosee.methods
 from cosee.data.batches import DeviceSplit

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from helpers.objectives import NoWaiting, batch_of
+from helpers.training import FIT, Killed, assert_same, die_after, run, spying
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from test_methods import NoWaiting, batch_of
-from test_training import FIT, Killed, assert_same, die_after, run, spying
 from torch import nn
 
 from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from test_inference import between
-from test_methods import NoWaiting
-from test_training import CPU, FIT, Killed, assert_same, die_after, run, spying
-from tiny import HIDDEN, LAYERS, token_split, write_backbone
+from helpers.models import between
+from helpers.objectives import NoWaiting
+from helpers.tiny import HIDDEN, LAYERS, token_split, write_backbone
+from helpers.training import CPU, FIT, Killed, assert_same, die_after, run, spying
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from test_methods import FakeModel, NoWaiting, batch_of, random_labels, random_logits
-from test_training import SEL, Killed, assert_same, die_after, run, spying
+from helpers.objectives import FakeModel, NoWaiting, batch_of, random_labels, random_logits
+from helpers.training import SEL, Killed, assert_same, die_after, run, spying
 
 from cosee.data.tasks import TASKS
 from cosee.evaluation.tradeoff import tradeoff_curve

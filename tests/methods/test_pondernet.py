@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from test_methods import NoWaiting, batch_of, random_labels, random_logits
-from test_training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
-from tiny import HIDDEN, LAYERS, token_split
+from helpers.halting import FakeModel, loss_by_loops, random_lambdas
+from helpers.objectives import NoWaiting, batch_of, random_labels, random_logits
+from helpers.tiny import HIDDEN, LAYERS, token_split
+from helpers.training import CPU, FIT, SEL, Killed, assert_same, die_after, run, spying
 
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES, halted
@@ -14,43 +15,12 @@ from cosee.losses.halting import log_halting_distribution
 from cosee.methods import make_method
 from cosee.methods.finetune import Finetune
 from cosee.methods.pondernet import ExpectedLoss, PonderNet
-from cosee.models.heads import Outputs
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
 from cosee.training.schedule import Schedule
 
 M = 4
 SAMPLED = RULES["sampled"]
-
-
-class FakeModel:
-    """A model whose logits [N, M, C] and lambdas [N, M] are given."""
-
-    def __init__(self, logits, lambdas):
-        self.given = Outputs(logits, lambdas)
-
-    def outputs(self, batch):
-        return self.given
-
-
-def random_lambdas(seed=0, samples=8):
-    return torch.rand(samples, M, generator=torch.Generator().manual_seed(seed))
-
-
-def loss_by_loops(logits, lambdas, labels, lambda_p, kl, last_takes_rest):
-    """One sample and one exit at a time, in probabilities: expected cross-entropy, divergence, mean exit, mass."""
-    total = np.zeros(4)
-    for row, probabilities, label in zip(logits.double().tolist(), lambdas.double().tolist(), labels, strict=True):
-        stay = prior_stay = 1.0
-        for m, (f, probability) in enumerate(zip(row, probabilities, strict=True)):
-            last = m == M - 1
-            p = stay if last and last_takes_rest else stay * probability
-            prior = prior_stay if last else prior_stay * lambda_p
-            stay, prior_stay = stay * (1 - probability), prior_stay * (1 - lambda_p)
-            cross_entropy = math.log(sum(math.exp(x) for x in f)) - f[label]
-            divergence = p * math.log(p / prior) if kl == "paper" else prior * math.log(prior / p)
-            total += [p * cross_entropy, divergence, p * (m + 1), p]
-    return total / len(logits)
 
 
 # --- the loss ---------------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 import copy
 
 import pytest
-from pipeline import PROJECT
-from presets import read
+from helpers.pipeline import PROJECT
+from helpers.presets import read
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from pipeline import PROJECT, REDUCED_MINI, SNAKEMAKE, arguments, job_counts, preset, snakemake
+from helpers.pipeline import PROJECT, REDUCED_MINI, SNAKEMAKE, arguments, job_counts, preset, snakemake
 
 # --- what is planned --------------------------------------------------------------------------------------------------
 

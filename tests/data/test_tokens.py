@@ -1,0 +1,156 @@
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.tiny import CLS, PAD, SEP, UNK, VOCABULARY, tokenizer
+from tokenizers import Tokenizer, models
+
+from cosee.data.tokens import check_tokens, encode, load_tokens, padding_id, save_tokens
+from cosee.errors import InputError
+from cosee.io import save_arrays
+
+NAMES = {index: token for token, index in VOCABULARY.items()}
+
+
+@pytest.fixture(scope="module")
+def tokenizer_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    tokenizer().save(str(path))
+    return path
+
+
+def rows_of(pairs, split="fit", label=0):
+    first, second = zip(*pairs, strict=True)
+    return pd.DataFrame(
+        {"split": split, "text_a": first, "text_b": second, "label": label, "idx": range(10, 10 + len(pairs))}
+    )
+
+
+PAIRS = [("the film was good", "people liked it"), ("Bad", "the story is dull and slow"), ("we went home", "")]
+SINGLES = [("the film was good", ""), ("bad", "")]
+
+
+def row(split, n):
+    return [NAMES[i] for i in split.ids[split.offsets[n] : split.offsets[n + 1]]]
+
+
+def test_pairs_become_ids_with_special_tokens(tokenizer_file):
+    split = encode(rows_of(PAIRS), tokenizer_file, 128)["fit"]
+    assert row(split, 0) == "[CLS] the film was good [SEP] people liked it [SEP]".split()
+    assert row(split, 1) == "[CLS] bad [SEP] the story is dull and slow [SEP]".split()
+    assert row(split, 2) == "[CLS] we went home [SEP] [SEP]".split()
+    assert split.second.tolist() == [6, 3, 5]  # the second segment begins behind the first [SEP]
+    assert split.lengths.tolist() == [10, 10, 6] and len(split) == 3
+    assert split.idx.tolist() == [10, 11, 12]
+    assert split.ids.dtype == np.int32
+
+
+def test_rows_can_be_taken_in_any_order(tokenizer_file):
+    split = encode(rows_of(PAIRS), tokenizer_file, 128)["fit"]
+    taken = split.take(np.array([2, 0]))
+    assert [row(taken, n) for n in range(2)] == [row(split, 2), row(split, 0)]
+    assert taken.second.tolist() == [5, 6] and taken.idx.tolist() == [12, 10] and len(taken) == 2
+
+
+def test_a_single_sentence_has_no_second_segment(tokenizer_file):
+    split = encode(rows_of(SINGLES), tokenizer_file, 128)["fit"]
+    assert row(split, 0) == "[CLS] the film was good [SEP]".split()
+    assert split.second.tolist() == split.lengths.tolist() == [6, 3]
+
+
+def test_token_types_are_those_of_the_tokenizer(tokenizer_file):
+    split = encode(rows_of(PAIRS), tokenizer_file, 9)["fit"]
+    own = Tokenizer.from_file(str(tokenizer_file))
+    own.enable_truncation(9, strategy="longest_first")
+    for n, encoding in enumerate(own.encode_batch(PAIRS)):
+        assert [int(i >= split.second[n]) for i in range(split.lengths[n])] == encoding.type_ids
+
+
+def test_splits_keep_their_order_and_their_labels(tokenizer_file):
+    frame = pd.concat([rows_of(PAIRS, "fit", 1), rows_of(PAIRS[:2], "dev", 0), rows_of(PAIRS[:1], "test", -1)])
+    splits = encode(frame, tokenizer_file, 128)
+    assert {name: split.labels.tolist() for name, split in splits.items()} == {
+        "fit": [1, 1, 1],
+        "dev": [0, 0],
+        "test": [-1],
+    }
+    assert list(splits) == ["fit", "dev", "test"]
+
+
+@pytest.mark.parametrize("max_length", [5, 7, 9])
+def test_long_pairs_lose_words_of_the_longer_segment_but_no_special_token(tokenizer_file, max_length):
+    pairs = [("the film", "people liked it and we went home now"), ("we went home and they saw the film", "bad")]
+    split = encode(rows_of(pairs), tokenizer_file, max_length)["fit"]
+    assert split.lengths.tolist() == [max_length] * 2
+    for n in range(2):
+        ids = split.ids[split.offsets[n] : split.offsets[n + 1]]
+        assert ids[0] == CLS and ids[-1] == SEP and ids[split.second[n] - 1] == SEP
+        assert (ids == SEP).sum() == 2
+    words = [(split.second[n] - 2, split.lengths[n] - split.second[n] - 1) for n in range(2)]
+    assert words[1][1] == 1  # the one word of the shorter segment stays
+    assert words[0][0] == min(2, (max_length - 3) // 2)
+
+
+def test_long_single_sentences_are_cut(tokenizer_file):
+    split = encode(rows_of([("the film was good and people liked it", "")]), tokenizer_file, 5)["fit"]
+    assert row(split, 0) == "[CLS] the film was [SEP]".split()
+    assert split.second.tolist() == [5]
+
+
+def test_a_tokenizer_of_another_language_is_refused(tokenizer_file):
+    with pytest.raises(InputError, match=r"tokenizer\.json: \d+% of all tokens are unknown"):
+        encode(rows_of([("der Film war gut und wir mochten ihn", "")]), tokenizer_file, 128)
+    some = encode(rows_of([("the film was gut", "")]), tokenizer_file, 128)["fit"]
+    assert UNK in some.ids
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"model": 1}'])
+def test_a_damaged_tokenizer_is_named(tmp_path, content):
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(InputError, match=r"tokenizer\.json: not a tokenizer file"):
+        encode(rows_of(PAIRS), tmp_path / "tokenizer.json", 128)
+    with pytest.raises(InputError, match=r"tokenizer\.json: not a tokenizer file"):
+        padding_id(tmp_path / "tokenizer.json")
+
+
+def test_rows_that_an_encoder_cannot_read_are_named(tokenizer_file):
+    splits = encode(rows_of(PAIRS), tokenizer_file, 128)
+    (split,) = splits.values()
+    highest, longest = int(split.ids.max()), int(split.lengths.max())
+    check_tokens(splits, highest + 1, longest, "x.npz")
+    for vocabulary, positions in ((highest, longest), (highest + 1, longest - 1)):
+        with pytest.raises(InputError, match=rf"x\.npz: .*{vocabulary} ids and {positions} positions"):
+            check_tokens(splits, vocabulary, positions, "x.npz")
+
+
+def test_the_padding_token_is_found(tokenizer_file, tmp_path):
+    assert padding_id(tokenizer_file) == PAD
+    other = tmp_path / "other.json"
+    Tokenizer(models.WordLevel({"a": 0, "<unk>": 1, "<pad>": 2}, unk_token="<unk>")).save(str(other))
+    assert padding_id(other) == 2
+
+
+def test_what_is_saved_is_loaded(tokenizer_file, tmp_path):
+    splits = encode(pd.concat([rows_of(PAIRS, "fit"), rows_of(PAIRS[:2], "dev_mm")]), tokenizer_file, 128)
+    save_tokens(tmp_path / "tokens.npz", splits)
+    loaded = load_tokens(tmp_path / "tokens.npz")
+    assert list(loaded) == ["fit", "dev_mm"]
+    for name, split in splits.items():
+        for field, array in vars(split).items():
+            np.testing.assert_array_equal(getattr(loaded[name], field), array)
+            assert getattr(loaded[name], field).dtype == array.dtype
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_truncated_file_is_named(tokenizer_file, tmp_path, share):
+    path = tmp_path / "tokens.npz"
+    save_tokens(path, encode(rows_of(PAIRS), tokenizer_file, 128))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(InputError, match=r"tokens\.npz: truncated"):
+        load_tokens(path)
+
+
+@pytest.mark.parametrize("foreign", [{"logits": np.ones(3)}, {"fit.ids": np.ones(3)}])
+def test_a_file_of_another_kind_is_named(tmp_path, foreign):
+    save_arrays(tmp_path / "tokens.npz", foreign)
+    with pytest.raises(InputError, match=r"tokens\.npz: not a file of token ids"):
+        load_tokens(tmp_path / "tokens.npz")

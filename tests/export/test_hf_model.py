@@ -1,0 +1,205 @@
+"""Trained models as models of transformers: the same weights and exits after a round trip, and used by intent."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.tiny import LAYERS, token_split
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from cosee.data.batches import DeviceSplit
+from cosee.errors import InputError
+from cosee.evaluation.frames import RunId, tradeoff_frame
+from cosee.evaluation.outputs import Predictions
+from cosee.exiting.simulation import exit_layers, speedup_ratio
+from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
+from cosee.io import read_json
+from cosee.methods import METHODS, make_method, rule_named
+from cosee.models.loading import load_backbone
+from cosee.models.prediction import predict
+
+ROWS = 40
+SPLIT = DeviceSplit(token_split(ROWS, seed=5), torch.device("cpu"))
+RULE_OF = {"pondernet": "quantile", "palbert": "quantile", "consistentee": "policy", "pabee": "patience"}
+
+
+def inputs(rows=None):
+    """Arguments of `forward` for rows of the split."""
+    batch = SPLIT.batch(np.arange(ROWS) if rows is None else rows)
+    return {key: getattr(batch, key) for key in ("input_ids", "attention_mask", "token_type_ids")}
+
+
+def made(method, folder, settings=None, seed=0):
+    """A model of a method with the weights that training would start from, made to disagree, and its predictions."""
+    built = make_method(method, settings or {}).build(str(folder), 2, seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in built.exits.state_dict().items():
+            if value.is_floating_point():
+                value.add_(
+                    torch.randn(value.shape, generator=generator).abs()
+                    if "var" in name
+                    else 0.3 * torch.randn(value.shape, generator=generator)
+                )
+    outputs = predict(built, SPLIT, ROWS)
+    costs = built.exit_costs(8.0)
+    labels = token_split(ROWS, seed=5).labels
+    predictions = Predictions(outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.scores)
+    rule = rule_named(RULE_OF.get(method, "energy"))
+    table = [{"speedup": LAYERS / built.exit_depths[0], "threshold": None, "score": 0.5}]
+    if built.num_exits > 1:
+        curve = tradeoff_frame(RunId("rte", "bert", method, seed, method), predictions, "sel", rule)
+        table = curve[["speedup", "threshold", "score"]].to_dict("records")
+    config = EarlyExitConfig(
+        method=method,
+        method_settings=settings or {},
+        encoder=read_json(folder / "config.json"),
+        rule=rule.name,
+        tradeoff=table,
+        threshold=table[0]["threshold"],
+        id2label={0: "entailment", 1: "not_entailment"},
+    )
+    model = EarlyExitForSequenceClassification(config)
+    model.model.load_state_dict(built.state_dict())
+    return model.eval(), predictions
+
+
+@pytest.fixture(scope="module")
+def cosee_model(tiny_bert):
+    return made("cosee", tiny_bert)
+
+
+@pytest.mark.parametrize(
+    ("method", "backbone"), [*((method, "tiny_bert") for method in METHODS), ("deebert", "tiny_albert_groups")]
+)
+def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
+    model, predictions = made(method, request.getfixturevalue(backbone))
+    model.save_pretrained(tmp_path / "saved")
+    back = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved")
+    assert isinstance(back, EarlyExitForSequenceClassification) and not back.training
+    before, after = model.state_dict(), back.state_dict()
+    assert before.keys() == after.keys() == load_file(tmp_path / "saved" / "model.safetensors").keys()
+    assert all(torch.equal(before[name], after[name]) and before[name].dtype == after[name].dtype for name in before)
+    back.config.check_every = 3  # changes nothing but when the host asks
+    for threshold in (None, model.config.tradeoff[len(model.config.tradeoff) // 2]["threshold"]):
+        model.config.threshold = back.config.threshold = threshold
+        one, other = model(**inputs()), back(**inputs())
+        assert torch.equal(one.logits, other.logits) and torch.equal(one.exit_layers, other.exit_layers)
+        layers = np.full(ROWS, LAYERS - 1)
+        if threshold is not None:
+            layers = exit_layers(predictions.scores(model.rule), threshold, model.rule.harder_is)
+        assert one.exit_layers.tolist() == layers.tolist()
+        taken = layers if len(predictions.exit_depths) > 1 else np.zeros(ROWS, dtype=int)
+        expected = predictions.logits[np.arange(ROWS), taken]
+        np.testing.assert_allclose(one.logits.numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_configuration_comes_back_exactly(cosee_model, tmp_path):
+    config = cosee_model[0].config
+    config.save_pretrained(tmp_path)
+    back = AutoConfig.from_pretrained(tmp_path)
+    assert isinstance(back, EarlyExitConfig)
+    for name in ("method", "method_settings", "encoder", "rule", "tradeoff", "threshold", "id2label", "label2id"):
+        assert getattr(back, name) == getattr(config, name), name
+    assert back.num_labels == 2
+
+
+@pytest.mark.parametrize("target", [1.0, 1.5, 2.0, 3.0, 4.0])
+def test_a_speed_up_is_realised_on_the_rows_of_the_table(cosee_model, target):
+    model, predictions = cosee_model
+    point = model.set_speedup(target)
+    layers = model(**inputs()).exit_layers.numpy()
+    assert speedup_ratio(layers, LAYERS) == pytest.approx(point["speedup"]) == pytest.approx(target, rel=0.05)
+    simulated = exit_layers(predictions.scores(model.rule), point["threshold"], model.rule.harder_is)
+    assert layers.tolist() == simulated.tolist()
+    nearest = min(abs(row["speedup"] - target) for row in model.config.tradeoff)
+    assert abs(point["speedup"] - target) == nearest
+
+
+def test_a_batch_of_one_leaves_where_the_split_does(cosee_model):
+    model, _ = cosee_model
+    model.set_speedup(2.0)
+    layers = model(**inputs()).exit_layers.tolist()
+    assert len(set(layers)) > 1
+    assert [model(**inputs(np.array([row]))).exit_layers.item() for row in range(ROWS)] == layers
+
+
+def test_the_choice_is_saved(cosee_model, tmp_path):
+    model, _ = cosee_model
+    threshold = model.set_speedup(2.0)["threshold"]
+    model.save_pretrained(tmp_path)
+    assert EarlyExitForSequenceClassification.from_pretrained(tmp_path).config.threshold == threshold
+
+
+@pytest.mark.parametrize("target", [0.5, 4.5, 100, -2, float("nan")])
+def test_a_speed_up_beyond_the_table_is_refused_with_what_there_is(cosee_model, target):
+    model, _ = cosee_model
+    model.set_threshold(0.25)
+    with pytest.raises(InputError, match=r"operating points from 1x to 4x"):
+        model.set_speedup(target)
+    assert model.config.threshold == 0.25
+
+
+def test_a_gap_in_the_table_is_refused_unless_tolerated(cosee_model, monkeypatch):
+    model, _ = cosee_model
+    points = [{"speedup": s, "threshold": s / 10, "score": 0.5} for s in (1.0, 1.5, 3.0)]
+    monkeypatch.setattr(model.config, "tradeoff", points)
+    with pytest.raises(InputError, match=r"nothing within 5% of 2x; .* 1\.5x being the nearest"):
+        model.set_speedup(2.0)
+    assert model.set_speedup(2.0, tolerance=0.3) == points[1]
+    assert model.set_speedup(2.25, tolerance=0.5) == points[1]  # of two equally close ones the slower
+    monkeypatch.setattr(model.config, "tradeoff", [])
+    with pytest.raises(InputError, match="no trade-off table"):
+        model.set_speedup(2.0)
+
+
+def test_thresholds_are_checked(cosee_model, tiny_bert):
+    model, predictions = cosee_model
+    model.set_threshold(0.3)
+    simulated = exit_layers(predictions.scores(model.rule), 0.3, model.rule.harder_is)
+    assert model(**inputs()).exit_layers.tolist() == simulated.tolist()
+    with pytest.raises(InputError, match="lie between 0 and 1"):
+        model.set_threshold(1.5)
+    policy, _ = made("consistentee", tiny_bert)
+    policy.set_threshold(0.5)
+    with pytest.raises(InputError, match=r"no threshold but 0\.5, got 0\.4"):
+        policy.set_threshold(0.4)
+
+
+def test_a_model_of_half_the_layers_has_one_speed_up(tiny_bert):
+    model, _ = made("finetune", tiny_bert, {"depth": 2})
+    assert model.set_speedup(2.0)["threshold"] is None
+    assert model(**inputs()).exit_layers.tolist() == [1] * ROWS
+    with pytest.raises(InputError, match="it gives 2x alone"):
+        model.set_speedup(1.5)
+    with pytest.raises(InputError, match="a single exit"):
+        model.set_threshold(0.5)
+
+
+def test_segments_and_mask_may_be_left_out(cosee_model):
+    model, _ = cosee_model
+    model.set_speedup(2.0)
+    ids = inputs(np.array([3]))["input_ids"]
+    bare = model(ids)
+    full = model(ids, attention_mask=torch.ones_like(ids), token_type_ids=torch.zeros_like(ids))
+    torch.testing.assert_close(bare.logits, full.logits)
+    assert bare[0] is bare.logits and bare.exit_layers.tolist() == full.exit_layers.tolist()
+
+
+def test_training_mode_is_refused(cosee_model):
+    model, _ = cosee_model
+    model.train()
+    with pytest.raises(InputError, match="training mode"):
+        model(**inputs())
+    model.eval()
+
+
+def test_a_half_precision_encoder_configuration_still_gives_float32(tiny_bert):
+    encoder = read_json(tiny_bert / "config.json") | {"dtype": "float16"}
+    model = EarlyExitForSequenceClassification(EarlyExitConfig(encoder=encoder))
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_outside_of_a_model_of_the_hub_backbones_are_read_from_their_folders(cosee_model, tmp_path):
+    with pytest.raises(InputError, match=r"no config\.json"):
+        load_backbone(tmp_path)

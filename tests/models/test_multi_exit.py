@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+from helpers.models import make_model
+from helpers.tiny import LAYERS, token_split
+
+from cosee.data.batches import DeviceSplit
+from cosee.models.heads import HEAD_STD, LinearExits
+from cosee.seeds import torch_generator
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return DeviceSplit(token_split(9), torch.device("cpu")).batch(np.arange(9))
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+@torch.no_grad()
+def test_every_exit_is_a_linear_head_on_the_shared_pooler(tiny_bert, batch, num_classes):
+    model = make_model(tiny_bert, num_classes)
+    logits = model(batch)
+    states = model.backbone.states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+    assert logits.shape == (9, LAYERS, num_classes)
+    for m in range(LAYERS):
+        pooled = torch.tanh(model.backbone.encoder.pooler.dense(states[:, m]))
+        expected = pooled @ model.exits.weight[m].T + model.exits.bias[m]
+        torch.testing.assert_close(logits[:, m], expected)
+        torch.testing.assert_close(model.exits.at(m, states[:, m], model.backbone, None)[0].logits, expected)
+
+
+@torch.no_grad()
+def test_exits_may_sit_after_some_layers_only(tiny_bert, batch):
+    every, some = make_model(tiny_bert), make_model(tiny_bert, depths=[2, LAYERS])
+    some.exits.weight.copy_(every.exits.weight[[1, LAYERS - 1]])
+    assert some.num_exits == 2
+    torch.testing.assert_close(some(batch), every(batch)[:, [1, LAYERS - 1]])
+
+
+def test_fresh_heads_are_small_and_drawn_from_their_generator_alone():
+    before = torch.get_rng_state()
+    heads = LinearExits(12, 500, 3, 0.1, torch_generator(1, "heads"))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert heads.weight.std().item() == pytest.approx(HEAD_STD, rel=0.02)
+    assert heads.bias.count_nonzero() == 0
+    assert torch.equal(heads.weight, LinearExits(12, 500, 3, 0.1, torch_generator(1, "heads")).weight)
+    assert not torch.equal(heads.weight, LinearExits(12, 500, 3, 0.1, torch_generator(2, "heads")).weight)
+
+
+def test_dropout_acts_on_the_pooled_state_in_training_only(tiny_bert, batch):
+    model = make_model(tiny_bert, dropout=1.0)
+    with torch.no_grad():
+        assert model(batch).std() > 0
+        model.exits.train()
+        assert model(batch).count_nonzero() == 0  # all pooled states dropped: the zero biases are left
+
+
+def test_all_exits_train_the_shared_pooler_and_the_first_layer(tiny_bert, batch):
+    model = make_model(tiny_bert)
+    encoder = model.backbone.encoder
+    for m in range(LAYERS):
+        model.zero_grad(set_to_none=False)
+        model(batch)[:, m].sum().backward()
+        gradients = [layer.output.dense.weight.grad for layer in encoder.encoder.layer]
+        assert [g is not None and bool(g.any()) for g in gradients] == [index <= m for index in range(LAYERS)]
+        assert encoder.pooler.dense.weight.grad.any()

@@ -1,0 +1,81 @@
+"""A configuration whose parts do not fit together is refused with the place named."""
+
+import pytest
+from helpers.presets import read
+
+from cosee.errors import InputError
+from cosee.plan.checks import check, check_settings
+from cosee.plan.runs import final_runs
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c["experiments"][0].update(backbone="roberta"), "backbone names 'roberta'"),
+        (lambda c: c["experiments"][0]["variants"].append("unheard"), "variants names 'unheard'"),
+        (lambda c: c["variants"]["cosee"].update(tune=["gamma"]), "cosee.tune names 'gamma'"),
+        (lambda c: c["variants"]["vanilla"]["fixed"].update(learning_rate=1.0), "both fixes and tunes 'learning_rate'"),
+        (lambda c: c["variants"]["static"].update(same_point_as="nothing"), "same_point_as"),
+        (lambda c: c["experiments"][4]["variants"].remove("vanilla"), "takes the grid point of vanilla"),
+        (lambda c: c.update(control="nothing"), "control names 'nothing'"),
+        (lambda c: c["variants"]["cosee"].update(method="cosy"), "method names 'cosy'"),
+        (lambda c: c["protocol"].update(table_target=2.5), "table_target"),
+        (lambda c: c["figures"]["fig4"].update(variants=["nothing"]), "figures.fig4"),
+        (lambda c: c["figures"]["fig1"].update(thresholds=[1.4]), "threshold 1.4"),
+        (lambda c: c["figures"]["fig1"].pop("thresholds"), "needs `thresholds`"),
+        (lambda c: c["figures"]["fig4"].update(backbone="nope"), "names 'nope'"),
+        (lambda c: c["figures"]["fig8"].update(tasks=["rte"]), "trains none"),
+        (lambda c: c["figures"]["fig7"].update(tasks=["sst2", "qnli"]), "one variant on one task"),
+        (lambda c: c["tables"]["table2"].update(backbone="nope"), "names 'nope'"),
+        (lambda c: c["tables"]["table5"].update(tasks=["cola"]), "tables.table5 shows cola"),
+        (lambda c: c.update(control="half"), "tables.differences compares, names 'half'"),
+        (lambda c: c["figures"]["fig7"].pop("variants"), "one variant on one task"),
+        (lambda c: c["protocol"].update(targets=[2.0, 50.0]), "asks for 50"),
+        (lambda c: c["variants"]["pabee"].update(rule="impatience"), "exit rule 'impatience' is unknown"),
+        (lambda c: c["variants"]["consistentee"].pop("rule"), "consistentee needs a `rule`"),
+        (lambda c: c["variants"]["pcee"].update(model_of="nothing"), "pcee.model_of names 'nothing'"),
+        (lambda c: c["latency"].update(backbone="nope"), "latency.backbone names 'nope'"),
+        (lambda c: c["latency"].update(variant="half"), "latency.variant has no threshold"),
+        (lambda c: c["latency"].update(variant="pabee", backbone="albert", task="rte"), "pabee on rte .albert., which"),
+        (lambda c: c["latency"].update(targets=[2.0, 13.0]), "latency.targets asks for 13"),
+        (
+            lambda c: (c["experiments"][1].update(variants=["backbone"]), c["experiments"].pop(2)),
+            "static models alone on rte with the signal energy",
+        ),
+        (lambda c: c["variants"]["vanilla"].update(seeds=[5]), "takes the grid point of vanilla"),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
+    check(config)
+    change(config)
+    with pytest.raises(InputError, match=sentence):
+        check(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda c: c["variants"]["cosee"]["fixed"].update(alfa=1), "method cosee: no hyper-parameter 'alfa'"),
+        (lambda c: c["variants"]["vanilla"]["fixed"].update(beta0=-1.0), "method cosee: beta0 must be 0 or more"),
+        (lambda c: c["grid"].update(learning_rate=[-1.0]), "learning_rate must be"),  # an axis of one value
+        (lambda c: c["training"].update(accumulation=5), "cannot be cut into 5 passes"),
+        (
+            lambda c: c["variants"]["berxit"]["fixed"].update(lte=False),
+            "berxit: learns no scores, .* uncertainty",
+        ),
+        (lambda c: c["variants"]["pcee"].update(rule="policy"), "variants.pcee: learns no scores, .* policy reads"),
+    ],
+)
+def test_settings_are_checked_with_the_methods(config, change, sentence):
+    check_settings(config)
+    change(config)
+    with pytest.raises(InputError, match=sentence):
+        check_settings(config)
+
+
+@pytest.mark.parametrize("preset", ["config", "glue-small", "bert-base", "paper"])
+def test_presets_fit_together(preset):
+    config = read(preset)
+    check(config)
+    check_settings(config)
+    assert final_runs(config)

@@ -1,0 +1,69 @@
+"""Training keeps to its device: shown without a GPU on torch's meta device, whose tensors have no values to read."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.tiny import token_split
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from cosee.data.batches import DeviceSplit
+from cosee.methods import METHODS, consistentee, make_method
+from cosee.models.prediction import Predicted
+from cosee.training.optimizer import make_optimizer, update
+from cosee.training.schedule import Schedule
+
+META = torch.device("meta")
+TOKENS = token_split(40)
+
+
+class OneDevice(TorchDispatchMode):
+    """Fails where an operation takes tensors of both host and device, unless it copies or the host's is a number."""
+
+    copies = (torch.ops.aten._to_copy, torch.ops.aten.copy_)
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        tensors = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, torch.Tensor)]
+        devices = {tensor.device.type for tensor in tensors if tensor.dim() or tensor.device == META}
+        if len(devices) > 1 and func.overloadpacket not in self.copies:
+            raise AssertionError(f"{func} mixes {' and '.join(sorted(devices))}")
+        return func(*args, **(kwargs or {}))
+
+
+def test_mixing_devices_and_reading_values_fails():
+    there = torch.empty(3, device=META)
+    with pytest.raises(AssertionError, match="mixes cpu and meta"), OneDevice():
+        there + torch.ones(3)
+    with pytest.raises(RuntimeError, match="meta"), OneDevice():
+        there.sum().item()
+    with OneDevice():
+        assert (there * torch.tensor(2.0) + torch.ones(3).to(META)).device == META
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains_where_its_model_is(name, tiny_bert, monkeypatch):
+    for optimizer in ("Adam", "AdamW"):  # what is fused knows no meta device
+        original = getattr(torch.optim, optimizer)
+        monkeypatch.setattr(torch.optim, optimizer, lambda *a, _=original, **k: _(*a, **k | {"fused": False}))
+    answers = Predicted(np.zeros((len(TOKENS), 4, 2), dtype=np.float32))
+    monkeypatch.setattr(consistentee, "predict", lambda *_, **__: answers)  # between stages, where values may be read
+
+    method = make_method(name, {})
+    model = method.build(str(tiny_bert), 2, 0).to(META).train()
+    fit, schedule = DeviceSplit(TOKENS, META), Schedule(1, 4 if len(method.stages()) > 1 else 2, 1, method.stages())
+    goal, stage = method.objective(schedule, 0, META), -1
+    with OneDevice():
+        for step in range(schedule.total_steps):
+            if schedule.stage(step) != stage:
+                stage = schedule.stage(step)
+                for parameter_name, parameter in model.named_parameters():
+                    parameter.requires_grad_(method.stages()[stage].trains(parameter_name))
+                optimizer = make_optimizer(model, 0.01, 0.0)
+                goal.begin_stage(stage, model, fit)
+            loss, parts = goal(model, fit.batch(np.arange(step, step + 8)), step)
+            loss.backward()
+            update(optimizer, 0.01, 1.0)
+            if (step + 1) % schedule.steps_per_epoch == 0:
+                goal.end_epoch()
+    assert stage == len(method.stages()) - 1
+    assert {value.device for value in (loss, *parts.values())} == {META}
