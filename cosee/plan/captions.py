@@ -17,7 +17,7 @@ PROTOCOLS: Mapping[Protocol, str] = MappingProxyType(
 
 _CURVES = (
     "Lines: mean over seeds; bands: lowest to highest seed. Random and oracle exits use the classifiers of the variant "
-    "that the preset names as control; models of k layers are fine-tuned alone, most of them with one seed."
+    "that the preset names as `reference_variant`; models of k layers are fine-tuned alone, most of them with one seed."
 )
 _MEASURED = (
     "Interpolated: on the dev trade-off curve at the speed-up that is reported for the method, where the curve gets "
@@ -36,7 +36,7 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         f"columns Speed-up and AVG are means over the tasks. {_MEASURED} Where only a mean speed-up is reported, it "
         "stands for every task.",
         "table4": "Number of parameters, and what the internal classifiers add, for C classes.",
-        "table5": "All methods that were trained on every task: means over the tasks ± standard deviation over "
+        "methods": "All methods that were trained on every task: means over the tasks ± standard deviation over "
         "seeds, scores in %. Asked for: score and, in brackets, realised speed-up, with thresholds sought on "
         "the selection split; FLOPs as in Table 2. Exactly: interpolated on the dev trade-off curve; full depth "
         "is that at 1×. Area: mean score over 1.5 to 4×, flat beyond the end of the curve (Up to). ELUE: mean "
@@ -45,7 +45,7 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "without the models of k layers; a curve that does not get to the speed-up, or to the end of the area, "
         "has none. Training: seconds for all models that a curve takes, without grid search, on the hardware "
         "of the manifest. †: no threshold to choose, the trained model nearest to the target.",
-        "differences": "Score (points) minus that of the control variant at one target speed-up, mean over the seeds "
+        "differences": "Score (points) minus that of the reference variant at one target speed-up, mean over the seeds "
         "that both have, with the 95 % interval of a paired bootstrap over seeds and rows; with one seed the interval "
         "is of the rows alone, with few it is too narrow. ‡: the realised speed-ups, which are in "
         "the CSV file, are more than 10 % apart.",
@@ -65,9 +65,9 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "Bars: mean over seeds; whiskers: lowest and highest seed.",
         "fig8": f"Score against speed-up with the normalised entropy as exit signal. {_CURVES}",
         "fig9": f"Score against speed-up with the softmax score as exit signal. {_CURVES}",
-        "fig10": "Score against speed-up of all methods, each with its own exit rule: means over seeds. Thick, with a "
-        "band from the lowest to the highest seed: the control variant, whose classifiers random and oracle exits use. "
-        "A method without a knob at test time shows its trained models; models of k layers are fine-tuned alone.",
+        "tradeoff-methods": "Score against speed-up of all methods, each with its own exit rule: means over seeds. "
+        "Thick, with a band from the lowest to the highest seed: the reference variant, whose classifiers random and "
+        "oracle exits use. A method without a knob at test time shows its trained models; models of k layers are fine-tuned alone.",
     }
 )
 """What each table and figure shows when it is made here; it never names the data."""

@@ -14,7 +14,9 @@ from cosee.plan.search import grid_points, tuned_name, with_point
 Config = Mapping[str, Any]
 SINGLE = ("fig1", "fig3", "fig7")
 """Figures of one variant on one task."""
-COMPARISONS = ("table2", "table3", "table5", "differences")
+CONTROLS = ("static", "random", "oracle")
+"""Names of what trade-off curves are compared with, which variants cannot have."""
+COMPARISONS = ("table2", "table3", "methods", "differences")
 """Tables of methods that are trained with one backbone and signal."""
 
 
@@ -28,7 +30,7 @@ def check(config: Config) -> None:
         _check_variant(config, name)
     for number, experiment in enumerate(config["experiments"], 1):
         _check_experiment(config, f"config: experiments, entry {number}", experiment)
-    _defined(config["control"], config["variants"], "config: control")
+    _defined(config["reference_variant"], config["variants"], "config: reference_variant")
     _check_points(config)
     _check_exits(config)
     targets, layers = config["protocol"]["targets"], min(entry["layers"] for entry in config["backbones"].values())
@@ -43,7 +45,9 @@ def check(config: Config) -> None:
             _check_shown(config, f"config: tables.{name}", config["tables"][name])
     if config["tables"]["differences"]:
         shown = dict.fromkeys(shown_variants(config, config["tables"]["differences"]))
-        _defined(config["control"], shown, "config: control, with which tables.differences compares,")
+        _defined(
+            config["reference_variant"], shown, "config: reference_variant, with which tables.differences compares,"
+        )
     for name, spec in config["figures"].items():
         if spec:
             _check_figure(config, name, spec)
@@ -63,12 +67,12 @@ def check_settings(config: Config) -> None:
     kinds = {(run.name, str(run.training)): run for run in final_runs(config)}  # tasks and seeds change nothing
     for run in kinds.values():
         entry = config["variants"][run.variant]
-        for point in grid_points(config, entry.get("same_point_as", run.variant)):
+        for point in grid_points(config, entry.get("tuned_as", run.variant)):
             chosen = with_point(run, point)
             TrainingSettings(**chosen.training)
             method = make_method(chosen.method, chosen.settings)
         for name, other in config["variants"].items():
-            if run.variant in (name, other.get("model_of")) and "rule" in other:
+            if run.variant in (name, other.get("models_from")) and "rule" in other:
                 check_readable(rule_named(other["rule"]), method.learns_scores(), f"config: variants.{name}")
 
 
@@ -79,12 +83,14 @@ def _defined(value: str, known: Mapping[str, Any], where: str) -> None:
 
 def _check_variant(config: Config, name: str) -> None:
     where, entry = f"config: variants.{name}", config["variants"][name]
+    if name in CONTROLS:
+        raise InputError(f"{where}: the names {', '.join(CONTROLS)} are those of controls; choose another name.")
     _defined(entry["method"], METHODS, f"{where}.method")
-    _defined(entry.get("same_point_as", name), config["variants"], f"{where}.same_point_as")
-    _defined(entry.get("model_of", name), config["variants"], f"{where}.model_of")
+    _defined(entry.get("tuned_as", name), config["variants"], f"{where}.tuned_as")
+    _defined(entry.get("models_from", name), config["variants"], f"{where}.models_from")
     if "rule" in entry:
         rule_named(entry["rule"])
-    elif "model_of" in entry or "points" in entry:
+    elif "models_from" in entry or "one_model_per" in entry:
         raise InputError(f"{where} needs a `rule` by which its models are left.")
     for axis in entry.get("tune", []):
         _defined(axis, config["grid"], f"{where}.tune")
@@ -110,7 +116,7 @@ def _check_points(config: Config) -> None:
         if (run.backbone, run.task, name) not in searches:
             raise InputError(
                 f"config: {run.name} on {run.task} ({run.backbone}) takes the grid point of {name}, which no entry of "
-                f"`experiments` trains there with seed {first}; add it, or see `same_point_as` and `tune_signal`."
+                f"`experiments` trains there with seed {first}; add it, or see `tuned_as` and `search_per_signal`."
             )
 
 
@@ -137,7 +143,7 @@ def _check_latency(config: Config, spec: Config) -> None:
     _defined(spec["backbone"], config["backbones"], "config: latency.backbone")
     _defined(spec["variant"], config["variants"], "config: latency.variant")
     entry, run = config["variants"][spec["variant"]], timed_run(config)
-    if "depths" in entry or "points" in entry:
+    if "depths" in entry or "one_model_per" in entry:
         raise InputError("config: latency.variant has no threshold to choose; name one that has.")
     if run is None:
         raise InputError(

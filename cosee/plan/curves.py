@@ -11,7 +11,7 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan.runs import Run, final_runs, predicted_splits
 
-OWN = "own"
+RULE = "rule"
 """In place of a signal, in names of files: the variants that leave by an exit rule of their own."""
 
 
@@ -31,27 +31,27 @@ class Curve:
 
 
 def curves(config: Mapping[str, Any], task: str, signal: str) -> list[Curve]:
-    """Every trade-off curve of a task for an exit signal, or (`OWN`) of the variants that leave by a rule of their own.
+    """Every trade-off curve of a task for an exit signal, or (`RULE`) of the variants with an exit rule of their own.
 
     Static models are curves of one point.
 
     Raises:
         InputError: the configuration trains nothing for this task and signal.
     """
-    asked = {(e["backbone"], t) for e in config["experiments"] for t in e["tasks"] if signal in (OWN, *e["signals"])}
+    asked = {(e["backbone"], t) for e in config["experiments"] for t in e["tasks"] if signal in (RULE, *e["signals"])}
     runs = [run for run in final_runs(config) if run.task == task and (run.backbone, run.task) in asked]
     found = []
     for variant, entry in config["variants"].items():
-        if ("rule" in entry) != (signal == OWN):
+        if ("rule" in entry) != (signal == RULE):
             continue
-        trained = [run for run in runs if run.variant == entry.get("model_of", variant)]
+        trained = [run for run in runs if run.variant == entry.get("models_from", variant)]
         groups: dict[tuple[str, int, str], list[Run]] = {}
         for run in trained:
-            if signal == OWN or run.signal in (None, signal):
-                point = "" if "points" in config["variants"][run.variant] else run.name
+            if signal == RULE or run.signal in (None, signal):
+                point = "" if "one_model_per" in config["variants"][run.variant] else run.name
                 groups.setdefault((run.backbone, run.seed, point), []).append(run)
         rule = entry.get("rule", signal)
-        if "model_of" in entry:
+        if "models_from" in entry:
             groups = {key: group for key, group in groups.items() if _shown_with(config, variant, group[0])}
         found += [Curve(b, task, variant, seed, rule, tuple(group)) for (b, seed, _), group in groups.items()]
     if not found:
@@ -68,12 +68,12 @@ def _shown_with(config: Mapping[str, Any], variant: str, run: Run) -> bool:
 
 
 def signals_of(config: Mapping[str, Any], task: str) -> list[str]:
-    """Whose results there are for a task: those of its exit signals, and `OWN`."""
+    """Whose results there are for a task: those of its exit signals, and `RULE`."""
     asked = {signal for e in config["experiments"] if task in e["tasks"] for signal in e["signals"]}
-    return [signal for signal in config["signals"] if signal in asked] + [OWN] * has_own(config, task)
+    return [signal for signal in config["signals"] if signal in asked] + [RULE] * has_rule(config, task)
 
 
-def has_own(config: Mapping[str, Any], task: str, backbone: str | None = None) -> bool:
+def has_rule(config: Mapping[str, Any], task: str, backbone: str | None = None) -> bool:
     """Whether a task (with a backbone) has variants that leave by a rule of their own."""
     return any(
         "rule" in config["variants"][variant]
@@ -102,12 +102,12 @@ def shown_tasks(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]
 
 
 def shown_signals(config: Mapping[str, Any], spec: Mapping[str, Any], task: str) -> list[str]:
-    """Whose results a table or figure reads: its signal, and `OWN` where it shows variants with rules of their own.
+    """Whose results a table or figure reads: its signal, and `RULE` where it shows variants with rules of their own.
 
     A specification without `variants` shows all.
     """
     own = any("rule" in config["variants"][variant] for variant in spec.get("variants", config["variants"]))
-    return [spec["signal"], *([OWN] if own and has_own(config, task, spec["backbone"]) else [])]
+    return [spec["signal"], *([RULE] if own and has_rule(config, task, spec["backbone"]) else [])]
 
 
 def trained_curves(config: Mapping[str, Any], spec: Mapping[str, Any]) -> list[Curve]:

@@ -82,23 +82,23 @@ def final_runs(config: Mapping[str, Any]) -> list[Run]:
 def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task: str, variant: str) -> Iterator[Run]:
     backbone = experiment["backbone"]
     entry = config["variants"][variant]
-    if "model_of" in entry:  # another exit rule on the models of another variant
+    if "models_from" in entry:  # another exit rule on the models of another variant
         return
     layers = num_layers(config, backbone)
     training = {**task_training(config, task), **entry.get("training", {})}
     fixed = entry.get("fixed", {})
     seeds = entry.get("seeds", experiment.get("seeds", config["seeds"]))
     if "depths" in entry:  # the first layers fine-tuned alone: one static model per depth
-        depths = {"full": [layers], "half": [layers // 2], "between": [k for k in range(1, layers) if k != layers // 2]}
-        several = entry["depths"] == "between"
+        depths = {"full": [layers], "half": [layers // 2], "others": [k for k in range(1, layers) if k != layers // 2]}
+        several = entry["depths"] == "others"
         kinds = [(f"{variant}-{k:02d}" if several else variant, None, {"depth": k}) for k in depths[entry["depths"]]]
-    elif "points" in entry:  # one model per operating point
+    elif "one_model_per" in entry:  # one model per operating point
         kinds = [
             (f"{variant}-{axis}-{value}", None, {axis: value})
-            for axis, values in entry["points"].items()
+            for axis, values in entry["one_model_per"].items()
             for value in values
         ]
-    elif "rule" not in entry and entry.get("uses_signal", True):
+    elif "rule" not in entry and entry.get("trained_with_signal", True):
         kinds = [(f"{variant}-{signal}", signal, {"signal": signal}) for signal in experiment["signals"]]
     else:
         kinds = [(variant, None, {})]

@@ -60,15 +60,15 @@ def grid_runs(config: Mapping[str, Any]) -> list[Run]:
 def tuned_name(config: Mapping[str, Any], run: Run) -> str:
     """Name of the runs whose grid search decides the point of this run.
 
-    That is the run's own, but for a variant that shares another's point (`same_point_as`), and, with
-    `tune_signal: first`, for every signal but the first of the configuration.
+    That is the run's own, but for a variant that shares another's point (`tuned_as`), and, with
+    `search_per_signal: false`, for every signal but the first of the configuration.
     """
-    owner = config["variants"][run.variant].get("same_point_as")
+    owner = config["variants"][run.variant].get("tuned_as")
     if owner is not None:
         entry = config["variants"][owner]
-        takes_signal = not {"depths", "rule"} & entry.keys() and entry.get("uses_signal", True)
+        takes_signal = not {"depths", "rule"} & entry.keys() and entry.get("trained_with_signal", True)
         return f"{owner}-{config['signals'][0]}" if takes_signal else owner
-    if run.signal is not None and config["tune_signal"] == "first":
+    if run.signal is not None and not config["search_per_signal"]:
         return f"{run.variant}-{config['signals'][0]}"
     return run.name
 

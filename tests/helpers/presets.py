@@ -20,8 +20,8 @@ def with_own_search(config: dict[str, Any]) -> dict[str, Any]:
     config["grid"], variants = {"beta0": [0.2, 1.0]}, config["variants"]
     del variants["backbone"]["tune"], variants["vanilla"]["tune"]
     variants["cosee"] |= {"fixed": {"alpha": 0.1}, "tune": ["beta0"]}
-    variants["wo_osc"] |= {"fixed": {"alpha": 0.0}, "same_point_as": "cosee"}
-    del variants["cosee"]["same_point_as"]
+    variants["wo_osc"] |= {"fixed": {"alpha": 0.0}, "tuned_as": "cosee"}
+    del variants["cosee"]["tuned_as"]
     return config
 
 

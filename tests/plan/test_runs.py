@@ -97,14 +97,14 @@ def test_select_reads_what_the_grid_search_writes(own_search):
     assert read == trained
 
 
-@pytest.mark.parametrize(("mode", "searches"), [("first", {"energy"}), ("each", {"energy", "entropy", "softmax"})])
-def test_signals_share_the_point_of_the_first_or_have_their_own(own_search, mode, searches):
-    own_search["tune_signal"] = mode
+@pytest.mark.parametrize(("per_signal", "searches"), [(False, {"energy"}), (True, {"energy", "entropy", "softmax"})])
+def test_signals_share_the_point_of_the_first_or_have_their_own(own_search, per_signal, searches):
+    own_search["search_per_signal"] = per_signal
     assert {run.signal for run in grid_runs(own_search) if run.task == "sst2"} == searches
     (entropy,) = [
         run for run in final_runs(own_search) if (run.name, run.task, run.seed) == ("cosee-entropy", "sst2", 0)
     ]
-    assert tuned_name(own_search, entropy) == ("cosee-energy" if mode == "first" else "cosee-entropy")
+    assert tuned_name(own_search, entropy) == ("cosee-entropy" if per_signal else "cosee-energy")
 
 
 def test_the_whole_encoder_has_a_search_and_everything_else_another_of_the_same_size(config):

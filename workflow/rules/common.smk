@@ -63,12 +63,12 @@ RUNS_OF = Counter((run.backbone, run.task) for run in RUNS)
 wildcard_constraints:
     task="|".join(TASK_NAMES),
     backbone="|".join(config["backbones"]),
-    signal="|".join([*config["signals"], curves.OWN]),
+    signal="|".join([*config["signals"], curves.RULE]),
 
 
 COMPARISONS = {name: config["tables"][name] for name in checks.COMPARISONS if config["tables"][name]}
 TABLES = ["table1", "table4", *COMPARISONS]
-COMPARED = labels(config, [v for v, entry in config["variants"].items() if entry.get("depths") != "between"])
+COMPARED = labels(config, [v for v, entry in config["variants"].items() if entry.get("depths") != "others"])
 
 # name -> (what it shows, script, file of each task that it is drawn from)
 FIGURES = {
@@ -80,12 +80,21 @@ FIGURES = {
     "fig7": ("exit-layers", "exits", "exits.csv"),
     "fig8": ("tradeoff-entropy", "tradeoff", "tradeoff.csv"),
     "fig9": ("tradeoff-softmax", "tradeoff", "tradeoff.csv"),
-    "fig10": ("tradeoff-methods", "methods", "tradeoff.csv"),
+    "methods": ("tradeoff-methods", "methods", "tradeoff.csv"),
 }
 SPLITS = {"fig6": "fit, the training rows", "fig7": "fit and dev"}  # all others show dev alone
 DRAWN = {
     name: spec | {"variants": curves.shown_variants(config, spec)} for name, spec in config["figures"].items() if spec
 }
+
+
+def stem_of(name):
+    """Name of a figure's files; the paper's figures have numbers, others do not."""
+    return f"{name}_{FIGURES[name][0]}" if name.startswith("fig") else FIGURES[name][0]
+
+
+def caption_of(name):
+    return name if name.startswith("fig") else FIGURES[name][0]
 
 
 def result_files(spec, kind):
@@ -139,7 +148,7 @@ def context_of_figure(name):
 def context_of_table(spec):
     """Models between half and full depth do not count: they are a control, most often of one seed."""
     trained = curves.trained_curves(config, spec)
-    counted = [curve for curve in trained if config["variants"][curve.variant].get("depths") != "between"]
+    counted = [curve for curve in trained if config["variants"][curve.variant].get("depths") != "others"]
     return context_of(counted, sorted({curve.seed for curve in counted}))
 
 

@@ -20,7 +20,7 @@ rule sweep:
     params:
         targets=config["protocol"]["targets"],
         thresholds=lambda wildcards: curves.given_thresholds(config, wildcards.signal),
-        control=config["control"],
+        reference_variant=config["reference_variant"],
         numerics=NUMERICS_VERSION,
     message:
         "every threshold on {wildcards.task} ({wildcards.signal})"

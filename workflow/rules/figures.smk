@@ -4,18 +4,18 @@ for name, spec in DRAWN.items():
 
     rule:
         name:
-            name
+            name if name.startswith("fig") else f"{name}_figure"
         input:
             frames=figure_inputs(name),
             reference=reference_inputs(name),
         output:
             svg=report(
-                f"figures/{name}_{FIGURES[name][0]}.svg",
+                f"figures/{stem_of(name)}.svg",
                 caption="../report/caption.rst",
                 category="Figures",
                 labels={"figure": name.removeprefix("fig"), "shows": FIGURES[name][0].replace("-", " ")},
             ),
-            png=f"figures/{name}_{FIGURES[name][0]}.png",
+            png=f"figures/{stem_of(name)}.png",
         log:
             f"logs/figures/{name}.log",
         benchmark:
@@ -27,7 +27,7 @@ for name, spec in DRAWN.items():
             spec=spec,
             seeds=list(seeds_of(name)),
             labels=labels(config, spec["variants"]),
-            caption=context_of_figure(name).caption(name, spec["backbone"], SPLITS.get(name, "dev")),
+            caption=context_of_figure(name).caption(caption_of(name), spec["backbone"], SPLITS.get(name, "dev")),
             note=context_of_figure(name).sentence(spec["backbone"], SPLITS.get(name, "dev")),
         message:
             f"figure {name.removeprefix('fig')}"
@@ -37,5 +37,5 @@ for name, spec in DRAWN.items():
 
 rule figures:
     input:
-        [f"figures/{name}_{FIGURES[name][0]}.{kind}" for name in DRAWN for kind in ("svg", "png")],
+        [f"figures/{stem_of(name)}.{kind}" for name in DRAWN for kind in ("svg", "png")],
     localrule: True

@@ -73,20 +73,20 @@ rule table4:
         "../scripts/table4.py"
 
 
-if "table5" in COMPARISONS:
-    spec = COMPARISONS["table5"]
+if "methods" in COMPARISONS:
+    spec = COMPARISONS["methods"]
 
-    rule table5:
+    rule methods_table:
         input:
             curves=result_files(spec, "tradeoff.csv"),
             targets=result_files(spec, "targets.csv"),
             runs=run_files_of(curves.trained_curves(config, spec), "run.json"),
         output:
-            **table_outputs("table5"),
+            **table_outputs("methods"),
         log:
-            "logs/tables/table5.log",
+            "logs/tables/methods.log",
         benchmark:
-            "benchmarks/tables/table5.tsv"
+            "benchmarks/tables/methods.tsv"
         conda:
             "../../environment.yml"
         params:
@@ -94,11 +94,11 @@ if "table5" in COMPARISONS:
             labels=labels(config, curves.shown_variants(config, spec)),
             protocol=config["protocol"]["name"],
             target=config["protocol"]["table_target"],
-            caption=context_of_table(spec).caption("table5", spec["backbone"]),
+            caption=context_of_table(spec).caption("methods", spec["backbone"]),
         message:
-            "table 5"
+            "table of all methods"
         script:
-            "../scripts/table5.py"
+            "../scripts/methods.py"
 
 
 if "differences" in COMPARISONS:
@@ -119,13 +119,20 @@ if "differences" in COMPARISONS:
         params:
             spec=spec,
             labels=COMPARED,
-            control=config["control"],
+            reference_variant=config["reference_variant"],
             target=config["protocol"]["table_target"],
             caption=context_of_table(spec).caption("differences", spec["backbone"]),
         message:
             "differences with intervals"
         script:
             "../scripts/differences.py"
+
+
+rule methods:
+    input:
+        [f"results/tables/methods.{kind}" for kind in ("csv", "md", "tex") if "methods" in COMPARISONS],
+        [f"figures/{stem_of('methods')}.{kind}" for kind in ("svg", "png") if "methods" in DRAWN],
+    localrule: True
 
 
 rule tables:

@@ -1,4 +1,4 @@
-"""Differences to the control variant at the tables' target speed-up, with bootstrap intervals."""
+"""Differences to the reference variant at the tables' target speed-up, with bootstrap intervals."""
 
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ with logged(snakemake.log[0]):
     table = differences(
         answers,
         params.labels,
-        params.control,
+        params.reference_variant,
         backbone=backbone,
         target_speedup=params.target,
         seed=config["seeds"][0],

@@ -22,7 +22,7 @@ def frames(paths: list[str]) -> pd.DataFrame:
 
 def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figures 4, 8 and 9; the latter two show the first signal's curve too."""
-    control, first = snakemake.config["control"], snakemake.config["signals"][0]
+    reference_variant, first = snakemake.config["reference_variant"], snakemake.config["signals"][0]
     reference = frames(snakemake.input.reference) if snakemake.input.reference else None
     return figures.tradeoff_figure(
         frames(snakemake.input.frames),
@@ -33,19 +33,19 @@ def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
         reference=reference,
         reference_labels=None
         if reference is None
-        else {control: f"{snakemake.config['variants'][control]['label']}, {first}"},
+        else {reference_variant: f"{snakemake.config['variants'][reference_variant]['label']}, {first}"},
     )
 
 
 def methods(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
-    """Figure 10: every method, the control variant emphasised."""
+    """The figure of all methods: every method, the reference variant emphasised."""
     return figures.tradeoff_figure(
         frames(snakemake.input.frames),
         labels,
         note,
         backbone=spec["backbone"],
         tasks=spec["tasks"],
-        emphasised=snakemake.config["control"],
+        emphasised=snakemake.config["reference_variant"],
     )
 
 

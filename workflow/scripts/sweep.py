@@ -44,7 +44,7 @@ with logged(snakemake.log[0]):
                 frames["targets"].append(ev.targets_frame(who, predictions, split, rule, points))
                 frames["dis"].append(ev.dis_frame(who, predictions, split, rule))
                 frames["density"].append(ev.density_frame(who, predictions, split))
-                if curve.variant == config["control"]:
+                if curve.variant == config["reference_variant"]:
                     rng = numpy_generator(run.seed, "random", split)
                     frames["tradeoff"].append(ev.random_frame(who, predictions, split, rng, rule.name))
                     frames["tradeoff"].append(ev.oracle_frame(who, predictions, split, rule.name))

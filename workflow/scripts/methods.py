@@ -1,4 +1,4 @@
-"""Table 5: all methods by their trade-off curves and by what those cost to train."""
+"""The table of all methods, by their trade-off curves and by what those cost to train."""
 
 from typing import TYPE_CHECKING
 
