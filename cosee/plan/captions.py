@@ -65,9 +65,10 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "Bars: mean over seeds; whiskers: lowest and highest seed.",
         "fig8": f"Score against speed-up with the normalised entropy as exit signal. {_CURVES}",
         "fig9": f"Score against speed-up with the softmax score as exit signal. {_CURVES}",
-        "tradeoff-methods": "Score against speed-up of all methods, each with its own exit rule: means over seeds. "
+        "methods_figure": "Score against speed-up of all methods, each with its own exit rule: means over seeds. "
         "Thick, with a band from the lowest to the highest seed: the reference variant, whose classifiers random and "
-        "oracle exits use. A method without a knob at test time shows its trained models; models of k layers are fine-tuned alone.",
+        "oracle exits use. A method without a threshold at test time shows its trained models; models of k layers are "
+        "fine-tuned alone.",
     }
 )
 """What each table and figure shows when it is made here; it never names the data."""

@@ -7,7 +7,8 @@ from cosee.evaluation.frames import NO_SIGNAL
 from cosee.evaluation.outputs import load_predictions
 from cosee.io import read_frames, write_frame, write_text
 from cosee.methods import rule_named
-from cosee.plan.curves import shown_curves
+from cosee.plan.configuration import configuration
+from cosee.plan.shown import shown_curves
 from cosee.scripting import logged
 from cosee.tables import at_target, differences, differences_wide, to_latex, to_markdown
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    config, params, answers = snakemake.config, snakemake.params, {}
+    config, params, answers = configuration(snakemake.config), snakemake.params, {}
     backbone = params.spec["backbone"]
     folders = {
         (curve.task, curve.variant, curve.seed, run.name): run.folder
-        for curve in shown_curves(config, params.spec)
+        for curve in shown_curves(config, config.tables.differences, params.labels)
         for run in curve.runs
     }
     for row in at_target(read_frames(snakemake.input.targets), params.labels, backbone, params.target).itertuples():
@@ -33,7 +34,7 @@ with logged(snakemake.log[0]):
         params.reference_variant,
         backbone=backbone,
         target_speedup=params.target,
-        seed=config["seeds"][0],
+        seed=config.seeds[0],
     )
     wide, caption = differences_wide(table), params.caption
     write_frame(snakemake.output.csv, table)
