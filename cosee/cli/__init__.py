@@ -17,8 +17,8 @@ from typing import Any
 from cosee import __version__
 from cosee.errors import InputError
 
-COMMANDS = ("train", "predict", "sweep", "submit", "export", "classify", "bench")
-"""The commands, in the order in which a model passes through them; each is a module of this package."""
+COMMANDS = ("config", "train", "predict", "sweep", "submit", "export", "classify", "bench")
+"""The commands: of configurations, then in the order in which a model passes through them; each is a module here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,11 +1,10 @@
 """The configuration: read once, checked, typed; a wrong key or value is refused in one sentence.
 
-A configuration is merged from `config/defaults.yaml` and the files of a preset (`merge`), as Snakemake merges them.
-`configuration` makes it a `Configuration`, in which defaults that depend on other keys are filled in.
+The files are merged by `cosee.plan.merging`; `configuration` makes the result a `Configuration`, in which defaults
+that depend on other keys are filled in.
 """
 
 from collections.abc import Mapping
-from copy import deepcopy
 from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -16,6 +15,7 @@ from pydantic_core import ErrorDetails
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan.entries import Entry, Experiment, Latency, Names, Seeds, Signals, TaskName, Training, Values, Variant
+from cosee.plan.merging import merge
 from cosee.plan.settings import Backbone, Cost, Data, Figures, Jobs, ProtocolSettings, Tables
 
 
@@ -84,23 +84,6 @@ def configuration(merged: Mapping[str, Any]) -> Configuration:
         raise InputError(_sentence(error.errors(include_url=False)[0], merged)) from error
 
 
-def merge(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Parts of a configuration, each over those before it: mappings key by key, all else whole."""
-    merged: dict[str, Any] = {}
-    for part in parts:
-        for key, value in part.items():
-            before = merged.get(key)
-            is_merged = isinstance(value, Mapping) and isinstance(before, Mapping)
-            merged[key] = merge(before, value) if is_merged else deepcopy(value)
-    return merged
-
-
-def is_partial(merged: Mapping[str, Any]) -> bool:
-    """Whether the files do not make a preset: no encoder is described, as in a file that only changes a preset."""
-    backbones = merged.get("backbones") or {}
-    return not any(isinstance(entry, Mapping) and "layers" in entry for entry in backbones.values())
-
-
 def _completed(merged: Mapping[str, Any]) -> dict[str, Any]:
     """Entries that are null removed, and defaults filled in that other keys decide."""
     config = merge(merged)
@@ -147,7 +130,7 @@ def _sentence(error: ErrorDetails, merged: Mapping[str, Any]) -> str:
         return f"{place} is missing."
     if error["type"] == "extra_forbidden":
         known = list(_model_at(path[:-1]).model_fields)
-        near = get_close_matches(str(path[-1]), known, n=1)
+        near = get_close_matches(str(path[-1]), known, n=1, cutoff=0.75)
         return f"{place} is unknown; " + (
             f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}."
         )
@@ -172,10 +155,10 @@ def _expected(error: ErrorDetails) -> str:
         "too_long": f"at most {ctx.get('max_length')} entry",
         "literal_error": f"one of {ctx.get('expected', '').replace(chr(39), '').replace(' or ', ', ')}",
         "string_pattern_mismatch": f"a text that matches {ctx.get('pattern')}",
-        "greater_than": f"a number above {ctx.get('gt')}",
-        "greater_than_equal": f"{ctx.get('ge')} or more",
-        "less_than": f"a number below {ctx.get('lt')}",
-        "less_than_equal": f"{ctx.get('le')} or less",
+        "greater_than": f"a number above {ctx.get('gt', 0):g}",
+        "greater_than_equal": f"{ctx.get('ge', 0):g} or more",
+        "less_than": f"a number below {ctx.get('lt', 0):g}",
+        "less_than_equal": f"{ctx.get('le', 0):g} or less",
     }
     return words.get(kind, error["msg"])
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from helpers.objectives import CPU, FakeModel, M, NoWaiting, batch_of, random_labels, random_logits
+from helpers.presets import preset
 from helpers.tiny import LAYERS, token_split
 from torch.nn import functional as F
 
@@ -17,7 +18,6 @@ from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES
 from cosee.exiting.signals import SIGNALS
-from cosee.io import read_yaml
 from cosee.methods import METHODS, make_method
 from cosee.methods import cosee as cosee_module
 from cosee.methods.cosee import Cosee
@@ -323,11 +323,11 @@ def test_a_step_runs_where_no_value_can_be_read_at_all(method):
 
 
 def test_variants_with_a_rule_of_their_own_name_that_of_their_method():
-    variants = read_yaml(Path(__file__).parents[2] / "config" / "glue-small.yaml")["variants"].values()
-    own = [entry for entry in variants if "rule" in entry and "models_from" not in entry]
+    variants = preset("glue-small").variants.values()
+    own = [variant for variant in variants if variant.exits_by_own_rule and not variant.reuses_models]
     assert len(own) == 9
-    for entry in own:
-        assert make_method(entry["method"], entry.get("fixed", {})).exit_rule() == entry["rule"]
+    for variant in own:
+        assert make_method(variant.method, variant.fixed).exit_rule() == variant.rule
     assert all(METHODS[name]().exit_rule() in RULES for name in METHODS)
 
 

@@ -1,10 +1,11 @@
 """A configuration whose parts do not fit together is refused with the place named."""
 
 import pytest
-from helpers.presets import read
+from helpers.presets import preset
 
 from cosee.errors import InputError
 from cosee.plan.checks import check, check_settings
+from cosee.plan.configuration import configuration
 from cosee.plan.runs import final_runs
 
 
@@ -28,7 +29,7 @@ from cosee.plan.runs import final_runs
         (lambda c: c["figures"]["fig8"].update(tasks=["rte"]), "trains none"),
         (lambda c: c["figures"]["fig7"].update(tasks=["sst2", "qnli"]), "one variant on one task"),
         (lambda c: c["tables"]["table2"].update(backbone="nope"), "names 'nope'"),
-        (lambda c: c["tables"]["methods"].update(tasks=["cola"]), "tables.methods shows cola"),
+        (lambda c: c["tables"]["methods"].update(tasks=["cola"]), "tables.methods.tasks.0. is .cola."),
         (lambda c: c.update(reference_variant="half"), "tables.differences compares, names 'half'"),
         (lambda c: c["figures"]["fig7"].pop("variants"), "one variant on one task"),
         (lambda c: c["protocol"].update(targets=[2.0, 50.0]), "asks for 50"),
@@ -41,16 +42,16 @@ from cosee.plan.runs import final_runs
         (lambda c: c["latency"].update(targets=[2.0, 13.0]), "latency.targets asks for 13"),
         (
             lambda c: (c["experiments"][1].update(variants=["backbone"]), c["experiments"].pop(2)),
-            "static models alone on rte with the signal energy",
+            "only static models on rte with the signal energy",
         ),
         (lambda c: c["variants"]["vanilla"].update(seeds=[5]), "takes the grid point of vanilla"),
     ],
 )
-def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
-    check(config)
-    change(config)
+def test_parts_that_do_not_fit_together_are_named(mini, change, sentence):
+    check(configuration(mini))
+    change(mini)
     with pytest.raises(InputError, match=sentence):
-        check(config)
+        check(configuration(mini))
 
 
 @pytest.mark.parametrize(
@@ -67,16 +68,18 @@ def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
         (lambda c: c["variants"]["pcee"].update(rule="policy"), "variants.pcee: learns no scores, .* policy reads"),
     ],
 )
-def test_settings_are_checked_with_the_methods(config, change, sentence):
-    check_settings(config)
-    change(config)
+def test_settings_are_checked_with_the_methods(mini, change, sentence):
+    check_settings(configuration(mini))
+    change(mini)
     with pytest.raises(InputError, match=sentence):
-        check_settings(config)
+        check_settings(configuration(mini))
 
 
-@pytest.mark.parametrize("preset", ["config", "glue-small", "bert-base", "paper"])
-def test_presets_fit_together(preset):
-    config = read(preset)
+@pytest.mark.parametrize(
+    "files", [("config",), ("glue-small",), ("glue-small", "glue-small-cpu"), ("bert-base",), ("paper",)]
+)
+def test_presets_fit_together(files):
+    config = preset(*files)
     check(config)
     check_settings(config)
     assert final_runs(config)

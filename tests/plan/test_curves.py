@@ -55,32 +55,3 @@ def test_files_of_an_evaluation_are_named_once(config):
     folders = {run.folder for run in final_runs(config) if run.task == "mnli" and "pabee" in run.name}
     assert {file.rpartition("/")[0] for file in files} >= folders
     assert sum(file.startswith("results/runs/bert/mnli/pabee/") for file in files) == 3  # sel, dev, dev_mm
-
-
-def test_without_variants_all_multi_exit_ones_that_were_trained_are_shown(config):
-    methods = config["figures"]["methods"]
-    shown = curves.shown_variants(config, methods)
-    assert {"deebert", "pabee", "pcee", "consistentee", *COSEE} <= set(shown)
-    assert not {"backbone", "half", "k_layers"} & set(shown)
-    assert curves.shown_variants(config, config["figures"]["fig8"]) == ["cosee", "wo_osc", "vanilla"]
-    albert = methods | {"backbone": "albert"}
-    assert set(curves.shown_variants(config, albert)) == {"pabee", "palbert", "disentangledee", "vanilla", "cosee"}
-
-
-def test_shown_curves_are_those_of_the_shown_variants_and_all_curves_have_the_static_ones_too(config):
-    spec = config["tables"]["methods"]
-    shown, trained = curves.shown_curves(config, spec), curves.trained_curves(config, spec)
-    assert variants_of(trained) - variants_of(shown) == {"backbone", "half", "k_layers"}
-    assert {curve.task for curve in trained} == set(spec["tasks"])
-    assert {curve.backbone for curve in trained} == {"bert"}
-
-
-def test_figures_show_the_seeds_that_all_their_variants_have(config):
-    assert curves.shown_seeds(config, config["figures"]["fig4"]) == (0, 1)
-    assert curves.shown_seeds(config, config["figures"]["fig8"]) == (0,)
-
-
-def test_shared_seeds_are_those_of_every_variant_on_every_task(config):
-    on_two = curves.shown_curves(config, config["figures"]["fig4"])
-    assert curves.shared_seeds(on_two) == (0, 1)
-    assert curves.shared_seeds([curve for curve in on_two if (curve.task, curve.seed) != ("mnli", 1)]) == (0,)

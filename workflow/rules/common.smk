@@ -10,12 +10,13 @@ from cosee import NUMERICS_VERSION, provenance
 from cosee.errors import InputError
 from cosee.io import read_yaml
 from cosee.plan import checks, sources
-from cosee.plan.configuration import configuration, is_partial, merge
+from cosee.plan.configuration import configuration
 from cosee.plan.contexts import context, context_of_figure, context_of_table
 from cosee.plan.cost import announcement, passes
 from cosee.plan.curves import RULE, evaluated_files, given_thresholds, signals_of
 from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
 from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
+from cosee.plan.merging import with_defaults
 from cosee.plan.runs import display_names, final_runs, timed_run
 from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, search_points
 from cosee.plan.shown import (
@@ -29,17 +30,12 @@ from cosee.plan.shown import (
 
 PROJECT = Path(workflow.basedir).parent
 
-# Into `config` itself, which every job and script gets; defaults first, as their order is that of tables and figures.
-config.update(merge(read_yaml(PROJECT / "config/defaults.yaml"), config))
-if is_partial(config):
-    raise WorkflowError(
-        f"config: of preset {config['preset']!r} only a part is given; presets are chosen by file, as in --configfile "
-        "config/glue-small.yaml, and a file that changes a preset comes after it."
-    )
-for key in ("data_dir", "backbone_dir"):
-    if config[key]:
-        config[key] = str((PROJECT / config[key]).resolve())
 try:
+    # Into `config` itself, which every job and script gets.
+    config.update(with_defaults(read_yaml(PROJECT / "config/defaults.yaml"), config))
+    for key in ("data_dir", "backbone_dir"):
+        if config[key]:
+            config[key] = str((PROJECT / config[key]).resolve())
     CONFIG = configuration(config)
     checks.check(CONFIG)
 except InputError as error:
