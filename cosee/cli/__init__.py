@@ -17,8 +17,8 @@ from typing import Any
 from cosee import __version__
 from cosee.errors import InputError
 
-COMMANDS = ("config", "train", "predict", "sweep", "submit", "export", "classify", "bench")
-"""The commands: of configurations, then in the order in which a model passes through them; each is a module here."""
+COMMANDS = ("train", "predict", "sweep", "submit", "export", "classify", "bench", "config")
+"""The commands, in the order in which a model passes through them, then that of presets; each is a module here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

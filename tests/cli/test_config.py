@@ -16,7 +16,7 @@ def in_project(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("example", "files"), zip(command.EXAMPLES, [("config",), ("glue-small", "glue-small-cpu")], strict=True)
+    ("example", "files"), list(zip(command.EXAMPLES, [("config",), ("glue-small", "glue-small-cpu")], strict=True))
 )
 def test_what_is_printed_is_the_configuration(example, files, capsys):
     assert main(arguments_of(example)) == 0
