@@ -1,7 +1,7 @@
 """Data frames of results, built from stored predictions: one function per kind of file.
 
 Every function takes who was trained (`RunId`), its predictions on one split and the split's name, and gives long rows
-that can be concatenated over runs, splits and signals. Layers are 1-based in these frames, scores lie in 0..1.
+that can be concatenated over runs, splits and exit rules. Layers are 1-based in these frames, scores lie in 0..1.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,8 +22,8 @@ from cosee.exiting.rules import Rule
 from cosee.exiting.signals import energy, normalized_energy
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, threshold_for_speedup
 
-NO_SIGNAL = "none"
-"""Name in the column `signal` of rows to which no signal applies: static models, the oracle."""
+NO_RULE = "none"
+"""Name in the column `exit_rule` of rows to which no rule applies: static models, the oracle."""
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)
 """Speed-ups for which thresholds are sought unless others are asked for."""
@@ -39,14 +39,14 @@ class RunId:
     Attributes:
         task: key of `TASKS`.
         backbone: key of the backbone.
-        method: key of the variant.
+        variant: key of the variant, or one of `CONTROLS`.
         seed: seed of the run.
         model: name of the run: a variant may have several models, one per operating point.
     """
 
     task: str
     backbone: str
-    method: str
+    variant: str
     seed: int
     model: str
 
@@ -61,25 +61,25 @@ def random_frame(
     predictions: Predictions,
     split: str,
     rng: np.random.Generator,
-    signal: str = NO_SIGNAL,
+    exit_rule: str = NO_RULE,
     max_points: int = 500,
 ) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits when the scores are noise; method "random"."""
+    """Control: the trade-off curve of the same exits when the scores are noise; variant "random"."""
     predicted, labels = _answers(predictions, split)
     scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
     curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], predictions.exit_costs)
-    return _identified(thin(curve, max_points), replace(run, method="random"), split, signal)
+    return _identified(thin(curve, max_points), replace(run, variant="random"), split, exit_rule)
 
 
-def oracle_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits under an oracle that knows the labels; method "oracle"."""
+def oracle_frame(run: RunId, predictions: Predictions, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
+    """Control: the trade-off curve of the same exits under an oracle that knows the labels; variant "oracle"."""
     curve = oracle_curve(*_answers(predictions, split), TASKS[run.task], predictions.exit_costs)
-    return _identified(curve, replace(run, method="oracle"), split, signal)
+    return _identified(curve, replace(run, variant="oracle"), split, exit_rule)
 
 
-def static_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
-    """Control: the one point of a truncated model of k layers, as a row of a trade-off curve; method "static"."""
-    return _identified(_static_curve(predictions, run.task, split), replace(run, method="static"), split, signal)
+def static_frame(run: RunId, predictions: Predictions, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
+    """Control: the one point of a truncated model of k layers, as a row of a trade-off curve; variant "static"."""
+    return _identified(_static_curve(predictions, run.task, split), replace(run, variant="static"), split, exit_rule)
 
 
 def operating_points(
@@ -126,7 +126,7 @@ def targets_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, 
 def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
     """The row of a static model in the same frame: neither target nor threshold."""
     frame = static_frame(run, predictions, split).drop(columns="mean_exit_layer")
-    frame = frame.assign(method=run.method, adjustable=False)
+    frame = frame.assign(variant=run.variant, adjustable=False)
     frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
     return frame
 
@@ -252,9 +252,9 @@ def _scores(predictions: Predictions, rule: Rule) -> NDArray[np.float64]:
     return predictions.scores(rule)
 
 
-def _identified(frame: pd.DataFrame, run: RunId, split: str, signal: str | None = None) -> pd.DataFrame:
-    """Put the columns task, backbone, method, (signal,) seed, split, model before those of the frame."""
-    identity = {"task": run.task, "backbone": run.backbone, "method": run.method}
-    identity |= {} if signal is None else {"signal": signal}
+def _identified(frame: pd.DataFrame, run: RunId, split: str, exit_rule: str | None = None) -> pd.DataFrame:
+    """Put the columns task, backbone, variant, (exit_rule,) seed, split, model before those of the frame."""
+    identity = {"task": run.task, "backbone": run.backbone, "variant": run.variant}
+    identity |= {} if exit_rule is None else {"exit_rule": exit_rule}
     identity |= {"seed": run.seed, "split": split, "model": run.model}
     return pd.concat([pd.DataFrame(identity, index=frame.index), frame], axis=1)

@@ -24,7 +24,7 @@ def test_the_file_holds_every_operating_point(made):
         frame = read_frame(made / f"{name}.csv")
         predictions = load_predictions(made / f"runs/mine/logits-{split}.npz")
         assert len(frame) == len(sweep(predictions.scores(rule_named(rule)), rule_named(rule).harder_is).thresholds)
-        assert set(frame["split"]) == {split} and set(frame["signal"]) == {rule} and set(frame["task"]) == {"sst2"}
+        assert set(frame["split"]) == {split} and set(frame["exit_rule"]) == {rule} and set(frame["task"]) == {"sst2"}
         for row in frame.iloc[[0, len(frame) // 2, -1]].to_dict("records"):
             layers = exit_layers(predictions.scores(rule_named(rule)), row["threshold"], rule_named(rule).harder_is)
             right = predictions.predicted[np.arange(len(layers)), layers] == predictions.labels

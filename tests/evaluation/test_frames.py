@@ -20,7 +20,7 @@ from cosee.exiting.simulation import exit_layers, speedup_ratio
 ENERGY = RULES["energy"]
 MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13, "cosee-energy"), RunId("mnli", "albert", "vanilla", 7, "vanilla")
 RUNS = pytest.mark.parametrize("run", [MRPC, MNLI], ids=["C=2", "C=3"])
-IDENTITY = "task backbone method signal seed split model".split()
+IDENTITY = "task backbone variant exit_rule seed split model".split()
 TRADEOFF = [*IDENTITY, *"threshold mean_exit_layer speedup speedup_flops score accuracy f1".split()]
 TARGETS = [
     *IDENTITY,
@@ -44,9 +44,9 @@ def truncated(run, depth=3, num_layers=6):
     return Predictions(full.logits[:, depth - 1 : depth], full.labels, full.idx, num_layers, (depth,), (1.1 * depth,))
 
 
-def assert_identity(frame, run, split, signal=None, method=None):
-    expected = {"task": run.task, "backbone": run.backbone, "method": method or run.method}
-    expected |= ({"signal": signal} if signal else {}) | {"seed": run.seed, "split": split, "model": run.model}
+def assert_identity(frame, run, split, exit_rule=None, variant=None):
+    expected = {"task": run.task, "backbone": run.backbone, "variant": variant or run.variant}
+    expected |= ({"exit_rule": exit_rule} if exit_rule else {}) | {"seed": run.seed, "split": split, "model": run.model}
     assert list(frame.columns[: len(expected)]) == list(expected)
     assert len(frame) and (frame[list(expected)] == list(expected.values())).all(axis=None)
 
@@ -79,8 +79,8 @@ def test_controls_bound_the_signal(run):
     oracle = frames.oracle_frame(run, predictions, "dev", "energy")
     signal = frames.tradeoff_frame(run, predictions, "dev", ENERGY)
     assert list(chance.columns) == list(oracle.columns) == TRADEOFF
-    assert_identity(chance, run, "dev", "none", method="random")
-    assert_identity(oracle, run, "dev", "energy", method="oracle")
+    assert_identity(chance, run, "dev", "none", variant="random")
+    assert_identity(oracle, run, "dev", "energy", variant="oracle")
     assert len(oracle) == 6 and oracle["threshold"].isna().all()
     at_two = [np.interp(2, frame["speedup"], frame["accuracy"]) for frame in (chance, signal, oracle)]
     assert at_two[0] < at_two[1] < at_two[2]
@@ -90,7 +90,7 @@ def test_static_frame_is_one_point_at_the_cost_of_its_depth():
     predictions = truncated(MRPC, depth=3)
     frame = frames.static_frame(MRPC, predictions, "dev")
     assert list(frame.columns) == TRADEOFF
-    assert_identity(frame, MRPC, "dev", "none", method="static")
+    assert_identity(frame, MRPC, "dev", "none", variant="static")
     (row,) = frame.to_dict("records")
     assert np.isnan(row["threshold"]) and (row["mean_exit_layer"], row["speedup"]) == (3, 2)
     expected = glue_scores(predictions.logits[:, 0].argmax(-1), predictions.labels, TASKS["mrpc"])

@@ -52,7 +52,7 @@ def test_a_file_is_all_that_a_method_with_a_rule_of_its_own_needs(extended, tiny
     )
     predictions, rule = load_predictions(f"{run.folder}/logits-dev.npz"), rule_named("margin")
     curve = tradeoff_frame(RunId("rte", "bert", "margin", 0, run.name), predictions, "dev", rule)
-    assert curve["signal"].unique().tolist() == ["margin"]
+    assert curve["exit_rule"].unique().tolist() == ["margin"]
     assert len(curve) > 10 and curve["speedup"].iloc[[0, -1]].tolist() == [1, LAYERS]
     assert curve["accuracy"].max() > 0.7  # chance is one half
 

@@ -19,7 +19,7 @@ FACTS = {
 def test_a_run_is_read_and_named(tmp_path):
     write_json(tmp_path / "run.json", FACTS)
     assert read_run(tmp_path) == FACTS
-    assert run_id(FACTS) == RunId(task="rte", backbone="bert", method="wo_osc", seed=3, model="wo_osc-energy")
+    assert run_id(FACTS) == RunId(task="rte", backbone="bert", variant="wo_osc", seed=3, model="wo_osc-energy")
 
 
 def test_no_run(tmp_path):

@@ -36,8 +36,8 @@ with logged(snakemake.log[0]):
     timings = timings.assign(
         task=run.task,
         backbone=run.backbone,
-        method=run.variant,
-        signal=rule.name,
+        variant=run.variant,
+        exit_rule=rule.name,
         seed=run.seed,
         hardware=there["processor"] if on_cpu else there["gpu"],
         threads=torch.get_num_threads() if on_cpu else 0,

@@ -18,7 +18,7 @@ with logged(snakemake.log[0]):
     trained = []
     for curve in trained_curves(config, params.spec):
         is_static = "depths" in config["variants"][curve.variant]
-        who = {"task": curve.task, "backbone": curve.backbone, "method": STATIC if is_static else curve.variant}
+        who = {"task": curve.task, "backbone": curve.backbone, "variant": STATIC if is_static else curve.variant}
         for run in curve.runs:
             facts = read_json(f"{run.folder}/run.json")
             cost = {"seconds": facts["seconds"]["training"], "stages": facts["stages"]}
