@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     splits = {split: stored_predictions(args.folder, split) for split in task.submission}
     selection, threshold = stored_predictions(args.folder, facts["selection_split"]), float("nan")
     if len(selection.exit_depths) > 1:
-        threshold, _ = threshold_for_speedup(selection.scores(rule), args.speedup, rule.harder_is, rule.thresholds)
+        threshold, _ = threshold_for_speedup(selection.exit_scores(rule), args.speedup, rule.harder_is, rule.thresholds)
     for split, predictions in splits.items():
         frame, speedup = answers(predictions, rule, threshold, task)
         file = args.out / task.submission[split]

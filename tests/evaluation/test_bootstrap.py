@@ -4,7 +4,7 @@ import pytest
 from cosee.data.tasks import TASKS
 from cosee.evaluation.bootstrap import answers_at, interval, paired_bootstrap, score_difference
 from cosee.evaluation.metrics import glue_scores
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 
@@ -111,10 +111,10 @@ def test_interval_holds_the_level():
 def test_answers_are_those_of_the_exits_that_are_taken():
     rng = np.random.default_rng(11)
     logits, labels = rng.normal(size=(40, 6, 2)), rng.integers(0, 2, 40)
-    predictions = Predictions(logits, labels, np.arange(40), 6, tuple(range(1, 7)), tuple(range(1, 7)))
+    predictions = ExitOutputs(logits, labels, np.arange(40), 6, tuple(range(1, 7)), tuple(range(1, 7)))
     rule = RULES["energy"]
     answers = answers_at(predictions, rule, 0.3)
-    layers = exit_layers(predictions.scores(rule), 0.3, "larger")
+    layers = exit_layers(predictions.exit_scores(rule), 0.3, "larger")
     assert len(set(layers)) > 1
     np.testing.assert_array_equal(answers.predicted, [logits[n, layer].argmax() for n, layer in enumerate(layers)])
     np.testing.assert_array_equal(answers.labels, labels)
@@ -123,6 +123,6 @@ def test_answers_are_those_of_the_exits_that_are_taken():
 
 def test_answers_of_a_static_model_are_those_of_its_one_exit():
     logits = np.random.default_rng(12).normal(size=(10, 1, 3))
-    answers = answers_at(Predictions(logits, np.zeros(10, int), np.arange(10), 12, (6,), (6.0,)), None, np.nan)
+    answers = answers_at(ExitOutputs(logits, np.zeros(10, int), np.arange(10), 12, (6,), (6.0,)), None, np.nan)
     np.testing.assert_array_equal(answers.predicted, logits[:, 0].argmax(axis=-1))
     assert answers.speedup == 2

@@ -5,7 +5,7 @@ import pytest
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import RULES
 from cosee.export.submission import answers
 
@@ -17,7 +17,7 @@ def predictions(classes, idx, exits=(1, 2), num_layers=2):
     logits = np.zeros((len(idx), len(exits), classes))
     logits[::2, 0, 0] = 9
     logits[:, -1] = [*[0] * (classes - 1), 9]
-    return Predictions(logits, np.full(len(idx), -1), np.array(idx), num_layers, exits, tuple(map(float, exits)))
+    return ExitOutputs(logits, np.full(len(idx), -1), np.array(idx), num_layers, exits, tuple(map(float, exits)))
 
 
 def test_rows_answer_at_the_exit_that_they_take_and_stand_in_order():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cosee.errors import InputError
 from cosee.evaluation import frames as evaluation
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import RULES
 from cosee.figures import (
     dis_figure,
@@ -288,7 +288,7 @@ def test_smoothing_does_not_mix_seeds():
 
 def test_figures_take_what_evaluation_gives():
     rng = np.random.default_rng(0)
-    predictions = Predictions(
+    predictions = ExitOutputs(
         rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)), tuple(range(1, 7))
     )
     run, energy = evaluation.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
