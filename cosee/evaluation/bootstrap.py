@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class OperatingPoint:
     """What one model answers at one operating point: predicted label ids [N], labels [N], speed-up."""
 
     predicted: NDArray[np.int64]
@@ -30,14 +30,14 @@ class Answers:
     speedup: float
 
 
-def answers_at(outputs: ExitOutputs, rule: Rule | None, threshold: float) -> Answers:
+def operating_point_at(outputs: ExitOutputs, rule: Rule | None, threshold: float) -> OperatingPoint:
     """The answers of a multi-exit model at a threshold; of a static model, which has no rule, those of its one exit."""
     if rule is None:
         (depth,) = outputs.exit_depths
-        return Answers(outputs.predicted[:, 0], outputs.labels, outputs.num_layers / depth)
+        return OperatingPoint(outputs.predicted[:, 0], outputs.labels, outputs.num_layers / depth)
     layers = exit_layers(outputs.exit_scores(rule), threshold, rule.harder_is)
     chosen = outputs.predicted[np.arange(len(layers)), layers]
-    return Answers(chosen, outputs.labels, float(speedup_ratio(layers, outputs.num_layers)))
+    return OperatingPoint(chosen, outputs.labels, float(speedup_ratio(layers, outputs.num_layers)))
 
 
 def score_difference(method: ArrayLike, reference: ArrayLike, labels: ArrayLike, task: Task) -> float:

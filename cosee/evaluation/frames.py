@@ -17,13 +17,16 @@ from cosee.errors import InputError
 from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, glue_scores
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.selection import CRITERIA, criteria
-from cosee.evaluation.tradeoff import oracle_curve, points_curve, thin, tradeoff_curve
+from cosee.evaluation.tradeoff import downsample_curve, oracle_curve, points_curve, tradeoff_curve
 from cosee.exiting.rules import Rule
 from cosee.exiting.signals import energy, normalized_energy
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, threshold_for_speedup
 
 NO_RULE = "none"
 """Name in the column `exit_rule` of rows to which no rule applies: static models, the oracle."""
+
+RANDOM, ORACLE, STATIC = CONTROLS = ("random", "oracle", "static")
+"""The controls, which stand in the column `variant` too: exits at random, by an oracle, and models of k layers."""
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)
 """Speed-ups for which thresholds are sought unless others are asked for."""
@@ -53,7 +56,7 @@ class RunId:
 
 def tradeoff_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, max_points: int = 500) -> pd.DataFrame:
     """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, speedup_flops and the scores."""
-    return _identified(thin(_curve(outputs, run.task, split, rule), max_points), run, split, rule.name)
+    return _identified(downsample_curve(_curve(outputs, run.task, split, rule), max_points), run, split, rule.name)
 
 
 def random_frame(
@@ -64,22 +67,22 @@ def random_frame(
     exit_rule: str = NO_RULE,
     max_points: int = 500,
 ) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits when the scores are noise; variant "random"."""
-    predicted, labels = _answers(outputs, split)
+    """Control: the trade-off curve of the same exits when the scores are noise; variant `RANDOM`."""
+    predicted, labels = _predicted_and_labels(outputs, split)
     scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
     curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], outputs.exit_costs)
-    return _identified(thin(curve, max_points), replace(run, variant="random"), split, exit_rule)
+    return _identified(downsample_curve(curve, max_points), replace(run, variant=RANDOM), split, exit_rule)
 
 
 def oracle_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits under an oracle that knows the labels; variant "oracle"."""
-    curve = oracle_curve(*_answers(outputs, split), TASKS[run.task], outputs.exit_costs)
-    return _identified(curve, replace(run, variant="oracle"), split, exit_rule)
+    """Control: the trade-off curve of the same exits under an oracle that knows the labels; variant `ORACLE`."""
+    curve = oracle_curve(*_predicted_and_labels(outputs, split), TASKS[run.task], outputs.exit_costs)
+    return _identified(curve, replace(run, variant=ORACLE), split, exit_rule)
 
 
 def static_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
-    """Control: the one point of a truncated model of k layers, as a row of a trade-off curve; variant "static"."""
-    return _identified(_static_curve(outputs, run.task, split), replace(run, variant="static"), split, exit_rule)
+    """Control: the one point of a truncated model of k layers, as a row of a trade-off curve; variant `STATIC`."""
+    return _identified(_static_curve(outputs, run.task, split), replace(run, variant=STATIC), split, exit_rule)
 
 
 def operating_points(
@@ -111,7 +114,7 @@ def targets_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thre
     The thresholds come from `operating_points` on the selection split. `adjustable` says whether they could be chosen:
     a method without a knob at test time shows the nearest of its trained points.
     """
-    predicted, labels = _answers(outputs, split)
+    predicted, labels = _predicted_and_labels(outputs, split)
     target, threshold = np.reshape(list(thresholds), (-1, 2)).T
     layers = exit_layers(_scores(outputs, rule), threshold, rule.harder_is)
     realised = {
@@ -144,7 +147,7 @@ def criteria_of(outputs: ExitOutputs, task: str, rule: Rule) -> dict[str, float]
 
 def dis_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule) -> pd.DataFrame:
     """Difficulty inversion score of every internal exit: layer, dis, dis_strict (percent), num_easy, num_hard."""
-    predicted, labels = _answers(outputs, split)
+    predicted, labels = _predicted_and_labels(outputs, split)
     scores, correct = _scores(outputs, rule), predicted[:, :-1] == labels[:, None]
     frame = pd.DataFrame(
         {
@@ -160,7 +163,7 @@ def dis_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule) -> pd.Da
 
 def layers_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
     """Every exit used for all samples: layer, score, accuracy, f1, loss (mean cross-entropy in nats)."""
-    predicted, labels = _answers(outputs, split)
+    predicted, labels = _predicted_and_labels(outputs, split)
     scores = glue_scores(predicted.T, labels, TASKS[run.task])
     loss = cross_entropy(outputs.logits, labels).mean(axis=0)
     return _identified(pd.DataFrame({"layer": outputs.exit_depths, **scores, "loss": loss}), run, split)
@@ -168,7 +171,7 @@ def layers_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
 
 def histogram_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
     """How many samples of each class exit where: threshold, target_speedup, layer, label, count, speedup."""
-    _, labels = _answers(outputs, split)
+    _, labels = _predicted_and_labels(outputs, split)
     classes, num_exits = TASKS[run.task].classes, len(outputs.exit_depths)
     scores = _scores(outputs, rule)
     frames = []
@@ -211,7 +214,7 @@ def density_frame(
 
 def _curve(outputs: ExitOutputs, task: str, split: str, rule: Rule) -> pd.DataFrame:
     """Trade-off curve of one model: of all thresholds, or of the only ones that the rule has."""
-    predicted, labels = _answers(outputs, split)
+    predicted, labels = _predicted_and_labels(outputs, split)
     scores, costs = _scores(outputs, rule), outputs.exit_costs
     if rule.thresholds is None:
         return tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[task], costs)
@@ -221,7 +224,7 @@ def _curve(outputs: ExitOutputs, task: str, split: str, rule: Rule) -> pd.DataFr
 def _static_curve(outputs: ExitOutputs, task: str, split: str) -> pd.DataFrame:
     """The one point of a truncated model."""
     (depth,) = outputs.exit_depths
-    predicted, labels = _answers(outputs, split)
+    predicted, labels = _predicted_and_labels(outputs, split)
     point = {
         "threshold": np.nan,
         "mean_exit_layer": float(depth),
@@ -231,7 +234,7 @@ def _static_curve(outputs: ExitOutputs, task: str, split: str) -> pd.DataFrame:
     return pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[task])])
 
 
-def _answers(outputs: ExitOutputs, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+def _predicted_and_labels(outputs: ExitOutputs, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
     """Predicted label ids of all exits [N, M] and labels [N]."""
     if (outputs.labels < 0).any():
         raise InputError(f"split {split!r} has rows without a label: it can be predicted, but not evaluated")

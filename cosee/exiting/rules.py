@@ -52,7 +52,7 @@ class Rule:
     lookback: int | None = None
 
 
-def first(signal: Signal) -> Rule:
+def signal_rule(signal: Signal) -> Rule:
     """Leave at the first exit whose signal passes the threshold."""
     return Rule(
         signal.name,
@@ -148,12 +148,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     {
         rule.name: rule
         for rule in (
-            *(first(signal) for signal in SIGNALS.values()),
+            *(signal_rule(signal) for signal in SIGNALS.values()),
             Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
             Rule(
                 "pcee",
                 "entropy, twice in a row",
-                consecutive(first(SIGNALS["entropy"]).score, 2),
+                consecutive(signal_rule(SIGNALS["entropy"]).score, 2),
                 "larger",
                 _unit,
                 lookback=1,

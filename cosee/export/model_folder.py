@@ -12,7 +12,7 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
-from cosee.evaluation.tradeoff import thin
+from cosee.evaluation.tradeoff import downsample_curve
 from cosee.exiting.rules import Rule
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
@@ -88,7 +88,7 @@ def export(
     model = EarlyExitForSequenceClassification(config)
     load_weights(model.model, run / "model.safetensors")
 
-    shown = thin(table, SHOWN_POINTS)
+    shown = downsample_curve(table, SHOWN_POINTS)
     dev = run / "logits-dev.npz"
     if split != "dev" and dev.is_file():
         shown = with_dev(shown, facts, load_outputs(dev), chosen)

@@ -10,7 +10,7 @@ from cosee.exiting.rules import Rule
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 
 
-def answers(outputs: ExitOutputs, rule: Rule, threshold: float, task: Task) -> tuple[pd.DataFrame, float]:
+def submission_frame(outputs: ExitOutputs, rule: Rule, threshold: float, task: Task) -> tuple[pd.DataFrame, float]:
     """What a model answers for the rows of a test split, each at the exit that it takes.
 
     Args:
@@ -34,6 +34,6 @@ def answers(outputs: ExitOutputs, rule: Rule, threshold: float, task: Task) -> t
     if len(outputs.exit_depths) > 1:
         layers = exit_layers(outputs.exit_scores(rule), threshold, rule.harder_is)
     predicted = outputs.predicted[np.arange(count), layers]
-    frame = pd.DataFrame({"index": outputs.idx, "prediction": np.array(task.answers)[predicted]})
+    frame = pd.DataFrame({"index": outputs.idx, "prediction": np.array(task.submission_labels)[predicted]})
     depths = np.array(outputs.exit_depths)[layers]
     return frame.sort_values("index", ignore_index=True), speedup_ratio(depths - 1, outputs.num_layers)

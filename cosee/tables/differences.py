@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cosee.data.tasks import TASKS
-from cosee.evaluation.bootstrap import Answers, interval, paired_bootstrap, score_difference
+from cosee.evaluation.bootstrap import OperatingPoint, interval, paired_bootstrap, score_difference
 from cosee.seeds import numpy_generator
 from cosee.tables.text import APART, NONE
 
@@ -27,7 +27,7 @@ def at_target(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, s
 
 
 def differences(
-    answers: Mapping[tuple[str, str], Mapping[int, Answers]],
+    answers: Mapping[tuple[str, str], Mapping[int, OperatingPoint]],
     labels: Mapping[str, str],
     reference: str,
     *,
@@ -87,7 +87,7 @@ def differences_wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compared(
-    task: str, method: Mapping[int, Answers], reference: Mapping[int, Answers], rng: np.random.Generator
+    task: str, method: Mapping[int, OperatingPoint], reference: Mapping[int, OperatingPoint], rng: np.random.Generator
 ) -> dict[str, Any]:
     """Difference and draws on one task."""
     seeds = sorted(method.keys() & reference.keys())

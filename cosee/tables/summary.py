@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cosee.evaluation.frames import NO_RULE
+from cosee.evaluation.frames import NO_RULE, STATIC
 from cosee.evaluation.interpolation import at_speedups
 from cosee.evaluation.selection import curve_area
 from cosee.plan.captions import Protocol
@@ -22,9 +22,6 @@ COLUMNS = (
     *("split", "protocol", "backbone"),
 )
 """Columns of the long table, in order."""
-
-STATIC = "static"
-"""Name of the control in trade-off frames: the first k layers, fine-tuned alone."""
 
 _STATIC_LABEL = "models of k layers"
 _AVERAGE = "average"

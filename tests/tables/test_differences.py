@@ -6,7 +6,7 @@ import pytest
 from helpers import frames
 
 from cosee.data.tasks import TASKS
-from cosee.evaluation.bootstrap import Answers
+from cosee.evaluation.bootstrap import OperatingPoint
 from cosee.evaluation.metrics import glue_scores
 from cosee.io import read_frame, write_frame
 from cosee.tables import at_target, differences, differences_wide
@@ -23,7 +23,7 @@ def answers(tasks=("sst2", "mrpc"), seeds=(0, 1), num_rows=300):
         for method, rate in RATES.items():
             for seed in seeds:
                 right = np.random.default_rng([seed, len(method)]).random(num_rows) < rate
-                answer = Answers(np.where(right, labels, 1 - labels), labels, 2 + seed / 10)
+                answer = OperatingPoint(np.where(right, labels, 1 - labels), labels, 2 + seed / 10)
                 found.setdefault((task, method), {})[seed] = answer
     return found
 

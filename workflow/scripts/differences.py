@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cosee.evaluation.bootstrap import answers_at
+from cosee.evaluation.bootstrap import operating_point_at
 from cosee.evaluation.frames import NO_RULE
 from cosee.evaluation.outputs import load_outputs
 from cosee.io import read_frames, write_frame, write_text
@@ -26,7 +26,7 @@ with logged(snakemake.log[0]):
         predictions = load_outputs(f"{folders[row.task, row.variant, row.seed, row.model]}/logits-dev.npz")
         rule = None if row.exit_rule == NO_RULE else rule_named(row.exit_rule)
         by_seed = answers.setdefault((row.task, row.variant), {})
-        by_seed[row.seed] = answers_at(predictions, rule, row.threshold)
+        by_seed[row.seed] = operating_point_at(predictions, rule, row.threshold)
     table = differences(
         answers,
         params.labels,

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cosee.evaluation.frames import STATIC
 from cosee.io import read_frames, read_json, write_frame, write_text
 from cosee.plan.curves import trained_curves
 from cosee.scripting import logged
 from cosee.tables import summary, summary_wide, to_latex, to_markdown
-from cosee.tables.summary import STATIC
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
