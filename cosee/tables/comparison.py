@@ -44,6 +44,7 @@ def comparison(
     labels: Mapping[str, str],
     *,
     backbone: str,
+    signal: str,
     protocol: Protocol,
     target_speedup: float = 2.0,
 ) -> pd.DataFrame:
@@ -60,6 +61,7 @@ def comparison(
         curves: the files `results/<task>/<signal>_tradeoff.csv` together.
         labels: variant -> name in the table, in display order. Variants that are not named here are left out.
         backbone: key of the backbone.
+        signal: the exit rule that is shown of a variant that was evaluated with several.
         protocol: decides on which split the thresholds were found.
         target_speedup: for which the thresholds were sought.
 
@@ -74,7 +76,7 @@ def comparison(
         columns={name: f"reported_{name}" for name in ("speedup", "split", "source")} | {"value": "reported"}
     ).assign(split="dev")
     wanted = reported[["task", "metric"]].drop_duplicates()
-    runs = _runs(targets, labels, backbone, target_speedup)
+    runs = _runs(targets, labels, backbone, signal, target_speedup)
     swept = curves[curves["backbone"] == backbone].merge(runs[RUN].drop_duplicates())
     measured = _scores(runs, wanted).agg(
         measured_mean=("value", "mean"),
@@ -145,8 +147,8 @@ def comparison_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFr
     return pd.DataFrame(lines)
 
 
-def _runs(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, target: float) -> pd.DataFrame:
-    """The rows of `targets` that the table is about, one per task, variant, seed, split; of several signals energy."""
+def _runs(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, signal: str, target: float) -> pd.DataFrame:
+    """One row of `targets` per task, variant, seed and split; of several exit rules that of `signal`, if it is there."""
     if targets.empty:
         return targets.reindex(columns=[*RUN, "speedup", *VALUES, "adjustable"])
     runs = targets[(targets["backbone"] == backbone) & targets["variant"].isin(labels) & targets["split"].isin(_SPLITS)]
@@ -157,8 +159,8 @@ def _runs(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, targe
         raise InputError(f"no threshold was sought for a target speed-up of {target:g}; the results have {there}")
     kept = []
     for _, group in at_target.groupby(["task", "variant"], sort=False):
-        there = group["exit_rule"].unique()
-        preferred = "energy" if "energy" in there else there[0]
+        available = group["exit_rule"].unique()
+        preferred = signal if signal in available else available[0]
         kept.append(group[group["exit_rule"] == preferred])
     runs = pd.concat(kept) if kept else at_target
     repeated = runs[runs.duplicated(["task", "variant", "seed", "split"])]

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cosee.evaluation.frames import STATIC
-from cosee.io import read_frames, read_json, write_frame, write_text
+from cosee.io import read_frames, read_json
 from cosee.plan.curves import trained_curves
 from cosee.scripting import logged
-from cosee.tables import summary, summary_wide, to_latex, to_markdown
+from cosee.tables import summary, summary_wide, write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -33,6 +33,4 @@ with logged(snakemake.log[0]):
         rank_at=params.target,
     )
     wide = summary_wide(table, params.target)
-    write_frame(snakemake.output.csv, table)
-    write_text(snakemake.output.md, to_markdown(wide, params.caption))
-    write_text(snakemake.output.tex, to_latex(wide, params.caption, "tab:methods"))
+    write_table(snakemake.output, table, wide, params.caption, "methods")
