@@ -10,7 +10,7 @@ from helpers import frames
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.evaluation.latency import conditions
+from cosee.evaluation.latency import conditions, latency
 from cosee.io import read_frame, write_frame
 from cosee.tables import (
     comparison,
@@ -18,7 +18,6 @@ from cosee.tables import (
     cost_wide,
     data_statistics,
     data_statistics_wide,
-    latency,
     latency_wide,
     parameter_counts,
     parameter_counts_wide,
