@@ -148,7 +148,7 @@ def comparison_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFr
 
 
 def _runs(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, signal: str, target: float) -> pd.DataFrame:
-    """One row of `targets` per task, variant, seed and split; of several exit rules that of `signal`, if it is there."""
+    """One row of `targets` per task, variant, seed and split; of several exit rules that of `signal`, if there."""
     if targets.empty:
         return targets.reindex(columns=[*RUN, "speedup", *VALUES, "adjustable"])
     runs = targets[(targets["backbone"] == backbone) & targets["variant"].isin(labels) & targets["split"].isin(_SPLITS)]
