@@ -1,7 +1,7 @@
 """Tables: data frames -> one long, machine-readable frame per table -> a wide one of text -> Markdown, LaTeX.
 
-Reported numbers (`config/reported/*.csv`) and those measured here stand side by side, never in one column: they differ
-in split, and may differ in data and backbone. Scores are percentages in every table.
+Reported numbers (`config/reported/*.csv`) and those measured here have separate columns, because they differ in split
+and may differ in data and backbone. Scores are percentages in every table.
 """
 
 from cosee.tables.comparison import comparison, comparison_wide

@@ -199,7 +199,7 @@ def test_of_several_exit_rules_the_given_signal_is_shown():
 
 
 def test_unclear_rows_are_refused():
-    with pytest.raises(InputError, match=r"target speed-up of 3; the results have 1\.5, 2$"):
+    with pytest.raises(InputError, match=r"target speed-up of 3; the results have 1\.5, 2\.$"):
         compare(target_speedup=3)
     with pytest.raises(InputError, match="rte, vanilla, seed 1, split dev: several rows"):
         compare(
@@ -392,7 +392,7 @@ def test_latency_in_words():
     ("threads", "words"), [(0, "Abacus 1:"), (1, "Abacus 1, 1 thread:"), (2, "Abacus 1, 2 threads:")]
 )
 def test_conditions_of_latencies_are_named(threads, words):
-    assert conditions(frames.timings().assign(threads=threads)) == f"Measured on {words} 16 rows, 3 rounds."
+    assert conditions(frames.timings().assign(threads=threads)) == f"Measured on {words} 16 examples, 3 rounds."
 
 
 def test_costs_add_up_by_task_and_encoder():

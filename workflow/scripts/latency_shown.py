@@ -1,4 +1,4 @@
-"""The table and the figure of the timings."""
+"""Table and figure of latencies."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Table 4: parameters of the encoder and of the exits that are added, counted without any weights."""
+"""Table 4: parameters of the encoder and of the added exits, counted without loading weights."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Table 5: all methods by their trade-off curves and by what those cost to train."""
+"""Table of all methods: trade-off curves and training cost."""
 
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,11 @@ with logged(snakemake.log[0]):
     trained = []
     for curve in trained_curves(config, params.spec):
         is_static = "depths" in config["variants"][curve.variant]
-        who = {"task": curve.task, "backbone": curve.backbone, "variant": STATIC if is_static else curve.variant}
+        identity = {"task": curve.task, "backbone": curve.backbone, "variant": STATIC if is_static else curve.variant}
         for run in curve.runs:
             facts = read_json(f"{run.folder}/run.json")
             cost = {"seconds": facts["seconds"]["training"], "stages": facts["stages"]}
-            trained.append(who | {"seed": curve.seed} | cost)
+            trained.append(identity | {"seed": curve.seed} | cost)
     table = summary(
         read_frames(snakemake.input.curves),
         read_frames(snakemake.input.targets),

@@ -1,4 +1,4 @@
-"""Tables 2 and 3: reported numbers beside those measured here."""
+"""Tables 2 and 3: reported scores beside those measured here."""
 
 from typing import TYPE_CHECKING
 
