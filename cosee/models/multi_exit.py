@@ -22,12 +22,12 @@ class MultiExitModel(nn.Module):
         exit_depths: 1-based depth of every exit, ascending; the last one is the depth of the backbone.
     """
 
-    def __init__(self, backbone: Backbone, exits: Exits, exit_depths: Sequence[int]) -> None:
-        """Join a backbone and its exits."""
+    def __init__(self, backbone: Backbone, exits: Exits, exit_depths: Sequence[int] | None = None) -> None:
+        """Join a backbone and its exits; with `exit_depths=None` there is one after every layer."""
         super().__init__()
         self.backbone = backbone
         self.exits = exits
-        self.exit_depths = tuple(exit_depths)
+        self.exit_depths = tuple(range(1, backbone.num_layers + 1) if exit_depths is None else exit_depths)
 
     @property
     def num_exits(self) -> int:

@@ -31,7 +31,7 @@ def inputs(rows=None):
 
 def made(method, folder, settings=None, seed=0):
     """A model of a method with the weights that training would start from, made to disagree, and its predictions."""
-    built = make_method(method, settings or {}).build(str(folder), 2, seed)
+    built = make_method(method, settings or {}).build(load_backbone(folder), 2, seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in built.exits.state_dict().items():
