@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import torch
 
+from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits
 from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
@@ -36,6 +37,19 @@ class Method(ABC):
         return "energy"
 
 
+def backbone_of_run(folder: str, seed: int, depth: int | None = None) -> Backbone:
+    """The backbone that a run begins with. A fresh pooler is drawn here, once for all methods: by the seed alone.
+
+    Args:
+        folder: encoder folder.
+        seed: of the run.
+        depth: how many of the first layers to keep; None: all.
+    """
+    backbone = load_backbone(folder, depth)
+    backbone.draw_pooler(torch_generator(seed, "pooler"))
+    return backbone
+
+
 def linear_exits_model(folder: str, num_classes: int, dropout: float, seed: int) -> MultiExitModel:
     """A pretrained backbone with a linear head after every layer, on its shared pooler: what most methods train.
 
@@ -43,9 +57,9 @@ def linear_exits_model(folder: str, num_classes: int, dropout: float, seed: int)
         folder: encoder folder.
         num_classes: C.
         dropout: on the pooled state before each head.
-        seed: of the heads; with one seed every method starts from the same heads.
+        seed: of the heads and a fresh pooler; with one seed every method starts from the same.
     """
-    backbone = load_backbone(folder)
+    backbone = backbone_of_run(folder, seed)
     num_exits = backbone.num_layers
     heads = LinearExits(num_exits, backbone.hidden_size, num_classes, dropout, torch_generator(seed, "heads"))
     return MultiExitModel(backbone, heads, range(1, num_exits + 1))

@@ -18,11 +18,10 @@ from torch.nn import functional as F
 
 from cosee.data.batches import Batch, DeviceSplit
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.methods.base import Method
+from cosee.methods.base import Method, backbone_of_run
 from cosee.methods.pabee import DepthWeightedCrossEntropy
 from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits, Outputs, fresh_heads, linear_flops
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import predict
 from cosee.ranges import Between, Count, NotNegative, PartialShare, Positive, Several
@@ -63,7 +62,7 @@ class ConsistentEE(Method):
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head and a policy network after every layer."""
-        backbone = load_backbone(folder)
+        backbone = backbone_of_run(folder, seed)
         exits = PolicyExits(backbone, num_classes, self.dropout, self.width, seed)
         return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
 
@@ -127,11 +126,11 @@ class PolicyExits(LinearExits):
         log_odds = inner @ self.policy_outer_weight[index] + self.policy_outer_bias[index]
         return Outputs(logits, log_odds.float().sigmoid()), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, a head and, but at the last exit, a policy network."""
         width, hidden = self.policy_inner_weight.shape[1:]
         decision = linear_flops(hidden, width) + linear_flops(width, 1)
-        return super().flops(index) + (decision if index < self.num_exits - 1 else 0.0)
+        return super().flops(index, backbone) + (decision if index < self.num_exits - 1 else 0.0)
 
 
 def memorised_layers(correct: Tensor) -> Tensor:

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from cosee.data.batches import Batch
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.methods.base import Method
+from cosee.methods.base import Method, backbone_of_run
 from cosee.models.heads import PooledExits, SplitExits
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, PartialShare
 from cosee.seeds import torch_generator
@@ -31,7 +30,7 @@ class Deebert(Method):
 
     Attributes:
         first_share: of the run's steps, for the first stage; the released code trains both equally long.
-        pooler: "own" copies the pretrained pooler for every internal exit, as the released code does; "shared" leaves
+        pooler: "own" copies the backbone's pooler for every internal exit, as the released code does; "shared" leaves
             them the one that the first stage has fine-tuned, as some later re-runs do.
         dropout: on the pooled state before each head.
     """
@@ -42,7 +41,7 @@ class Deebert(Method):
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer."""
-        backbone = load_backbone(folder)
+        backbone = backbone_of_run(folder, seed)
         exits = _EXITS[self.pooler](backbone, num_classes, self.dropout, torch_generator(seed, "heads"))
         return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
 

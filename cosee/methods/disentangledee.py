@@ -27,10 +27,9 @@ from torch.nn import functional as F
 
 from cosee.data.batches import Batch
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.methods.base import Method
+from cosee.methods.base import Method, backbone_of_run
 from cosee.models.backbones import Backbone
 from cosee.models.heads import HEAD_STD, Exits, Outputs, linear_flops
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, Count, PartialShare, Positive
 from cosee.seeds import torch_generator
@@ -58,7 +57,7 @@ class DisentangledEE(Method):
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an adapter at every internal exit and a tight frame at every exit."""
-        backbone = load_backbone(folder)
+        backbone = backbone_of_run(folder, seed)
         exits = DisentangledExits(backbone, num_classes, self, seed)
         return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
 
@@ -158,11 +157,11 @@ class DisentangledExits(Exits):
         leave = self.final if index == self.num_exits - 1 else self.internal[index]
         return Outputs(leave(state, backbone)), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, the class vectors and, before the last exit, an adapter."""
         hidden = self.hidden_size
         adapter = 0.0 if index == self.num_exits - 1 else 2 * linear_flops(hidden, self.inner)
-        return adapter + linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+        return adapter + backbone.pool_flops() + linear_flops(hidden, self.num_classes)
 
 
 class LastThenInternal(Objective):

@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cosee.data.batches import Batch
-from cosee.methods.base import Method
+from cosee.methods.base import Method, backbone_of_run
 from cosee.models.heads import LinearExits
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare
 from cosee.seeds import torch_generator
@@ -26,7 +25,7 @@ class Finetune(Method):
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A truncated backbone with a single exit."""
-        backbone = load_backbone(folder, self.depth)
+        backbone = backbone_of_run(folder, seed, self.depth)
         heads = LinearExits(1, backbone.hidden_size, num_classes, self.dropout, torch_generator(seed, "heads"))
         return MultiExitModel(backbone, heads, [backbone.num_layers])
 

@@ -16,11 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosee.methods.base import Method
+from cosee.methods.base import Method, backbone_of_run
 from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, Number, PartialShare
 from cosee.seeds import torch_generator
@@ -50,7 +49,7 @@ class Palbert(Method):
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one classifier and one halting MLP for all layers."""
-        backbone = load_backbone(folder)
+        backbone = backbone_of_run(folder, seed)
         halting = halting_head(2 * backbone.hidden_size, self.hidden_layers, torch_generator(seed, "halting"))
         exits = PalbertExits(backbone, num_classes, self.dropout, halting, torch_generator(seed, "heads"))
         return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))

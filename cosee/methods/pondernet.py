@@ -18,10 +18,9 @@ from torch.nn import functional as F
 from cosee.data.batches import Batch
 from cosee.losses.halting import kl_divergence, log_geometric_prior, log_halting_distribution
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.methods.base import Method
+from cosee.methods.base import Method, backbone_of_run
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, PartialShare
 from cosee.seeds import torch_generator
@@ -46,7 +45,7 @@ class PonderNet(Method):
 
     def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one linear classifier and one linear halting head for all layers."""
-        backbone = load_backbone(folder)
+        backbone = backbone_of_run(folder, seed)
         halting = halting_head(backbone.hidden_size, 0, torch_generator(seed, "halting"))
         exits = PonderExits(backbone, num_classes, self.dropout, halting, torch_generator(seed, "heads"))
         return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
@@ -79,7 +78,7 @@ def halting_head(inputs: int, hidden_layers: int, generator: torch.Generator) ->
 
 
 class PonderExits(Exits):
-    """One linear classifier and one halting head, the same for all exits, on the shared pretrained pooler.
+    """One linear classifier and one halting head, the same for all exits, on the shared pooler.
 
     The scores are lambda_m, the probability of halting at an exit given that none did before.
     """
@@ -108,12 +107,12 @@ class PonderExits(Exits):
         """Logits and lambda of one exit."""
         return self.forward(state, backbone), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, the classifier and the halting head."""
         num_classes, hidden = self.weight.shape
         linears = [layer for layer in self.halting if isinstance(layer, nn.Linear)]
         halting = sum(linear_flops(layer.in_features, layer.out_features) for layer in linears)
-        return linear_flops(hidden, hidden) + linear_flops(hidden, num_classes) + halting
+        return backbone.pool_flops() + linear_flops(hidden, num_classes) + halting
 
 
 class ExpectedLoss(Objective):
