@@ -3,8 +3,8 @@
 A pooler (BERT's: dense and tanh, on the state of [CLS]) is worth keeping where pre-training has trained it, as in BERT
 and ALBERT. Many encoders carry one that nothing ever trained: sentence-transformers tunes the mean over tokens, and its
 encoders still hold the Gaussian that their pooler was once drawn from. That of all-MiniLM-L6-v2 makes features so small
-that heads hardly learn, the shallow ones least. `has_untrained_pooler` finds such
-poolers, and `POOLERS` says what may be read instead.
+that heads hardly learn, the shallow ones least. `has_untrained_pooler` finds such poolers, and `POOLERS` says what may
+be read instead.
 """
 
 import torch
