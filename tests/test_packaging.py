@@ -63,7 +63,7 @@ def imported(paths: list[Path]) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names.add(node.module.split(".")[0])
-    ours = {"cosee", *(path.stem for path in ROOT.glob("tests/**/*.py"))}
+    ours = {"cosee", "helpers"}
     return names - ours - sys.stdlib_module_names
 
 

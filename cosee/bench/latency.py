@@ -14,7 +14,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.evaluation.frames import operating_points
-from cosee.evaluation.outputs import predictions_of
+from cosee.evaluation.outputs import exit_outputs
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule
 from cosee.models.heads import LinearExits
@@ -83,7 +83,7 @@ def thresholds_on(
 ) -> dict[float, float]:
     """Target speed-up -> threshold that comes closest to it on these very rows."""
     outputs = predict(model, DeviceSplit(rows, device), 32)
-    (points,) = operating_points([predictions_of(model, outputs, rows, model.num_exits)], rule, targets)
+    (points,) = operating_points([exit_outputs(model, outputs, rows, model.num_exits)], rule, targets)
     return dict(points)
 
 

@@ -123,8 +123,8 @@ def _latency(args: argparse.Namespace) -> "pd.DataFrame":
     import numpy as np
 
     from cosee.bench.latency import measure
+    from cosee.evaluation.latency import latency
     from cosee.exiting.rules import RULES
-    from cosee.tables import latency
 
     model, split, thresholds = _model_at(args, args.targets)
     rows = np.arange(len(split))

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow(["label", "confidence", "exit_layer"])
             while batch := list(islice(rows, args.batch_size)):
-                writer.writerows(answers(model, tokenizer, batch))
+                writer.writerows(classify_batch(model, tokenizer, batch))
                 out.flush()
                 bar.update(len(batch))
 
@@ -170,7 +170,7 @@ def load(folder: Path) -> tuple["EarlyExitForSequenceClassification", "PreTraine
     return model.to(default_device()), tokenizer
 
 
-def answers(
+def classify_batch(
     model: "EarlyExitForSequenceClassification", tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Row]
 ) -> Iterator[tuple[str, str, int]]:
     """Label, its probability and the exit layer (from 1) of every row of a batch."""

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"{args.tokens}: no split {args.split!r}; it has {', '.join(tokens)}.")
 
     from cosee.data.batches import DeviceSplit
-    from cosee.evaluation.outputs import predictions_of, save_predictions
+    from cosee.evaluation.outputs import exit_outputs, save_outputs
     from cosee.models.loading import encoder_configuration
     from cosee.models.prediction import predict
     from cosee.runs.device import default_device
@@ -49,4 +49,4 @@ def run(args: argparse.Namespace) -> None:
     model = load_run(args.folder, args.backbone).to(device)
     split = DeviceSplit(rows, device, padding_id(args.backbone / "tokenizer.json"))
     outputs = predict(model, split, TrainingSettings(**facts["run"]["training"]).eval_batch_size)
-    save_predictions(args.out, predictions_of(model, outputs, rows, encoder.num_hidden_layers))
+    save_outputs(args.out, exit_outputs(model, outputs, rows, encoder.num_hidden_layers))

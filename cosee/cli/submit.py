@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     """Choose the threshold where everything is chosen, answer, write."""
     from cosee.data.tasks import TASKS
     from cosee.exiting.simulation import threshold_for_speedup
-    from cosee.export.submission import answers
+    from cosee.export.submission import submission_frame
     from cosee.io import whole_file
     from cosee.methods import rule_named
     from cosee.runs.stored import read_run, stored_predictions
@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> None:
     splits = {split: stored_predictions(args.folder, split) for split in task.submission}
     selection, threshold = stored_predictions(args.folder, facts["selection_split"]), float("nan")
     if len(selection.exit_depths) > 1:
-        threshold, _ = threshold_for_speedup(selection.scores(rule), args.speedup, rule.harder_is, rule.thresholds)
+        threshold, _ = threshold_for_speedup(selection.exit_scores(rule), args.speedup, rule.harder_is, rule.thresholds)
     for split, predictions in splits.items():
-        frame, speedup = answers(predictions, rule, threshold, task)
+        frame, speedup = submission_frame(predictions, rule, threshold, task)
         file = args.out / task.submission[split]
         with whole_file(file) as temporary:
             frame.to_csv(temporary, sep="\t", index=False)

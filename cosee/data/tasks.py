@@ -41,7 +41,7 @@ class Task:
         return len(self.classes)
 
     @property
-    def answers(self) -> tuple[str, ...]:
+    def submission_labels(self) -> tuple[str, ...]:
         """What the GLUE server calls the classes, by label id."""
         return self.classes if self.submits_names else tuple(map(str, range(self.num_classes)))
 

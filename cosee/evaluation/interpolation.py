@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-RUN = ["task", "method", "signal", "seed", "split"]
+RUN = ["task", "variant", "exit_rule", "seed", "split"]
 """What tells one measured trade-off curve from another; its points may belong to several models."""
 
 VALUES = ["speedup_flops", "score", "accuracy", "f1"]
@@ -16,16 +16,16 @@ def at_speedups(curves: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         curves: a trade-off frame of one backbone.
-        wanted: columns task, method, speedup; what was not measured is left out.
+        wanted: columns task, variant, speedup; what was not measured is left out.
 
     Returns:
         Columns `RUN`, speedup and `VALUES`.
     """
-    speedups = dict(list(wanted.groupby(["task", "method"])["speedup"]))
+    speedups = dict(list(wanted.groupby(["task", "variant"])["speedup"]))
     found = [curves.iloc[:0][[*RUN, "speedup", *VALUES]]]
-    for (task, method, *_), runs in curves.groupby([name for name in RUN if name != "seed"], sort=False):
+    for (task, variant, *_), runs in curves.groupby([name for name in RUN if name != "seed"], sort=False):
         ends = runs.groupby("seed")["speedup"].agg(["min", "max"])
-        at = speedups.get((task, method), runs["speedup"].iloc[:0]).unique()
+        at = speedups.get((task, variant), runs["speedup"].iloc[:0]).unique()
         at = at[(at >= ends["min"].max()) & (at <= ends["max"].min())]
         for _, curve in runs.groupby("seed") if at.size else ():
             points = curve.groupby("speedup")[VALUES].mean()

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosee.data.tasks import Task
-from cosee.exiting.signals import Float, Orientation, hardness, log_softmax
+from cosee.exiting.signals import Orientation, log_softmax
+from cosee.exiting.simulation import Float, hardness
 
 
 def difficulty_inversion_score(

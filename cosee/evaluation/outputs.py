@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # nothing after the logits imports torch
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class ExitOutputs:
     """Outputs of all exits for one split.
 
     Attributes:
@@ -31,7 +31,7 @@ class Predictions:
         num_layers: depth of the full backbone, the cost that speed-ups are relative to.
         exit_depths: layer after which each exit sits, 1-based [M]: 1..M, or the single depth k of a truncated model.
         exit_costs: cost of leaving at each exit [M], in encoder layers: those passed and the exits visited on the way.
-        learnt: scores that the method has learnt for its exits [N, M]; None where it learns none.
+        learned_scores: scores that the method has learned for its exits [N, M]; None where it learns none.
 
     Raises:
         InputError: if the shapes do not fit together.
@@ -43,7 +43,7 @@ class Predictions:
     num_layers: int
     exit_depths: tuple[int, ...]
     exit_costs: tuple[float, ...]
-    learnt: NDArray[np.floating] | None = None
+    learned_scores: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.logits)
@@ -52,37 +52,39 @@ class Predictions:
                 f"logits of shape {shape} do not fit {len(self.labels)} labels, {len(self.idx)} row numbers and "
                 f"{len(self.exit_depths)} exits; they must be [N, M, C]"
             )
-        if self.learnt is not None and np.shape(self.learnt) != shape[:2]:
-            raise InputError(f"learnt scores of shape {np.shape(self.learnt)} do not fit logits of shape {shape}")
+        if self.learned_scores is not None and np.shape(self.learned_scores) != shape[:2]:
+            raise InputError(
+                f"learned scores of shape {np.shape(self.learned_scores)} do not fit logits of shape {shape}"
+            )
 
     @property
     def predicted(self) -> NDArray[np.int64]:
         """Predicted label ids of all exits [N, M]."""
         return self.logits.argmax(axis=-1)
 
-    def scores(self, rule: Rule) -> NDArray[np.float64]:
+    def exit_scores(self, rule: Rule) -> NDArray[np.float64]:
         """Scores of the internal exits [N, M-1], in float64: confident scores differ in digits float32 lacks.
 
         Raises:
-            InputError: the rule reads learnt scores, and the method has none.
+            InputError: the rule reads learned scores, and the method has none.
         """
-        if rule.needs_scores and self.learnt is None:
+        if rule.needs_learned_scores and self.learned_scores is None:
             raise InputError(
-                f"exit rule {rule.name}: the model has learnt no scores for its exits; choose another rule"
+                f"exit rule {rule.name}: the model has learned no scores for its exits; choose another rule"
             )
-        learnt = None if self.learnt is None else self.learnt[:, :-1].astype(np.float64)
-        return rule.score(self.logits[:, :-1].astype(np.float64), learnt)
+        learned = None if self.learned_scores is None else self.learned_scores[:, :-1].astype(np.float64)
+        return rule.score(self.logits[:, :-1].astype(np.float64), learned)
 
 
-def save_predictions(path: str | Path, predictions: Predictions) -> None:
+def save_outputs(path: str | Path, outputs: ExitOutputs) -> None:
     """Write predictions to an .npz file, whole or not at all."""
     # vars() keeps file and class in step: a field added to the class is a field of the file.
-    fields = {name: value for name, value in vars(predictions).items() if value is not None}
+    fields = {name: value for name, value in vars(outputs).items() if value is not None}
     save_arrays(path, {name: np.asarray(value) for name, value in fields.items()})
 
 
-def load_predictions(path: str | Path) -> Predictions:
-    """Read what `save_predictions` wrote.
+def load_outputs(path: str | Path) -> ExitOutputs:
+    """Read what `save_outputs` wrote.
 
     Raises:
         InputError: the file is missing, truncated, corrupt or of another kind.
@@ -90,12 +92,12 @@ def load_predictions(path: str | Path) -> Predictions:
     arrays = load_arrays(path)
     try:
         per_exit = {name: tuple(arrays.pop(name).tolist()) for name in ("exit_depths", "exit_costs")}
-        return Predictions(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
+        return ExitOutputs(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
     except (KeyError, TypeError, InputError) as error:
         raise InputError(f"{path}: holds no predictions ({error}); delete it and run the prediction again.") from error
 
 
-def predictions_of(model: "MultiExitModel", outputs: "Predicted", rows: "TokenSplit", num_layers: int) -> Predictions:
+def exit_outputs(model: "MultiExitModel", predicted: "Predicted", rows: "TokenSplit", num_layers: int) -> ExitOutputs:
     """Outputs for all rows of a split with what their evaluation needs; `num_layers` is the full backbone's depth."""
     costs = model.exit_costs(float(rows.lengths.mean()))
-    return Predictions(outputs.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, outputs.scores)
+    return ExitOutputs(predicted.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, predicted.scores)

@@ -10,8 +10,6 @@ import pandas as pd
 
 from cosee.errors import InputError
 
-Record = dict[str, Any]
-
 
 def curve_area(curve: pd.DataFrame, low: float = 1.5, high: float = 4.0) -> float:
     """Mean score over the speed-ups low..high: the normalised area under a trade-off curve.
@@ -48,7 +46,7 @@ def criteria(curve: pd.DataFrame) -> dict[str, float]:
     return {name: measure(curve) for name, measure in CRITERIA.items()}
 
 
-def choose(candidates: pd.DataFrame, criterion: str) -> tuple[Record, list[Record]]:
+def choose(candidates: pd.DataFrame, criterion: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Choose the grid point with the highest criterion; of equals the earlier row, so the order of the grid decides.
 
     Args:
@@ -74,8 +72,8 @@ def choose(candidates: pd.DataFrame, criterion: str) -> tuple[Record, list[Recor
 
 
 def selection_record(
-    best: Record, runners_up: list[Record], criterion: str, protocol: str, split: str, keep: int = 5
-) -> Record:
+    best: dict[str, Any], runners_up: list[dict[str, Any]], criterion: str, protocol: str, split: str, keep: int = 5
+) -> dict[str, Any]:
     """What `best.yaml` says: the chosen point, by what and on what it was chosen, and what came next.
 
     Args:
@@ -87,7 +85,7 @@ def selection_record(
         keep: how many runners-up are kept.
     """
 
-    def entry(row: Record) -> Record:
+    def entry(row: dict[str, Any]) -> dict[str, Any]:
         point = {name: value for name, value in row.items() if name not in CRITERIA}
         return {"point": point, "score": row[criterion]}
 

@@ -88,7 +88,7 @@ def oracle_curve(
     return _curve(np.nan, (layers + 1).mean(axis=1), costs, num_layers, glue_scores(chosen, labels, task))
 
 
-def thin(curve: pd.DataFrame, max_points: int = 500) -> pd.DataFrame:
+def downsample_curve(curve: pd.DataFrame, max_points: int = 500) -> pd.DataFrame:
     """At most `max_points` (>= 2) rows of a curve, evenly spread in speed-up, with both ends."""
     if len(curve) <= max_points:
         return curve

@@ -1,6 +1,6 @@
 """Exit rules: how the outputs of the exits so far become one score per exit, which a threshold is then set on.
 
-A rule that counts, compares neighbouring exits or reads what a method has learnt still ends in the same question as a
+A rule that counts, compares neighbouring exits or reads what a method has learned still ends in the same question as a
 signal of one exit: is the score easier than the threshold? So every rule is swept, evaluated and used online by the
 same code. The score of an exit depends on this exit and those before it alone, never on later ones.
 
@@ -18,7 +18,7 @@ from cosee.errors import InputError
 from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal, log_softmax
 
 Score = Callable[[Array, Array | None], Array]
-"""Logits [N, m, C] and learnt scores [N, m] (None: none are learnt) of the first m exits -> scores [N, m]."""
+"""Logits [N, m, C] and learned scores [N, m] (None: none are learned) of the first m exits -> scores [N, m]."""
 
 GOLDEN = (5**0.5 - 1) / 2
 """The inverse golden ratio: of all steps the one whose multiples modulo 1 lie most evenly in [0, 1)."""
@@ -36,7 +36,7 @@ class Rule:
         range: number of classes C and of exits M -> lowest and highest threshold worth setting: those of the scores,
             infinite ones apart, which never pass.
         thresholds: the only thresholds that the method has; None: any.
-        needs_scores: whether the rule reads learnt scores.
+        needs_learned_scores: whether the rule reads learned scores.
         is_online: whether a row's score depends on this row alone, so that it can leave while others stay.
         lookback: how many exits before its own a score depends on; None: on all of them.
     """
@@ -47,12 +47,12 @@ class Rule:
     harder_is: Orientation
     range: Callable[[int, int], tuple[float, float]]
     thresholds: tuple[float, ...] | None = None
-    needs_scores: bool = False
+    needs_learned_scores: bool = False
     is_online: bool = True
     lookback: int | None = None
 
 
-def first(signal: Signal) -> Rule:
+def signal_rule(signal: Signal) -> Rule:
     """Leave at the first exit whose signal passes the threshold."""
     return Rule(
         signal.name,
@@ -108,8 +108,8 @@ def consecutive(score: Score, patience: int) -> Score:
     return hardest
 
 
-def learnt(logits: Array, scores: Array | None) -> Array:
-    """The scores that the method has learnt, as they are [N, m]."""
+def learned(logits: Array, scores: Array | None) -> Array:
+    """The scores that the method has learned, as they are [N, m]."""
     return scores
 
 
@@ -148,19 +148,19 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     {
         rule.name: rule
         for rule in (
-            *(first(signal) for signal in SIGNALS.values()),
+            *(signal_rule(signal) for signal in SIGNALS.values()),
             Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
             Rule(
                 "pcee",
                 "entropy, twice in a row",
-                consecutive(first(SIGNALS["entropy"]).score, 2),
+                consecutive(signal_rule(SIGNALS["entropy"]).score, 2),
                 "larger",
                 _unit,
                 lookback=1,
             ),
             Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit, lookback=2),
-            Rule("uncertainty", "learnt uncertainty", learnt, "larger", _unit, needs_scores=True, lookback=0),
-            Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_scores=True),
+            Rule("uncertainty", "learned uncertainty", learned, "larger", _unit, needs_learned_scores=True, lookback=0),
+            Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_learned_scores=True),
             Rule(
                 "sampled",
                 "sampled exit",
@@ -168,10 +168,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "smaller",
                 _signed_unit,
                 thresholds=(0.0,),
-                needs_scores=True,
+                needs_learned_scores=True,
                 is_online=False,
             ),
-            Rule("policy", "policy", learnt, "smaller", _unit, thresholds=(0.5,), needs_scores=True, lookback=0),
+            Rule(
+                "policy", "policy", learned, "smaller", _unit, thresholds=(0.5,), needs_learned_scores=True, lookback=0
+            ),
         )
     }
 )
@@ -179,12 +181,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 
 def check_readable(rule: Rule, learns_scores: bool, where: str) -> None:
-    """Refuse a rule that reads learnt scores where none are learnt.
+    """Refuse a rule that reads learned scores where none are learned.
 
     Raises:
         InputError: names the place (`where`) and the rule.
     """
-    if rule.needs_scores and not learns_scores:
+    if rule.needs_learned_scores and not learns_scores:
         raise InputError(f"{where}: learns no scores, which the exit rule {rule.name} reads; choose another rule.")
 
 

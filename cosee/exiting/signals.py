@@ -11,9 +11,7 @@ from math import log
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
-import numpy as np
 from array_api_compat import array_namespace
-from numpy.typing import ArrayLike, NDArray
 
 Array = Any
 """A floating torch.Tensor or numpy.ndarray."""
@@ -99,12 +97,3 @@ SIGNALS: Mapping[str, Signal] = MappingProxyType(
     }
 )
 """The exit signals by name. A new one is a function and a line here."""
-
-
-Float = float | NDArray[np.float64]
-
-
-def hardness(values: ArrayLike, harder_is: Orientation) -> NDArray[np.float64]:
-    """Scores or thresholds of a signal, with the sign turned if need be so that larger means harder."""
-    values = np.asarray(values, dtype=np.float64)
-    return values if harder_is == "larger" else 0.0 - values  # unlike -values, never gives -0.0

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosee.errors import InputError
-from cosee.exiting.signals import Float, Orientation, hardness
+from cosee.exiting.signals import Orientation
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+Float = float | NDArray[np.float64]
 
 
 def exit_layers(scores: ArrayLike, thresholds: ArrayLike, harder_is: Orientation) -> IntArray:
@@ -162,3 +163,9 @@ def speedup_ratio(exit_layers: ArrayLike, num_layers: int) -> Float:
         Speed-up in [1, M], a number or [K].
     """
     return num_layers / (np.asarray(exit_layers) + 1).mean(axis=-1)
+
+
+def hardness(values: ArrayLike, harder_is: Orientation) -> NDArray[np.float64]:
+    """Scores or thresholds of a signal, with the sign turned if need be so that larger means harder."""
+    values = np.asarray(values, dtype=np.float64)
+    return values if harder_is == "larger" else 0.0 - values  # unlike -values, never gives -0.0

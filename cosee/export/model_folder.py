@@ -12,8 +12,8 @@ from cosee.data.tasks import TASKS
 from cosee.data.tokens import max_positions
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
-from cosee.evaluation.outputs import Predictions, load_predictions
-from cosee.evaluation.tradeoff import thin
+from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.tradeoff import downsample_curve
 from cosee.exiting.rules import Rule
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
@@ -89,10 +89,10 @@ def export(
     model = EarlyExitForSequenceClassification(config)
     load_weights(model.model, run / "model.safetensors")
 
-    shown = thin(table, SHOWN_POINTS)
+    shown = downsample_curve(table, SHOWN_POINTS)
     dev = run / "logits-dev.npz"
     if split != "dev" and dev.is_file():
-        shown = with_dev(shown, facts, load_predictions(dev), chosen)
+        shown = with_dev(shown, facts, load_outputs(dev), chosen)
     context = None if manifest is None else read_manifest(manifest, facts["fingerprint"])
     with whole_folder(destination) as folder:
         model.save_pretrained(folder)
@@ -112,7 +112,7 @@ def read_manifest(path: str | Path, fingerprint: str) -> dict[str, Any]:
     return manifest
 
 
-def tradeoff_table(facts: Mapping[str, Any], predictions: Predictions, rule: Rule) -> pd.DataFrame:
+def tradeoff_table(facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:
     """Operating points of a run by increasing speed-up: speedup, threshold (NaN: nothing leaves early), score."""
     split = facts["selection_split"]
     if len(predictions.exit_depths) == 1:
@@ -124,7 +124,7 @@ def tradeoff_table(facts: Mapping[str, Any], predictions: Predictions, rule: Rul
     return curve[["speedup", "threshold", "score"]]
 
 
-def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: Predictions, rule: Rule) -> pd.DataFrame:
+def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:
     """The table with what its thresholds give on dev: dev_speedup, dev_score."""
     if len(predictions.exit_depths) == 1:
         found = static_targets_frame(run_id(facts), predictions, "dev")

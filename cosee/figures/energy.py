@@ -19,7 +19,7 @@ def energy_figure(
     note: str = "",
     *,
     task: str | None = None,
-    method: str | None = None,
+    variant: str | None = None,
     backbone: str | None = None,
     split: str = "dev",
     seed: int | None = None,
@@ -31,16 +31,16 @@ def energy_figure(
         density: a density frame.
         note: printed at the bottom.
         task: which one; like the next two it may be None if there is only one.
-        method: which variant.
+        variant: which one.
         backbone: which one.
         split: which one.
         seed: which run, as bins differ between runs; the first if None.
         layers: exits (1-based); those of the paper if None, scaled to the depth.
 
     Raises:
-        InputError: there is nothing to show, or several tasks, methods or backbones to choose from.
+        InputError: there is nothing to show, or several tasks, variants or backbones to choose from.
     """
-    frame = select(density, "energy distribution", task=task, method=method, backbone=backbone, split=split)
+    frame = select(density, "energy distribution", task=task, variant=variant, backbone=backbone, split=split)
     seed = int(frame["seed"].min()) if seed is None else seed
     frame = select(frame, "energy distribution", seed=seed)
     at_hand = sorted(frame["layer"].unique())

@@ -19,9 +19,9 @@ def exit_histogram_figure(
     note: str = "",
     *,
     task: str | None = None,
-    method: str | None = None,
+    variant: str | None = None,
     backbone: str | None = None,
-    signal: str | None = None,
+    exit_rule: str | None = None,
 ) -> Figure:
     """One row per split, one column per threshold; bars are percent of the split's samples, by exit layer and class.
 
@@ -33,21 +33,22 @@ def exit_histogram_figure(
         histogram: a histogram frame; one split and one threshold give Figure 1.
         note: printed at the bottom.
         task: which one; like the next three it may be None if there is only one.
-        method: which variant.
+        variant: which one.
         backbone: which one.
-        signal: which exit signal.
+        exit_rule: which one.
 
     Raises:
-        InputError: there is nothing to show, or several tasks, methods, backbones or signals to choose from.
+        InputError: there is nothing to show, or several tasks, variants, backbones or exit rules to choose from.
     """
-    frame = select(histogram, "exit layers", task=task, method=method, backbone=backbone, signal=signal)
+    frame = select(histogram, "exit layers", task=task, variant=variant, backbone=backbone, exit_rule=exit_rule)
     sizes = frame.groupby(["seed", "split", "threshold"])["count"].transform("sum")
     frame = frame.assign(percent=100 * frame["count"] / sizes)
     # A target speed-up has its own threshold for every seed; a threshold that was given is the same for all.
     frame["point"] = frame["target_speedup"].where(frame["target_speedup"].notna(), -frame["threshold"])
     points = frame.groupby("point")["speedup"].mean().sort_values().index
     splits = [split for split in _SPLITS if split in set(frame["split"])]
-    name = SIGNALS[frame["signal"].iloc[0]].label if frame["signal"].iloc[0] in SIGNALS else frame["signal"].iloc[0]
+    rule = frame["exit_rule"].iloc[0]
+    name = SIGNALS[rule].label if rule in SIGNALS else rule
     width = TEXT_WIDTH if len(points) > 1 else 0.65 * TEXT_WIDTH
     with mpl.rc_context(STYLE):
         figure, axes = new_figure(len(splits), len(points), width, 1.75, sharex=True, sharey=True)

@@ -41,9 +41,9 @@ def panels(frame: pd.DataFrame, variants: Iterable[str], preferred: Iterable[str
     Raises:
         InputError: no variant has any row.
     """
-    at_hand = set(frame["task"][frame["method"].isin(variants)])
+    at_hand = set(frame["task"][frame["variant"].isin(variants)])
     if not at_hand:
-        there = ", ".join(frame["method"].unique())
+        there = ", ".join(frame["variant"].unique())
         raise InputError(f"{what}: there are no results of {', '.join(variants)}, only of {there}")
     return [task for task in preferred if task in at_hand] or [task for task in TASKS if task in at_hand]
 

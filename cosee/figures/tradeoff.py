@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cosee.data.tasks import TASKS
+from cosee.evaluation.frames import ORACLE, RANDOM, STATIC
 from cosee.figures.frames import ordered, panels, seed_band, select
 from cosee.figures.style import STYLE, finish, grid_figure, line_styles, task_label
 
@@ -17,9 +18,9 @@ PAPER_TASKS = ("sst2", "qnli", "mnli", "qqp")
 MAX_SPEEDUP = 6
 SPEEDUPS = np.linspace(1, MAX_SPEEDUP, 201)
 
-_RANDOM = {"color": "0.55", "linestyle": (0, (1, 1.2)), "linewidth": 1.2, "zorder": 1.5}
-_ORACLE = {"color": "0.55", "linestyle": (0, (6, 2)), "linewidth": 0.9, "zorder": 1.5}
-_STATIC = {"color": "0.3", "linewidth": 0.7, "marker": "x", "markersize": 4.5, "markeredgewidth": 1.1}
+_RANDOM_LOOK = {"color": "0.55", "linestyle": (0, (1, 1.2)), "linewidth": 1.2, "zorder": 1.5}
+_ORACLE_LOOK = {"color": "0.55", "linestyle": (0, (6, 2)), "linewidth": 0.9, "zorder": 1.5}
+_STATIC_LOOK = {"color": "0.3", "linewidth": 0.7, "marker": "x", "markersize": 4.5, "markeredgewidth": 1.1}
 _EMPHASISED = {"linestyle": "-", "linewidth": 2.4, "markersize": 5.5, "zorder": 3}
 _OTHER = {"linewidth": 1.0, "markersize": 3.5}
 _REFERENCE = {"color": "0.15", "linestyle": (0, (8, 1.5, 1, 1.5)), "linewidth": 1}
@@ -39,10 +40,10 @@ def tradeoff_figure(
 ) -> Figure:
     """One panel per task, one line per variant: mean over seeds, band from the lowest to the highest.
 
-    The controls in the frame, methods "random", "oracle" and "static", are drawn thin and grey.
+    The controls in the frame (`CONTROLS`) are drawn thin and grey.
 
     Args:
-        curves: a trade-off frame of one exit signal.
+        curves: a trade-off frame of one signal.
         labels: variant -> name, in display order; other variants are left out.
         note: printed at the bottom.
         backbone: which one; may be None if there is only one.
@@ -62,26 +63,26 @@ def tradeoff_figure(
         figure, axes = grid_figure(len(shown)) if emphasised is None else grid_figure(len(shown), 2.9, columns=2)
         for ax, task in zip(axes, shown, strict=True):
             of_task = curves[curves["task"] == task]
-            methods = dict(list(of_task.groupby("method")))
-            for place, variant in enumerate(ordered(methods, labels)):
+            present = dict(list(of_task.groupby("variant")))
+            for place, variant in enumerate(ordered(present, labels)):
                 look = looks[variant] | {"markevery": (12 + 9 * place % 40, 40)}
                 if emphasised is not None:
                     look |= _EMPHASISED if variant == emphasised else _OTHER
-                _line(ax, methods[variant], labels[variant], band=emphasised in (None, variant), **look)
+                _line(ax, present[variant], labels[variant], band=emphasised in (None, variant), **look)
             for variant, name in (reference_labels or {}).items():
-                other = reference[(reference["task"] == task) & (reference["method"] == variant)]
+                other = reference[(reference["task"] == task) & (reference["variant"] == variant)]
                 other = other[(other["split"] == split) & (other["backbone"] == of_task["backbone"].iloc[0])]
                 if len(other):
                     _line(ax, other, name, **_REFERENCE)
-            if "static" in methods:
-                points = methods["static"].groupby("speedup")["score"].mean().loc[:MAX_SPEEDUP]
-                ax.plot(points.index, 100 * points, label="models of k layers", zorder=1.8, **_STATIC)
-            if "random" in methods:
-                _line(ax, methods["random"], "random exits", **_RANDOM)
-            if "oracle" in methods:
+            if STATIC in present:
+                points = present[STATIC].groupby("speedup")["score"].mean().loc[:MAX_SPEEDUP]
+                ax.plot(points.index, 100 * points, label="models of k layers", zorder=1.8, **_STATIC_LOOK)
+            if RANDOM in present:
+                _line(ax, present[RANDOM], "random exits", **_RANDOM_LOOK)
+            if ORACLE in present:
                 low, high = ax.get_ylim()
-                _line(ax, methods["oracle"], "first right exit (oracle)", **_ORACLE)
-                # The oracle may leave the panel: the differences between the methods are what it is for.
+                _line(ax, present[ORACLE], "first right exit (oracle)", **_ORACLE_LOOK)
+                # The oracle may leave the panel: the differences between the variants are what it is for.
                 ax.set_ylim(low, min(ax.get_ylim()[1], high + 0.3 * (high - low)))
             ax.set(title=task_label(task), xlim=(0.97, MAX_SPEEDUP + 0.03), xticks=range(1, MAX_SPEEDUP + 1))
             ax.set(xlabel="speed-up (×)", ylabel=_score_label(task))

@@ -26,7 +26,7 @@ def training_figure(
     """One panel per task, one line per variant: moving average of the loss, mean over seeds, band of all seeds.
 
     Args:
-        history: the runs' `history.csv` together, with columns task, backbone, method and seed.
+        history: the runs' `history.csv` together, with columns task, backbone, variant and seed.
         labels: variant -> name, in display order; other variants are left out.
         note: printed at the bottom.
         backbone: which one; may be None if there is only one.
@@ -46,8 +46,8 @@ def training_figure(
             of_task = history[history["task"] == task]
             steps = np.sort(of_task["step"].unique())
             span = window or max(1, len(steps) // 20)
-            for place, variant in enumerate(ordered(of_task["method"], labels)):
-                runs = of_task[of_task["method"] == variant].sort_values(["seed", "step"])
+            for place, variant in enumerate(ordered(of_task["variant"], labels)):
+                runs = of_task[of_task["variant"] == variant].sort_values(["seed", "step"])
                 band = seed_band(runs.assign(loss=smooth(runs, column, span)), "step", "loss", steps)
                 every = max(1, len(steps) // 6)
                 first = every // 4 + place * every // 5

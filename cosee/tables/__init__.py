@@ -4,7 +4,6 @@ Reported numbers (`config/reported/*.csv`) and those measured here stand side by
 in split, and may differ in data and backbone. Scores are percentages in every table.
 """
 
-from cosee.evaluation.latency import latency
 from cosee.tables.comparison import comparison, comparison_wide
 from cosee.tables.cost import cost_wide
 from cosee.tables.differences import at_target, differences, differences_wide
@@ -22,7 +21,6 @@ __all__ = [
     "data_statistics_wide",
     "differences",
     "differences_wide",
-    "latency",
     "latency_wide",
     "parameter_counts",
     "parameter_counts_wide",

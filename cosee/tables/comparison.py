@@ -8,15 +8,16 @@ import pandas as pd
 from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.evaluation.frames import NO_RULE
 from cosee.evaluation.interpolation import RUN, VALUES, at_speedups
 from cosee.plan.captions import Protocol
 from cosee.tables.text import FIXED, NONE, decimal, mean_std, speedups_text
 
 COLUMNS = (
-    *("method", "name", "task", "metric", "reported", "reported_speedup", "reported_split", "reported_source"),
+    *("variant", "name", "task", "metric", "reported", "reported_speedup", "reported_split", "reported_source"),
     *("measured_mean", "measured_std", "num_seeds", "speedup_mean", "speedup_std", "speedup_flops_mean"),
     *("interpolated_mean", "interpolated_std", "interpolated_speedup", "interpolated_speedup_flops"),
-    *("signal", "adjustable", "target_speedup", "threshold_split", "split", "protocol", "backbone"),
+    *("exit_rule", "adjustable", "target_speedup", "threshold_split", "split", "protocol", "backbone"),
 )
 """Columns of the long table, in order."""
 
@@ -24,7 +25,7 @@ _METRICS = {"f1": "F1", "accuracy": "Acc", "mean": "Mean"}
 _SPLITS = {"dev": "", "dev_mm": " mm"}
 _AVERAGE = "average"
 _SPEEDS = ["speedup", "speedup_flops"]
-_CELL = ["method", "task", "metric", "split"]
+_CELL = ["variant", "task", "metric", "split"]
 
 
 class _Cell(NamedTuple):
@@ -63,15 +64,14 @@ def comparison(
         target_speedup: for which the thresholds were sought.
 
     Returns:
-        `COLUMNS`, one row per method, task, metric and split, scores in percent; a reported number stands in the row
+        `COLUMNS`, one row per variant, task, metric and split, scores in percent; a reported number stands in the row
         of dev.
 
     Raises:
         InputError: nothing was measured at `target_speedup`, or a run has several rows for it.
     """
     reported = reported.rename(
-        columns={name: f"reported_{name}" for name in ("speedup", "split", "source")}
-        | {"variant": "method", "value": "reported"}
+        columns={name: f"reported_{name}" for name in ("speedup", "split", "source")} | {"value": "reported"}
     ).assign(split="dev")
     wanted = reported[["task", "metric"]].drop_duplicates()
     runs = _runs(targets, labels, backbone, target_speedup)
@@ -83,7 +83,7 @@ def comparison(
         speedup_mean=("speedup", "mean"),
         speedup_std=("speedup", "std"),
         speedup_flops_mean=("speedup_flops", "mean"),
-        signal=("signal", "first"),
+        exit_rule=("exit_rule", "first"),
         adjustable=("adjustable", "first"),
     )
     interpolated = _scores(at_speedups(swept, _own_speedups(reported)), wanted).agg(
@@ -94,19 +94,19 @@ def comparison(
     )
     table = reported.merge(measured.merge(interpolated, on=_CELL, how="left"), on=_CELL, how="outer")
 
-    printed = reported.sort_values("row").drop_duplicates("method").set_index("method")["name"]
+    printed = reported.sort_values("row").drop_duplicates("variant").set_index("variant")["name"]
     order = {
-        "method": [*printed.index, *labels],
+        "variant": [*printed.index, *labels],
         "task": [*TASKS, _AVERAGE],
         "split": list(_SPLITS),
         "metric": list(_METRICS),
     }
     table = table.sort_values(list(order), key=lambda c: c.map(order[c.name].index), ignore_index=True)
     here = table["num_seeds"].notna()
-    swept = here & (table["signal"] != "none")
+    swept = here & (table["exit_rule"] != NO_RULE)
     return table.assign(
         adjustable=table["adjustable"].where(swept),
-        name=table["method"].map({**labels, **printed}),
+        name=table["variant"].map({**labels, **printed}),
         num_seeds=table["num_seeds"].fillna(0).astype(int),
         target_speedup=_where(target_speedup, swept),
         threshold_split=_where(SELECTION_SPLIT[protocol], swept),
@@ -131,54 +131,54 @@ def comparison_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFr
         if task in set(table["task"])
     }
     lines = []
-    for method, group in table.groupby("method", sort=False):
+    for variant, group in table.groupby("variant", sort=False):
         known = group[group["reported"].notna()]
         if len(known):
             source, _, _ = known["reported_source"].iloc[0].partition(" (via")
             line = {"Method": known["name"].iloc[0], "From": f"{source}, {known['reported_split'].iloc[0]}"}
             lines.append(line | _cells(group, columns, _reported))
         if group["num_seeds"].any():
-            lines.append({"Method": labels[method], "From": "here, dev"} | _cells(group, columns, _measured))
+            lines.append({"Method": labels[variant], "From": "here, dev"} | _cells(group, columns, _measured))
         if group["interpolated_mean"].notna().any():
-            line = {"Method": labels[method], "From": "here, dev, interpolated"}
+            line = {"Method": labels[variant], "From": "here, dev, interpolated"}
             lines.append(line | _cells(group, columns, _interpolated))
     return pd.DataFrame(lines)
 
 
 def _runs(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, target: float) -> pd.DataFrame:
-    """The rows of `targets` that the table is about, one per task, method, seed, split; of several signals energy."""
+    """The rows of `targets` that the table is about, one per task, variant, seed, split; of several signals energy."""
     if targets.empty:
         return targets.reindex(columns=[*RUN, "speedup", *VALUES, "adjustable"])
-    runs = targets[(targets["backbone"] == backbone) & targets["method"].isin(labels) & targets["split"].isin(_SPLITS)]
+    runs = targets[(targets["backbone"] == backbone) & targets["variant"].isin(labels) & targets["split"].isin(_SPLITS)]
     sought = runs["target_speedup"]
     at_target = runs[sought.isna() | (sought == target)]
-    if sought.notna().any() and not (at_target["signal"] != "none").any():
+    if sought.notna().any() and not (at_target["exit_rule"] != NO_RULE).any():
         there = ", ".join(f"{value:g}" for value in sorted(sought.dropna().unique()))
         raise InputError(f"no threshold was sought for a target speed-up of {target:g}; the results have {there}")
     kept = []
-    for _, group in at_target.groupby(["task", "method"], sort=False):
-        there = group["signal"].unique()
+    for _, group in at_target.groupby(["task", "variant"], sort=False):
+        there = group["exit_rule"].unique()
         preferred = "energy" if "energy" in there else there[0]
-        kept.append(group[group["signal"] == preferred])
+        kept.append(group[group["exit_rule"] == preferred])
     runs = pd.concat(kept) if kept else at_target
-    repeated = runs[runs.duplicated(["task", "method", "seed", "split"])]
+    repeated = runs[runs.duplicated(["task", "variant", "seed", "split"])]
     if len(repeated):
         first = repeated.iloc[0]
         raise InputError(
-            f"{first['task']}, {first['method']}, seed {first['seed']}, split {first['split']}: several rows for one "
+            f"{first['task']}, {first['variant']}, seed {first['seed']}, split {first['split']}: several rows for one "
             "cell of the table; expected one per run"
         )
     return runs
 
 
 def _own_speedups(reported: pd.DataFrame) -> pd.DataFrame:
-    """The speed-up that each method reports for each task: task, method, speedup.
+    """The speed-up that each method reports for each task: task, variant, speedup.
 
     Where only the average over the tasks is printed, it stands for every task, so that the average is the same.
     """
-    averages = reported[reported["task"] == _AVERAGE].set_index("method")["reported_speedup"]
-    speedup = reported["reported_speedup"].fillna(reported["method"].map(averages))
-    return reported.assign(speedup=speedup)[["task", "method", "speedup"]].dropna().drop_duplicates()
+    averages = reported[reported["task"] == _AVERAGE].set_index("variant")["reported_speedup"]
+    speedup = reported["reported_speedup"].fillna(reported["variant"].map(averages))
+    return reported.assign(speedup=speedup)[["task", "variant", "speedup"]].dropna().drop_duplicates()
 
 
 def _scores(runs: pd.DataFrame, wanted: pd.DataFrame) -> pd.api.typing.DataFrameGroupBy:
@@ -194,8 +194,8 @@ def _scores(runs: pd.DataFrame, wanted: pd.DataFrame) -> pd.api.typing.DataFrame
 
 def _average(scores: pd.DataFrame, num_tasks: int) -> pd.DataFrame:
     """Mean over the tasks of score and speed-up, for every run that has them all; one metric per task."""
-    runs = scores[scores["split"] == "dev"].groupby(["method", "seed", "split"])
-    firsts = [name for name in ("signal", "adjustable") if name in scores]
+    runs = scores[scores["split"] == "dev"].groupby(["variant", "seed", "split"])
+    firsts = [name for name in ("exit_rule", "adjustable") if name in scores]
     means = runs[firsts].first().join(runs[["value", *_SPEEDS]].mean())[runs.size() == num_tasks]
     return means.reset_index().assign(task=_AVERAGE, metric="mean")
 

@@ -83,27 +83,28 @@ def parameter_counts(reported: pd.DataFrame, measured: pd.DataFrame) -> pd.DataF
         measured: model (key of the variant), num_classes, params, extra_params (beyond the plain model).
 
     Returns:
-        method, num_classes, metric ("params" or "extra_params"), reported, reported_printed, reported_source, measured.
+        variant, num_classes, metric ("params" or "extra_params"), reported, reported_printed, reported_source,
+        measured.
     """
-    keys = ["method", "num_classes", "metric"]
+    keys = ["variant", "num_classes", "metric"]
     reported = reported.rename(
-        columns={"variant": "method", "value": "reported", "printed": "reported_printed", "source": "reported_source"}
+        columns={"value": "reported", "printed": "reported_printed", "source": "reported_source"}
     )[[*keys, "reported", "reported_printed", "reported_source"]]
-    counts = measured.rename(columns={"model": "method"}).melt(
-        ["method", "num_classes"], ["params", "extra_params"], var_name="metric", value_name="measured"
+    counts = measured.rename(columns={"model": "variant"}).melt(
+        ["variant", "num_classes"], ["params", "extra_params"], var_name="metric", value_name="measured"
     )
-    methods = dict.fromkeys([*reported["method"], *counts["method"]])
+    variants = dict.fromkeys([*reported["variant"], *counts["variant"]])
     table = reported.merge(counts, on=keys, how="outer").astype({"reported": "Int64", "measured": "Int64"})
-    table["method"] = pd.Categorical(table["method"], list(methods))
-    table = table.sort_values(["method", "num_classes", "metric"], ascending=[True, True, False], ignore_index=True)
-    return table.astype({"method": str})
+    table["variant"] = pd.Categorical(table["variant"], list(variants))
+    table = table.sort_values(["variant", "num_classes", "metric"], ascending=[True, True, False], ignore_index=True)
+    return table.astype({"variant": str})
 
 
 def parameter_counts_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     """One line per model from `parameter_counts`: reported and counted here, for every number of classes."""
     lines = []
-    for method, group in table.groupby("method", sort=False):
-        line = {"Model": labels.get(method, method)}
+    for variant, group in table.groupby("variant", sort=False):
+        line = {"Model": labels.get(variant, variant)}
         for num_classes, cells in group.groupby("num_classes"):
             of = cells.set_index("metric")
             printed = [text for text in of["reported_printed"] if not pd.isna(text)]

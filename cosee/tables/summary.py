@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cosee.evaluation.frames import NO_RULE, STATIC
 from cosee.evaluation.interpolation import at_speedups
 from cosee.evaluation.selection import curve_area
 from cosee.plan.captions import Protocol
@@ -17,18 +18,15 @@ MEASURES = (
 """What `summary` measures, in order; the scores among them are percentages."""
 
 COLUMNS = (
-    *("task", "method", "name", "measure", "target_speedup", "mean", "std", "num_seeds", "signal", "adjustable"),
+    *("task", "variant", "name", "measure", "target_speedup", "mean", "std", "num_seeds", "exit_rule", "adjustable"),
     *("split", "protocol", "backbone"),
 )
 """Columns of the long table, in order."""
 
-STATIC = "static"
-"""Name of the control in trade-off frames: the first k layers, fine-tuned alone."""
-
 _STATIC_LABEL = "models of k layers"
 _AVERAGE = "average"
 _AREA = (1.5, 4.0)
-_RUN = ["task", "method", "seed"]
+_RUN = ["task", "variant", "seed"]
 _MEASURE = ["measure", "target_speedup"]
 
 
@@ -59,7 +57,7 @@ def summary(
     Args:
         curves: the files `results/<task>/<signal>_tradeoff.csv` together, scores in 0..1.
         targets: the files `results/<task>/<signal>_targets.csv` together.
-        training: task, backbone, method, seed, seconds, stages; one row per trained model.
+        training: task, backbone, variant, seed, seconds, stages; one row per trained model.
         labels: variant -> name in the table, in display order. Variants that are not named here are left out.
         backbone: key of the backbone.
         protocol: by which thresholds were chosen.
@@ -70,8 +68,8 @@ def summary(
     """
     curves, targets = (f[(f["backbone"] == backbone) & (f["split"] == "dev")] for f in (curves, targets))
     line, names = static_line(curves), {**labels, STATIC: _STATIC_LABEL}
-    curves = pd.concat([curves[curves["method"].isin(labels)], line])
-    points = targets[targets["method"].isin(labels)].dropna(subset="target_speedup")
+    curves = pd.concat([curves[curves["variant"].isin(labels)], line])
+    points = targets[targets["variant"].isin(labels)].dropna(subset="target_speedup")
     sought = sorted(points["target_speedup"].unique())
     points = pd.concat([points, _nearest(line, sought)])
     runs = pd.concat(
@@ -84,17 +82,17 @@ def summary(
         ]
     )
     num_tasks = curves["task"].nunique()
-    runs = pd.concat([runs, _average(runs, ["method", "seed"], num_tasks)])
-    table = runs.groupby(["task", "method", *_MEASURE], as_index=False, dropna=False).agg(
+    runs = pd.concat([runs, _average(runs, ["variant", "seed"], num_tasks)])
+    table = runs.groupby(["task", "variant", *_MEASURE], as_index=False, dropna=False).agg(
         mean=("value", "mean"), std=("value", "std"), num_seeds=("seed", "nunique")
     )
     table = pd.concat([table, _ranks(table, labels, rank_at, num_tasks)])
-    order = {"task": [*dict.fromkeys(curves["task"]), _AVERAGE], "method": list(names), "measure": list(MEASURES)}
+    order = {"task": [*dict.fromkeys(curves["task"]), _AVERAGE], "variant": list(names), "measure": list(MEASURES)}
     for column, values in order.items():
         table[column] = pd.Categorical(table[column], values)
     table = table.sort_values([*order, "target_speedup"], ignore_index=True).astype(dict.fromkeys(order, str))
-    table = table.join(points.groupby("method")[["signal", "adjustable"]].first(), on="method")
-    table = table.astype({"num_seeds": "Int64"}).assign(name=table["method"].map(names))
+    table = table.join(points.groupby("variant")[["exit_rule", "adjustable"]].first(), on="variant")
+    table = table.astype({"num_seeds": "Int64"}).assign(name=table["variant"].map(names))
     table = table.assign(split="dev", protocol=protocol, backbone=backbone)
     return table[list(COLUMNS)]
 
@@ -105,7 +103,7 @@ def summary_wide(table: pd.DataFrame, rank_at: float = 2.0) -> pd.DataFrame:
     For every target speed-up the score, with the realised speed-up in brackets.
     """
     lines = []
-    for _, group in table[table["task"] == _AVERAGE].groupby("method", sort=False):
+    for _, group in table[table["task"] == _AVERAGE].groupby("variant", sort=False):
         cells = {(row.measure, row.target_speedup): row for row in group[group["target_speedup"].notna()].itertuples()}
         whole = group[group["target_speedup"].isna()].set_index("measure")
         mean, std = (whole[column].reindex(MEASURES) for column in ("mean", "std"))
@@ -141,7 +139,7 @@ def elue_score(points: pd.DataFrame, line: pd.DataFrame) -> float:
 
 def static_line(curves: pd.DataFrame) -> pd.DataFrame:
     """The models of k layers of the tasks and seeds for which there is one of every depth."""
-    line = curves[curves["method"] == STATIC]
+    line = curves[curves["variant"] == STATIC]
     depths = line.groupby(["task", "seed"])["mean_exit_layer"].transform("nunique")
     return line[depths == line["mean_exit_layer"].max()]
 
@@ -153,11 +151,11 @@ def _nearest(line: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
         for _, models in line.groupby(["task", "seed"])
         for target in targets
     ]
-    return pd.concat([line.iloc[:0], *rows]).assign(signal="none", adjustable=False)
+    return pd.concat([line.iloc[:0], *rows]).assign(exit_rule=NO_RULE, adjustable=False)
 
 
 def _exact_scores(curves: pd.DataFrame, speedups: Sequence[float]) -> pd.DataFrame:
-    wanted = curves[["task", "method"]].drop_duplicates().merge(pd.DataFrame({"speedup": speedups}), how="cross")
+    wanted = curves[["task", "variant"]].drop_duplicates().merge(pd.DataFrame({"speedup": speedups}), how="cross")
     return at_speedups(curves, wanted).rename(columns={"speedup": "target_speedup", "score": "score_at"})
 
 
@@ -205,17 +203,17 @@ def _average(values: pd.DataFrame, by: list[str], num_tasks: int) -> pd.DataFram
 
 def _ranks(table: pd.DataFrame, labels: Mapping[str, str], at: float, num_tasks: int) -> pd.DataFrame:
     """Places of the methods on every task, and their means."""
-    of_methods = table[table["method"].isin(labels) & (table["task"] != _AVERAGE)]
-    fastest = of_methods[of_methods["measure"] == "fastest"].set_index(["task", "method"])["mean"]
-    by_score = of_methods[(of_methods["measure"] == "score_at") & (of_methods["target_speedup"] == at)]
-    by_area = of_methods[of_methods["measure"] == "area"].join(fastest.rename("end"), on=["task", "method"])
+    of_variants = table[table["variant"].isin(labels) & (table["task"] != _AVERAGE)]
+    fastest = of_variants[of_variants["measure"] == "fastest"].set_index(["task", "variant"])["mean"]
+    by_score = of_variants[(of_variants["measure"] == "score_at") & (of_variants["target_speedup"] == at)]
+    by_area = of_variants[of_variants["measure"] == "area"].join(fastest.rename("end"), on=["task", "variant"])
     ranked = [
         rows.assign(measure=measure, value=rows.groupby("task")["mean"].rank(ascending=False))
         for measure, rows in (("rank_at", by_score), ("rank_area", by_area[by_area["end"] >= _AREA[1]]))
     ]
     ranks = pd.concat(ranked).assign(target_speedup=np.nan)
-    ranks = pd.concat([ranks, _average(ranks, ["method"], num_tasks)])
-    return ranks.assign(mean=ranks["value"], std=np.nan)[["task", "method", *_MEASURE, "mean", "std", "num_seeds"]]
+    ranks = pd.concat([ranks, _average(ranks, ["variant"], num_tasks)])
+    return ranks.assign(mean=ranks["value"], std=np.nan)[["task", "variant", *_MEASURE, "mean", "std", "num_seeds"]]
 
 
 def _realised(cells: Mapping, target: float) -> str:

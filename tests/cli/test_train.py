@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cosee.runs.execution.save_predictions", killed)
+        patch.setattr("cosee.runs.execution.save_outputs", killed)
         assert call(line) == (130, "", "")
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == [STATE]
     with caplog.at_level("INFO", "cosee"):

@@ -31,7 +31,7 @@ def model(request):
     return MultiExitModel(backbone, heads, range(1, LAYERS + 1)).eval()
 
 
-ANSWERING = {name: rule for name, rule in RULES.items() if not rule.needs_scores}
+ANSWERING = {name: rule for name, rule in RULES.items() if not rule.needs_learned_scores}
 
 
 @pytest.mark.parametrize("rule", ANSWERING.values(), ids=ANSWERING)

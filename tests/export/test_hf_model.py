@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.evaluation.frames import RunId, tradeoff_frame
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.io import read_json
@@ -44,7 +44,7 @@ def made(method, folder, settings=None, seed=0):
     outputs = predict(built, SPLIT, ROWS)
     costs = built.exit_costs(8.0)
     labels = token_split(ROWS, seed=5).labels
-    predictions = Predictions(outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.scores)
+    predictions = ExitOutputs(outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.scores)
     rule = rule_named(RULE_OF.get(method, "energy"))
     table = [{"speedup": LAYERS / built.exit_depths[0], "threshold": None, "score": 0.5}]
     if built.num_exits > 1:
@@ -87,7 +87,7 @@ def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
         assert torch.equal(one.logits, other.logits) and torch.equal(one.exit_layers, other.exit_layers)
         layers = np.full(ROWS, LAYERS - 1)
         if threshold is not None:
-            layers = exit_layers(predictions.scores(model.rule), threshold, model.rule.harder_is)
+            layers = exit_layers(predictions.exit_scores(model.rule), threshold, model.rule.harder_is)
         assert one.exit_layers.tolist() == layers.tolist()
         taken = layers if len(predictions.exit_depths) > 1 else np.zeros(ROWS, dtype=int)
         expected = predictions.logits[np.arange(ROWS), taken]
@@ -110,7 +110,7 @@ def test_a_speed_up_is_realised_on_the_rows_of_the_table(cosee_model, target):
     point = model.set_speedup(target)
     layers = model(**inputs()).exit_layers.numpy()
     assert speedup_ratio(layers, LAYERS) == pytest.approx(point["speedup"]) == pytest.approx(target, rel=0.05)
-    simulated = exit_layers(predictions.scores(model.rule), point["threshold"], model.rule.harder_is)
+    simulated = exit_layers(predictions.exit_scores(model.rule), point["threshold"], model.rule.harder_is)
     assert layers.tolist() == simulated.tolist()
     nearest = min(abs(row["speedup"] - target) for row in model.config.tradeoff)
     assert abs(point["speedup"] - target) == nearest
@@ -156,7 +156,7 @@ def test_a_gap_in_the_table_is_refused_unless_tolerated(cosee_model, monkeypatch
 def test_thresholds_are_checked(cosee_model, tiny_bert):
     model, predictions = cosee_model
     model.set_threshold(0.3)
-    simulated = exit_layers(predictions.scores(model.rule), 0.3, model.rule.harder_is)
+    simulated = exit_layers(predictions.exit_scores(model.rule), 0.3, model.rule.harder_is)
     assert model(**inputs()).exit_layers.tolist() == simulated.tolist()
     with pytest.raises(InputError, match="lie between 0 and 1"):
         model.set_threshold(1.5)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cosee.errors import InputError
 from cosee.evaluation import frames as evaluation
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import RULES
 from cosee.figures import (
     dis_figure,
@@ -70,7 +70,7 @@ def test_layers_of_the_paper_are_internal_exits(depth):
 
 
 def test_seed_band_equals_a_loop():
-    curves = frames.tradeoff(methods=("cosee",), controls=False)
+    curves = frames.tradeoff(variants=("cosee",), controls=False)
     grid = np.linspace(1, 6, 11)
     band = seed_band(curves, "speedup", "score", grid)
     for position, row in zip(grid, band.itertuples(), strict=True):
@@ -102,19 +102,19 @@ def test_tradeoff_has_the_paper_s_panels_and_a_line_per_method():
 def test_tradeoff_draws_the_mean_of_the_frame_in_percent():
     curves = frames.tradeoff()
     axes = tradeoff_figure(curves, LABELS).axes[0]
-    expected = seed_band(curves[curves["method"] == "cosee"], "speedup", "score", lines(axes)["COSEE"].get_xdata())
+    expected = seed_band(curves[curves["variant"] == "cosee"], "speedup", "score", lines(axes)["COSEE"].get_xdata())
     np.testing.assert_allclose(lines(axes)["COSEE"].get_ydata(), 100 * expected["mean"])
-    static = curves[(curves["method"] == "static") & (curves["speedup"] == 2)]["score"].mean()
+    static = curves[(curves["variant"] == "static") & (curves["speedup"] == 2)]["score"].mean()
     points = dict(zip(*lines(axes)["models of k layers"].get_data(), strict=True))
     assert points[2.0] == pytest.approx(100 * static)
     assert max(points) == 6
 
 
 def test_tradeoff_with_another_signal_for_comparison():
-    entropy, energy = frames.tradeoff(signal="entropy"), frames.tradeoff(seeds=(4, 5))
+    entropy, energy = frames.tradeoff(exit_rule="entropy"), frames.tradeoff(seeds=(4, 5))
     figure = tradeoff_figure(entropy, LABELS, reference=energy, reference_labels={"cosee": "COSEE, energy"})
     drawn = lines(figure.axes[0])["COSEE, energy"]
-    expected = seed_band(energy[energy["method"] == "cosee"], "speedup", "score", drawn.get_xdata())["mean"]
+    expected = seed_band(energy[energy["variant"] == "cosee"], "speedup", "score", drawn.get_xdata())["mean"]
     np.testing.assert_allclose(drawn.get_ydata(), 100 * expected)
 
 
@@ -140,13 +140,13 @@ def test_one_of_many_methods_is_emphasised():
 
 
 def test_a_method_with_a_model_per_point_shows_its_models():
-    curves = frames.tradeoff(methods=("cosee", "vanilla"), seeds=(1, 2), controls=False)
+    curves = frames.tradeoff(variants=("cosee", "vanilla"), seeds=(1, 2), controls=False)
     own = pd.DataFrame(
         [("a", 1, 1.4, 0.92), ("a", 2, 1.6, 0.90), ("b", 1, 2.9, 0.80), ("b", 2, 3.1, 0.84)],
         columns=["model", "seed", "speedup", "score"],
     )
-    own = own.assign(task="sst2", backbone="bert", method="vanilla", split="dev")
-    axes = tradeoff_figure(pd.concat([curves[curves["method"] == "cosee"], own]), LABELS).axes[0]
+    own = own.assign(task="sst2", backbone="bert", variant="vanilla", split="dev")
+    axes = tradeoff_figure(pd.concat([curves[curves["variant"] == "cosee"], own]), LABELS).axes[0]
     line = lines(axes)[LABELS["vanilla"]]
     np.testing.assert_allclose(line.get_xdata(), [1.5, 3.0])
     np.testing.assert_allclose(line.get_ydata(), [91, 82])
@@ -156,8 +156,8 @@ def test_a_method_with_a_model_per_point_shows_its_models():
 def test_variants_keep_their_looks_in_all_figures():
     looks = line_styles(LABELS)
     figures = [
-        tradeoff_figure(frames.tradeoff(methods=("cosee",)), LABELS),
-        training_figure(frames.history(methods=("cosee",), steps=50), LABELS),
+        tradeoff_figure(frames.tradeoff(variants=("cosee",)), LABELS),
+        training_figure(frames.history(variants=("cosee",), steps=50), LABELS),
     ]
     assert {lines(figure.axes[0])["COSEE"].get_color() for figure in figures} == {looks["cosee"]["color"]}
 
@@ -236,7 +236,7 @@ def test_dis_heatmap_annotates_mean_and_deviation():
     axes = figure.axes[1]
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == list(LABELS.values())
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2", "6", "10"]
-    cell = dis[(dis["task"] == "qnli") & (dis["method"] == "cosee") & (dis["layer"] == 10)]["dis"]
+    cell = dis[(dis["task"] == "qnli") & (dis["variant"] == "cosee") & (dis["layer"] == 10)]["dis"]
     assert axes.texts[-1].get_text() == f"{cell.mean():.1f}\n±{cell.std():.1f}"
     shown = axes.collections[0].get_array().reshape(len(LABELS), -1)
     assert shown[list(LABELS).index("cosee"), 2] == pytest.approx(cell.mean())
@@ -244,7 +244,7 @@ def test_dis_heatmap_annotates_mean_and_deviation():
 
 def test_dis_heatmap_of_six_layers_with_an_undefined_value():
     dis = frames.dis(("rte",), seeds=(1,), num_layers=6)
-    dis.loc[(dis["method"] == "vanilla") & (dis["layer"] == 1), "dis"] = np.nan
+    dis.loc[(dis["variant"] == "vanilla") & (dis["layer"] == 1), "dis"] = np.nan
     axes = dis_figure(dis, LABELS).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "3", "5"]
     texts = {text.get_position(): text.get_text() for text in axes.texts}
@@ -274,7 +274,7 @@ def test_training_curves_are_a_moving_average():
     line = lines(figure.axes[0])["COSEE"]
     expected = []
     for seed in (1, 2):
-        loss = history[(history["method"] == "cosee") & (history["seed"] == seed)]["mean_ce"].to_numpy()
+        loss = history[(history["variant"] == "cosee") & (history["seed"] == seed)]["mean_ce"].to_numpy()
         expected.append([loss[max(0, step - 2) : step + 3].mean() for step in range(40)])
     np.testing.assert_allclose(line.get_ydata(), np.mean(expected, axis=0))
     np.testing.assert_array_equal(line.get_xdata(), range(1, 41))
@@ -288,7 +288,7 @@ def test_smoothing_does_not_mix_seeds():
 
 def test_figures_take_what_evaluation_gives():
     rng = np.random.default_rng(0)
-    predictions = Predictions(
+    predictions = ExitOutputs(
         rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)), tuple(range(1, 7))
     )
     run, energy = evaluation.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]

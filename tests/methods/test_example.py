@@ -12,7 +12,7 @@ import cosee.methods
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.evaluation.frames import RunId, tradeoff_frame
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.exiting.online import early_exit
 from cosee.methods import rule_named
 from cosee.plan.runs import Run
@@ -50,15 +50,15 @@ def test_a_file_is_all_that_a_method_with_a_rule_of_its_own_needs(extended, tiny
         keep_state=False,
         device=torch.device("cpu"),
     )
-    predictions, rule = load_predictions(f"{run.folder}/logits-dev.npz"), rule_named("margin")
+    predictions, rule = load_outputs(f"{run.folder}/logits-dev.npz"), rule_named("margin")
     curve = tradeoff_frame(RunId("rte", "bert", "margin", 0, run.name), predictions, "dev", rule)
-    assert curve["signal"].unique().tolist() == ["margin"]
+    assert curve["exit_rule"].unique().tolist() == ["margin"]
     assert len(curve) > 10 and curve["speedup"].iloc[[0, -1]].tolist() == [1, LAYERS]
     assert curve["accuracy"].max() > 0.7  # chance is one half
 
     top_two = np.sort(predictions.logits[5, 1].astype(float))[::-1][:2]
     p = np.exp(top_two - np.logaddexp.reduce(predictions.logits[5, 1].astype(float)))
-    assert predictions.scores(rule)[5, 1] == pytest.approx(p[0] - p[1])
+    assert predictions.exit_scores(rule)[5, 1] == pytest.approx(p[0] - p[1])
 
     method = cosee.methods.make_method("margin", {})
     assert method.exit_rule() == "margin"

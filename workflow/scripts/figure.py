@@ -59,7 +59,7 @@ def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
         frame = frame[given & (frame["split"] == "dev")]
     (task,), (variant,) = spec["tasks"], spec["variants"]
     return figures.exit_histogram_figure(
-        frame, note, task=task, method=variant, backbone=spec["backbone"], signal=spec["signal"]
+        frame, note, task=task, variant=variant, backbone=spec["backbone"], exit_rule=spec["signal"]
     )
 
 
@@ -67,14 +67,14 @@ def energy(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 3, of the first seed: bins differ between runs."""
     (task,), (variant,) = spec["tasks"], spec["variants"]
     frame, seed = frames(snakemake.input.frames), snakemake.params.seeds[0]
-    return figures.energy_figure(frame, note, task=task, method=variant, backbone=spec["backbone"], seed=seed)
+    return figures.energy_figure(frame, note, task=task, variant=variant, backbone=spec["backbone"], seed=seed)
 
 
 def dis(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 5."""
     frame = frames(snakemake.input.frames)
     return figures.dis_figure(
-        frame, labels, note, backbone=spec["backbone"], signal=spec["signal"], tasks=spec["tasks"]
+        frame, labels, note, backbone=spec["backbone"], exit_rule=spec["signal"], tasks=spec["tasks"]
     )
 
 
@@ -82,7 +82,7 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     """Figure 6."""
     histories = [
         read_frame(f"{run.folder}/history.csv").assign(
-            task=run.task, backbone=run.backbone, method=run.variant, seed=run.seed
+            task=run.task, backbone=run.backbone, variant=run.variant, seed=run.seed
         )
         for curve in shown_curves(snakemake.config, spec)
         for run in curve.runs

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from cosee import figures
-from cosee.evaluation.latency import conditions
+from cosee.evaluation.latency import conditions, latency
 from cosee.io import read_frame, write_frame, write_text
 from cosee.scripting import logged
-from cosee.tables import latency, latency_wide, to_latex, to_markdown
+from cosee.tables import latency_wide, to_latex, to_markdown
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

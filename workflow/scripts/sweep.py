@@ -6,7 +6,7 @@ import pandas as pd
 
 from cosee.data.tasks import TASKS
 from cosee.evaluation import frames as ev
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.io import write_frame
 from cosee.methods import rule_named
 from cosee.plan.curves import curves, evaluated_splits
@@ -24,7 +24,7 @@ with logged(snakemake.log[0]):
     for curve in curves(config, name, snakemake.wildcards.signal):
         rule = rule_named(curve.rule)
         models = [
-            {split: load_predictions(f"{run.folder}/logits-{split}.npz") for split in evaluated_splits(run, config)}
+            {split: load_outputs(f"{run.folder}/logits-{split}.npz") for split in evaluated_splits(run, config)}
             for run in curve.runs
         ]
         is_static = len(models[0][selection].exit_depths) == 1

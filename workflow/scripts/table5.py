@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cosee.evaluation.frames import STATIC
 from cosee.io import read_frames, read_json, write_frame, write_text
 from cosee.plan.curves import trained_curves
 from cosee.scripting import logged
 from cosee.tables import summary, summary_wide, to_latex, to_markdown
-from cosee.tables.summary import STATIC
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -18,7 +18,7 @@ with logged(snakemake.log[0]):
     trained = []
     for curve in trained_curves(config, params.spec):
         is_static = "depths" in config["variants"][curve.variant]
-        who = {"task": curve.task, "backbone": curve.backbone, "method": STATIC if is_static else curve.variant}
+        who = {"task": curve.task, "backbone": curve.backbone, "variant": STATIC if is_static else curve.variant}
         for run in curve.runs:
             facts = read_json(f"{run.folder}/run.json")
             cost = {"seconds": facts["seconds"]["training"], "stages": facts["stages"]}
