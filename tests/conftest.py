@@ -52,6 +52,14 @@ def tiny_albert(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_mpnet(tmp_path_factory):
+    """Folder of a tiny MPNet."""
+    from helpers.tiny import write_backbone
+
+    return write_backbone(tmp_path_factory.mktemp("backbones") / "mpnet", "mpnet")
+
+
+@pytest.fixture(scope="session")
 def tiny_bert_mean(tmp_path_factory):
     """Folder of a tiny BERT whose exits read the mean over all tokens."""
     from helpers.tiny import write_backbone

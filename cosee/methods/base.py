@@ -4,9 +4,8 @@ from abc import ABC, abstractmethod
 
 import torch
 
-from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits
-from cosee.models.loading import load_backbone
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.seeds import torch_generator
 from cosee.training.objective import Objective
@@ -35,19 +34,6 @@ class Method(ABC):
     def exit_rule(self) -> str:
         """Name of the exit rule that the method's paper leaves by; the command line takes it unless told otherwise."""
         return "energy"
-
-
-def backbone_of_run(folder: str, seed: int, depth: int | None = None) -> Backbone:
-    """The backbone that a run begins with. A fresh pooler is drawn here, once for all methods: by the seed alone.
-
-    Args:
-        folder: encoder folder.
-        seed: of the run.
-        depth: how many of the first layers to keep; None: all.
-    """
-    backbone = load_backbone(folder, depth)
-    backbone.draw_pooler(torch_generator(seed, "pooler"))
-    return backbone
 
 
 def linear_exits_model(folder: str, num_classes: int, dropout: float, seed: int) -> MultiExitModel:

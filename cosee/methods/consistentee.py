@@ -18,10 +18,11 @@ from torch.nn import functional as F
 
 from cosee.data.batches import Batch, DeviceSplit
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.methods.base import Method, backbone_of_run
+from cosee.methods.base import Method
 from cosee.methods.pabee import DepthWeightedCrossEntropy
 from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits, Outputs, fresh_heads, linear_flops
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import predict
 from cosee.ranges import Between, Count, NotNegative, PartialShare, Positive, Several

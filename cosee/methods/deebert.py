@@ -13,8 +13,9 @@ from torch import Tensor
 
 from cosee.data.batches import Batch
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.methods.base import Method, backbone_of_run
+from cosee.methods.base import Method
 from cosee.models.heads import PooledExits, SplitExits
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, PartialShare
 from cosee.seeds import torch_generator

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cosee.data.batches import Batch
-from cosee.methods.base import Method, backbone_of_run
+from cosee.methods.base import Method
 from cosee.models.heads import LinearExits
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare
 from cosee.seeds import torch_generator

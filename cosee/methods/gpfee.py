@@ -18,9 +18,10 @@ from torch.nn import functional as F
 
 from cosee.data.batches import Batch
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.methods.base import Method, backbone_of_run
+from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Number, PartialShare
 from cosee.seeds import numpy_generator, torch_generator

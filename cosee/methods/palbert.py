@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cosee.methods.base import Method, backbone_of_run
+from cosee.methods.base import Method
 from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, Number, PartialShare
 from cosee.seeds import torch_generator

@@ -18,9 +18,10 @@ from torch.nn import functional as F
 from cosee.data.batches import Batch
 from cosee.losses.halting import kl_divergence, log_geometric_prior, log_halting_distribution
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.methods.base import Method, backbone_of_run
+from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, PartialShare
 from cosee.seeds import torch_generator

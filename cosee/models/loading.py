@@ -14,6 +14,7 @@ from cosee.errors import InputError
 from cosee.models.adapters import ADAPTERS
 from cosee.models.backbones import Backbone, pooler_policy
 from cosee.models.poolers import has_untrained_pooler
+from cosee.seeds import torch_generator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -159,6 +160,22 @@ def load_backbone(folder: str | Path, depth: int | None = None) -> Backbone:
     check_folder(folder)
     encoder = load_encoder(folder)
     return _adapter(encoder.config, str(folder))(encoder, depth)
+
+
+def backbone_of_run(folder: str | Path, seed: int, depth: int | None = None) -> Backbone:
+    """The backbone that a run begins with. A fresh pooler is drawn here, once for all methods: by the seed alone.
+
+    Args:
+        folder: encoder folder.
+        seed: of the run.
+        depth: how many of the first layers to keep; None: all.
+
+    Raises:
+        InputError: as `load_backbone` does.
+    """
+    backbone = load_backbone(folder, depth)
+    backbone.draw_pooler(torch_generator(seed, "pooler"))
+    return backbone
 
 
 def empty_backbone(config: Mapping[str, Any], depth: int | None = None) -> Backbone:

@@ -59,7 +59,7 @@ def mpnet_tokenizer() -> Tokenizer:
     vocabulary |= {name: number for number, name in enumerate(names)} | {"[PAD]": len(VOCABULARY)}
     made = Tokenizer(models.WordPiece(vocabulary, unk_token="<unk>"))
     made.normalizer, made.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
-    made.post_processor = processors.RobertaProcessing(sep=("</s>", 2), cls=("<s>", 0))
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     made.add_special_tokens(list(names))
     return made
 
