@@ -20,7 +20,7 @@ from cosee.data.batches import DeviceSplit, training_order
 from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
-from cosee.models.loading import encoders_of
+from cosee.models.loading import empty_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.training.optimizer import make_optimizer, update
 from cosee.training.schedule import Schedule
@@ -35,8 +35,7 @@ Precision = Literal["fp32", "bf16"]
 
 def model_in_training(encoder: str, method: Cosee, device: torch.device, num_classes: int = 2) -> MultiExitModel:
     """The model of a method on an encoder of `ENCODERS` with fresh weights, in training mode."""
-    with encoders_of(ENCODERS[encoder]):
-        return method.build("", num_classes, seed=0).to(device).train()
+    return method.build(empty_backbone(ENCODERS[encoder]), num_classes, seed=0).to(device).train()
 
 
 def measure_objectives(

@@ -21,6 +21,9 @@ class Task:
         submission: the file name that the GLUE server expects for each test split.
         official_rows: rows of the official release by the hub's split name.
         submits_names: whether the server wants names of classes, not their ids.
+        has_phrases: whether most training examples are parts of others (SST-2), so that whole sentences are held out.
+        shared_columns: text columns whose text stands in several training examples, but in none of dev: what is held
+            out shares none with what is trained on. In the other tasks dev shares texts with train as well.
     """
 
     name: str
@@ -34,6 +37,8 @@ class Task:
     test_splits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"test": "test"}))
     submission: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     submits_names: bool = False
+    has_phrases: bool = False
+    shared_columns: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -83,6 +88,7 @@ _ALL = (
         kind="Sentiment",
         columns=("sentence",),
         classes=("negative", "positive"),
+        has_phrases=True,
         official_rows={"train": 67349, "validation": 872, "test": 1821},
         submission={"test": "SST-2.tsv"},
     ),
@@ -91,6 +97,7 @@ _ALL = (
         label="QNLI",
         kind="QA/NLI",
         columns=("question", "sentence"),
+        shared_columns=("question", "sentence"),
         classes=("entailment", "not_entailment"),
         official_rows={"train": 104743, "validation": 5463, "test": 5463},
         submission={"test": "QNLI.tsv"},
@@ -101,6 +108,7 @@ _ALL = (
         label="MNLI",
         kind="NLI",
         columns=("premise", "hypothesis"),
+        shared_columns=("premise",),
         classes=("entailment", "neutral", "contradiction"),
         official_rows={
             "train": 392702,

@@ -16,7 +16,6 @@ from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs, PooledExits, fresh_heads, linear_flops
-from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare
 from cosee.seeds import torch_generator
@@ -36,12 +35,11 @@ class Berxit(Method):
     lte: bool = False
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer, and the estimator if there is one."""
-        backbone = backbone_of_run(folder, seed)
         heads = backbone, num_classes, self.dropout, torch_generator(seed, "heads")
         exits = EstimatingExits(*heads, torch_generator(seed, "lte")) if self.lte else PooledExits(*heads)
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "AlternatingCrossEntropy":
         """The alternating objective, with the estimator's term where the model has one."""

@@ -22,7 +22,6 @@ from cosee.methods.base import Method
 from cosee.methods.pabee import DepthWeightedCrossEntropy
 from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits, Outputs, fresh_heads, linear_flops
-from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import predict
 from cosee.ranges import Between, Count, NotNegative, PartialShare, Positive, Several
@@ -61,11 +60,10 @@ class ConsistentEE(Method):
     joint_rate: Positive = 3.0
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head and a policy network after every layer."""
-        backbone = backbone_of_run(folder, seed)
         exits = PolicyExits(backbone, num_classes, self.dropout, self.width, seed)
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "ConsistentObjective":
         """The loss of each stage."""

@@ -14,8 +14,8 @@ from torch import Tensor
 from cosee.data.batches import Batch
 from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
+from cosee.models.backbones import Backbone
 from cosee.models.heads import PooledExits, SplitExits
-from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, PartialShare
 from cosee.seeds import torch_generator
@@ -40,11 +40,10 @@ class Deebert(Method):
     pooler: Literal["own", "shared"] = "own"
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer."""
-        backbone = backbone_of_run(folder, seed)
         exits = _EXITS[self.pooler](backbone, num_classes, self.dropout, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "StagedCrossEntropy":
         """The cross-entropy of the exits that are trained."""

@@ -30,7 +30,6 @@ from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import HEAD_STD, Exits, Outputs, linear_flops
-from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, Count, PartialShare, Positive
 from cosee.seeds import torch_generator
@@ -56,11 +55,10 @@ class DisentangledEE(Method):
     scale: Positive = 8.0
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an adapter at every internal exit and a tight frame at every exit."""
-        backbone = backbone_of_run(folder, seed)
         exits = DisentangledExits(backbone, num_classes, self, seed)
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def stages(self) -> tuple[Stage, ...]:
         """First the encoder and its last exit, then the internal exits."""

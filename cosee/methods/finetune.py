@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from cosee.data.batches import Batch
 from cosee.methods.base import Method
+from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits
-from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare
 from cosee.seeds import torch_generator
@@ -24,11 +24,11 @@ class Finetune(Method):
     depth: int | None = None
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A truncated backbone with a single exit."""
-        backbone = backbone_of_run(folder, seed, self.depth)
+        backbone = backbone.truncated(self.depth)
         heads = LinearExits(1, backbone.hidden_size, num_classes, self.dropout, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, heads, [backbone.num_layers])
+        return MultiExitModel(backbone, heads, exit_depths=[backbone.num_layers])
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "CrossEntropy":
         """Cross-entropy of the one exit."""

@@ -21,7 +21,6 @@ from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
-from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Number, PartialShare
 from cosee.seeds import numpy_generator, torch_generator
@@ -44,13 +43,12 @@ class Gpfee(Method):
     pooler: Literal["random", "copy"] = "random"
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a past-future exit after every layer."""
-        backbone = backbone_of_run(folder, seed)
         exits = PastFutureExits(
             backbone, num_classes, self, torch_generator(seed, "heads"), torch_generator(seed, "gpfee")
         )
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "PastFutureObjective":
         """Classification and imitation, equally weighted."""

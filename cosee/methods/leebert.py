@@ -32,6 +32,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from cosee.data.batches import Batch, DeviceSplit
 from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
 from cosee.methods.base import Method, linear_exits_model
+from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import NotNegative, PartialShare, Positive
 from cosee.training.objective import Objective
@@ -52,9 +53,9 @@ class LeeBert(Method):
     temperature: Positive = 3.0
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""
-        return linear_exits_model(folder, num_classes, self.dropout, seed)
+        return linear_exits_model(backbone, num_classes, self.dropout, seed)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "WeightedMutualLearning":
         """The weighted losses of all exits, and the learning of their weights."""

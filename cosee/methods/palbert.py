@@ -20,7 +20,6 @@ from cosee.methods.base import Method
 from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs
-from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, Number, PartialShare
 from cosee.seeds import torch_generator
@@ -48,12 +47,11 @@ class Palbert(Method):
     hidden_layers: Number = 3
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one classifier and one halting MLP for all layers."""
-        backbone = backbone_of_run(folder, seed)
         halting = halting_head(2 * backbone.hidden_size, self.hidden_layers, torch_generator(seed, "halting"))
         exits = PalbertExits(backbone, num_classes, self.dropout, halting, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> ExpectedLoss:
         """Expected cross-entropy plus the divergence between the halting distribution and the prior."""

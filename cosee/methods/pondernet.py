@@ -21,7 +21,6 @@ from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
-from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import Between, NotNegative, PartialShare
 from cosee.seeds import torch_generator
@@ -44,12 +43,11 @@ class PonderNet(Method):
     lambda_p: Between = 0.1
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one linear classifier and one linear halting head for all layers."""
-        backbone = backbone_of_run(folder, seed)
         halting = halting_head(backbone.hidden_size, 0, torch_generator(seed, "halting"))
         exits = PonderExits(backbone, num_classes, self.dropout, halting, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "ExpectedLoss":
         """Expected cross-entropy plus KL(p || prior); the last exit takes what probability is left."""

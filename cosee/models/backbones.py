@@ -71,6 +71,20 @@ class Backbone(nn.Module, ABC):
         mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         return self.encoder.embeddings(input_ids=input_ids, token_type_ids=token_type_ids), mask
 
+    def truncated(self, depth: int | None) -> "Backbone":
+        """A backbone of the first `depth` layers (None: all of them), which takes this one's place.
+
+        It takes the encoder over and may drop its other layers, so this backbone is not to be used any more.
+
+        Raises:
+            InputError: there are fewer layers.
+        """
+        if depth is None:
+            return self
+        short = type(self)(self.encoder, depth)
+        short.fresh = self.fresh
+        return short
+
     @abstractmethod
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Apply layer `index` (0-based) to hidden states [B, T, H]."""

@@ -1,9 +1,7 @@
 """Encoders from disk, from the hub or from a configuration alone, each in its adapter."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,58 +128,39 @@ def _reason(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-_CONFIGURATION: ContextVar[Mapping[str, Any] | None] = ContextVar("configuration", default=None)
-
-
-@contextmanager
-def encoders_of(config: Mapping[str, Any]) -> Iterator[None]:
-    """Within the block `load_backbone` makes an encoder of this transformers configuration and reads no folder.
-
-    A method's `build` then gives its model with arbitrary weights, for those that come from elsewhere.
-    """
-    token = _CONFIGURATION.set(config)
-    try:
-        yield
-    finally:
-        _CONFIGURATION.reset(token)
-
-
-def load_backbone(folder: str | Path, depth: int | None = None) -> Backbone:
-    """Load a backbone from a local encoder folder, in float32; `depth` keeps only its first layers.
-
-    Within `encoders_of` the folder is not read.
+def load_backbone(folder: str | Path) -> Backbone:
+    """Load a backbone from a local encoder folder, in float32.
 
     Raises:
-        InputError: a file is missing or corrupt, the type is unknown, weights are missing, or there are fewer layers.
+        InputError: a file is missing or corrupt, the type is unknown, or weights are missing.
     """
-    config = _CONFIGURATION.get()
-    if config is not None:
-        return empty_backbone(config, depth)
     check_folder(folder)
     encoder = load_encoder(folder)
-    return _adapter(encoder.config, str(folder))(encoder, depth)
+    return _adapter(encoder.config, str(folder))(encoder)
 
 
-def backbone_of_run(folder: str | Path, seed: int, depth: int | None = None) -> Backbone:
+def backbone_of_run(folder: str | Path, seed: int) -> Backbone:
     """The backbone that a run begins with. A fresh pooler is drawn here, once for all methods: by the seed alone.
 
     Args:
         folder: encoder folder.
         seed: of the run.
-        depth: how many of the first layers to keep; None: all.
 
     Raises:
         InputError: as `load_backbone` does.
     """
-    backbone = load_backbone(folder, depth)
+    backbone = load_backbone(folder)
     backbone.draw_pooler(torch_generator(seed, "pooler"))
     return backbone
 
 
-def empty_backbone(config: Mapping[str, Any], depth: int | None = None) -> Backbone:
-    """A float32 backbone of a transformers configuration, with fresh weights (none at all on the meta device)."""
+def empty_backbone(config: Mapping[str, Any]) -> Backbone:
+    """A float32 backbone of a transformers configuration, for weights that come from elsewhere.
+
+    Until then they are fresh, from torch's global generator; on the meta device there are none at all.
+    """
     from transformers import AutoConfig, AutoModel
 
     parsed = AutoConfig.for_model(**config)
     encoder = AutoModel.from_config(parsed, **_settings(parsed, "backbone"))
-    return _adapter(parsed, "backbone")(encoder, depth)
+    return _adapter(parsed, "backbone")(encoder)

@@ -25,12 +25,12 @@ class MultiExitModel(nn.Module):
             losses, signals and thresholds, are float32 always: bfloat16 resolves an energy to 0.4 percent only.
     """
 
-    def __init__(self, backbone: Backbone, exits: Exits, exit_depths: Sequence[int]) -> None:
-        """Join a backbone and its exits."""
+    def __init__(self, backbone: Backbone, exits: Exits, exit_depths: Sequence[int] | None = None) -> None:
+        """Join a backbone and its exits; with `exit_depths=None` there is one after every layer."""
         super().__init__()
         self.backbone = backbone
         self.exits = exits
-        self.exit_depths = tuple(exit_depths)
+        self.exit_depths = tuple(range(1, backbone.num_layers + 1) if exit_depths is None else exit_depths)
         self.mixed_precision = False
 
     @property

@@ -17,6 +17,7 @@ from cosee.exiting.rules import Rule
 from cosee.exiting.signals import Array, log_softmax
 from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method, linear_exits_model
+from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.ranges import PartialShare, Several
 from cosee.training.objective import Objective
@@ -40,9 +41,9 @@ class Margin(Method):
     period: Several = 2
     dropout: PartialShare = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
-        """A linear head after every layer of the backbone in `folder`."""
-        return linear_exits_model(folder, num_classes, self.dropout, seed)
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
+        """A linear head after every layer of the backbone."""
+        return linear_exits_model(backbone, num_classes, self.dropout, seed)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "InTurn":
         """The cross-entropy of those whose turn it is."""

@@ -15,6 +15,7 @@ from cosee.evaluation.frames import RunId, tradeoff_frame
 from cosee.evaluation.outputs import load_outputs
 from cosee.exiting.online import early_exit
 from cosee.methods import rule_named
+from cosee.models.loading import load_backbone
 from cosee.plan.runs import Run
 from cosee.runs.execution import execute
 
@@ -65,6 +66,6 @@ def test_a_file_is_all_that_a_method_with_a_rule_of_its_own_needs(extended, tiny
     with pytest.raises(InputError, match="period must be a whole number above 1"):
         cosee.methods.make_method("margin", {"period": 1})
 
-    model = method.build(str(tiny_bert), 2, 0).eval()
+    model = method.build(load_backbone(tiny_bert), 2, 0).eval()
     _, layers = early_exit(model, DeviceSplit(tokens["dev"], torch.device("cpu"), PAD).batch(np.arange(8)), rule, 1.0)
     assert layers.tolist() == [LAYERS - 1] * 8  # no margin surpasses one

@@ -22,6 +22,7 @@ from cosee.methods import METHODS, make_method
 from cosee.methods import cosee as cosee_module
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
+from cosee.models.loading import load_backbone
 from cosee.training.schedule import Schedule
 
 K = 5
@@ -108,7 +109,7 @@ def test_a_choice_that_a_method_does_not_have_is_refused():
 @pytest.mark.parametrize(("name", "exits"), [("finetune", (LAYERS,)), ("cosee", tuple(range(1, LAYERS + 1)))])
 def test_fresh_models_depend_on_the_seed_alone(name, exits, tiny_bert):
     method = make_method(name, {})
-    first, again, other = (method.build(str(tiny_bert), 3, seed) for seed in (1, 1, 2))
+    first, again, other = (method.build(load_backbone(tiny_bert), 3, seed) for seed in (1, 1, 2))
     assert first.exit_depths == exits and first.exits.weight.shape == (len(exits), 3, 16)
     assert torch.equal(first.exits.weight, again.exits.weight)
     assert not torch.equal(first.exits.weight, other.exits.weight)
@@ -127,10 +128,10 @@ def test_finetune_minimises_the_cross_entropy_of_its_one_exit():
 
 
 def test_finetune_of_some_layers_is_a_shorter_model(tiny_bert):
-    model = Finetune(depth=2).build(str(tiny_bert), 2, 0)
+    model = Finetune(depth=2).build(load_backbone(tiny_bert), 2, 0)
     assert (model.backbone.num_layers, model.exit_depths, model.num_exits) == (2, (2,), 1)
     batch = DeviceSplit(token_split(5), CPU).batch(np.arange(5))
-    full = Finetune().build(str(tiny_bert), 2, 0).eval()
+    full = Finetune().build(load_backbone(tiny_bert), 2, 0).eval()
     states = full.backbone.states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     torch.testing.assert_close(model.eval()(batch), full.exits(states[:, 1:2], full.backbone).logits)
 

@@ -51,6 +51,10 @@ def states(backbone, batch=BATCH):
     return backbone.eval().states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
 
 
+def build(name, folder, seed, num_classes=2):
+    return make_method(name, {}).build(backbone_of_run(folder, seed), num_classes, seed)
+
+
 # --- which poolers are trained ----------------------------------------------------------------------------------------
 
 
@@ -115,6 +119,14 @@ def test_a_fresh_pooler_holds_no_numbers_until_it_is_drawn(folders):
     assert backbone.pool(torch.ones(HIDDEN)).isfinite().all()
 
 
+def test_a_truncated_backbone_keeps_its_pooler(folders):
+    backbone = backbone_of_run(folders["fresh"], 0)
+    weight = backbone.dense.weight.clone()
+    short = backbone.truncated(2)
+    assert (short.num_layers, backbone.num_layers) == (2, LAYERS)
+    assert torch.equal(short.dense.weight, weight)
+
+
 def test_drawing_leaves_other_policies_and_the_global_generator_alone(folders):
     torch.manual_seed(3)
     expected = torch.rand(4)
@@ -162,7 +174,7 @@ def test_a_fresh_pooler_depends_on_the_seed_alone(name, folders):
     expected = {seed: backbone_of_run(folders["fresh"], seed).dense.weight for seed in (0, 1)}
     assert not torch.equal(expected[0], expected[1])
     for seed, weight in expected.items():
-        model = make_method(name, {}).build(folders["fresh"], 2, seed)
+        model = build(name, folders["fresh"], seed)
         assert torch.equal(model.backbone.dense.weight, weight)
 
 
@@ -170,7 +182,7 @@ def test_a_fresh_pooler_depends_on_the_seed_alone(name, folders):
 @EACH_METHOD
 def test_heads_are_the_same_under_every_policy_and_all_are_trained(name, policy, folders):
     method = make_method(name, {})
-    model, other = (method.build(folders[which], 2, 0) for which in (policy, "pretrained"))
+    model, other = (build(name, folders[which], 0) for which in (policy, "pretrained"))
     for key, value in other.exits.state_dict().items():
         assert "pooler" in key or torch.equal(value, model.exits.state_dict()[key])
     model.train()
@@ -203,7 +215,7 @@ def visits(model):
 @EACH_METHOD
 @torch.no_grad()
 def test_one_exit_after_the_other_is_all_at_once_and_costs_what_is_said(name, policy, folders):
-    model, other = (make_method(name, {}).build(folders[which], 3, 0).eval() for which in (policy, "pretrained"))
+    model, other = (build(name, folders[which], 0, num_classes=3).eval() for which in (policy, "pretrained"))
     model.exits.load_state_dict(other.exits.state_dict())
     shared = {"deebert": [0] * (LAYERS - 1) + [1], "berxit": [0] * (LAYERS - 1) + [1], "gpfee": [0] * LAYERS}
     norm = model.backbone.pool_flops() if policy == "norm" else 0.0  # not a matrix product
@@ -215,7 +227,7 @@ def test_one_exit_after_the_other_is_all_at_once_and_costs_what_is_said(name, po
 def test_own_poolers_copy_the_shared_one_or_are_drawn_at_its_scale(name, own, folders):
     weights = {}
     for policy, folder in folders.items():
-        model = make_method(name, {}).build(folder, 2, 0)
+        model = build(name, folder, 0)
         (weights[policy],) = (v for key, v in model.exits.named_parameters() if key.endswith("pooler_weight"))
         assert weights[policy].shape == (own, HIDDEN, HIDDEN)
         if policy in ("norm", "none") or (name, policy) == ("gpfee", "fresh"):
@@ -228,7 +240,7 @@ def test_own_poolers_copy_the_shared_one_or_are_drawn_at_its_scale(name, own, fo
 
 @EACH_POOLER
 def test_parameters_are_those_that_the_policy_has(policy, folders):
-    model = make_method("cosee", {}).build(folders[policy], 2, 0)
+    model = build("cosee", folders[policy], 0)
     encoder = sum(v.numel() for k, v in load_file(f"{folders[policy]}/model.safetensors").items() if "pooler" not in k)
     pooler = DENSE if policy in ("pretrained", "fresh") else 0
     assert count_parameters(model) == encoder + pooler + LAYERS * (2 * HIDDEN + 2)
@@ -236,7 +248,11 @@ def test_parameters_are_those_that_the_policy_has(policy, folders):
 
 @EACH_POOLER
 def test_real_exits_are_the_simulated_ones(policy, folders):
-    model, rule, rows = make_method("cosee", {}).build(folders[policy], 2, 1).eval(), RULES["energy"], np.arange(24)
+    model, rule, rows = (
+        build("cosee", folders[policy], 1).eval(),
+        RULES["energy"],
+        np.arange(24),
+    )
     with torch.no_grad():
         model.exits.weight.mul_(40)
     logits = predict(model, FIT, 8).logits[rows]
