@@ -84,9 +84,9 @@ class EstimatingExits(PooledExits):
         pooled = self.pool_at(index, state, backbone)
         return Outputs(self.classify_at(index, pooled), self.uncertainty(pooled)), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """A pooler, a head and the estimator."""
-        return super().flops(index) + linear_flops(self.lte_weight.shape[-1], 1)
+        return super().flops(index, backbone) + linear_flops(self.lte_weight.shape[-1], 1)
 
 
 class AlternatingCrossEntropy(Objective):

@@ -125,11 +125,11 @@ class PolicyExits(LinearExits):
         log_odds = inner @ self.policy_outer_weight[index] + self.policy_outer_bias[index]
         return Outputs(logits, log_odds.float().sigmoid()), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, a head and, but at the last exit, a policy network."""
         width, hidden = self.policy_inner_weight.shape[1:]
         decision = linear_flops(hidden, width) + linear_flops(width, 1)
-        return super().flops(index) + (decision if index < self.num_exits - 1 else 0.0)
+        return super().flops(index, backbone) + (decision if index < self.num_exits - 1 else 0.0)
 
 
 def memorised_layers(correct: Tensor) -> Tensor:

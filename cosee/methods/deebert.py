@@ -31,7 +31,7 @@ class Deebert(Method):
 
     Attributes:
         first_share: of the run's steps, for the first stage; the released code trains both equally long.
-        pooler: "own" copies the pretrained pooler for every internal exit, as the released code does; "shared" leaves
+        pooler: "own" copies the backbone's pooler for every internal exit, as the released code does; "shared" leaves
             them the one that the first stage has fine-tuned, as some later re-runs do.
         dropout: on the pooled state before each head.
     """

@@ -156,11 +156,11 @@ class DisentangledExits(Exits):
         leave = self.final if index == self.num_exits - 1 else self.internal[index]
         return Outputs(leave(state, backbone)), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, the class vectors and, before the last exit, an adapter."""
         hidden = self.hidden_size
         adapter = 0.0 if index == self.num_exits - 1 else 2 * linear_flops(hidden, self.inner)
-        return adapter + linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+        return adapter + backbone.pool_flops() + linear_flops(hidden, self.num_classes)
 
 
 class LastThenInternal(Objective):

@@ -30,7 +30,7 @@ from cosee.training.schedule import Schedule
 
 @dataclass(frozen=True)
 class GamlBert(Method):
-    """A linear head after every layer, on the shared pretrained pooler.
+    """A linear head after every layer, on the shared pooler.
 
     Attributes:
         distillation: weight of KD beside CE.

@@ -41,7 +41,7 @@ from cosee.training.schedule import Schedule
 
 @dataclass(frozen=True)
 class LeeBert(Method):
-    """A linear head after every layer, on the shared pretrained pooler.
+    """A linear head after every layer, on the shared pooler.
 
     Attributes:
         reach: how far the logarithm of a loss weight can move in a run, about: the sum of its learning rates.

@@ -21,7 +21,7 @@ from cosee.training.schedule import Schedule
 
 @dataclass(frozen=True)
 class Pabee(Method):
-    """A linear head after every layer, on the shared pretrained pooler.
+    """A linear head after every layer, on the shared pooler.
 
     Attributes:
         dropout: on the pooled state before each head.

@@ -77,7 +77,7 @@ def halting_head(inputs: int, hidden_layers: int, generator: torch.Generator) ->
 
 
 class PonderExits(Exits):
-    """One linear classifier and one halting head, the same for all exits, on the shared pretrained pooler.
+    """One linear classifier and one halting head, the same for all exits, on the shared pooler.
 
     The scores are lambda_m, the probability of halting at an exit given that none did before.
     """
@@ -106,12 +106,12 @@ class PonderExits(Exits):
         """Logits and lambda of one exit."""
         return self.forward(state, backbone), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, the classifier and the halting head."""
         num_classes, hidden = self.weight.shape
         linears = [layer for layer in self.halting if isinstance(layer, nn.Linear)]
         halting = sum(linear_flops(layer.in_features, layer.out_features) for layer in linears)
-        return linear_flops(hidden, hidden) + linear_flops(hidden, num_classes) + halting
+        return backbone.pool_flops() + linear_flops(hidden, num_classes) + halting
 
 
 class ExpectedLoss(Objective):

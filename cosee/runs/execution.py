@@ -23,7 +23,7 @@ from cosee.evaluation.frames import criteria_of
 from cosee.evaluation.outputs import ExitOutputs, exit_outputs, save_outputs
 from cosee.io import remove_partials, write_frame, write_json
 from cosee.methods import make_method, rule_named
-from cosee.models.loading import load_backbone
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import Predicted, no_answer, predict
 from cosee.plan.runs import Run
@@ -83,7 +83,7 @@ def execute(
         return exit_outputs(model, outputs, tokens[split], num_layers)
 
     method = make_method(run.method, run.settings)
-    model = method.build(load_backbone(backbone), task.num_classes, run.seed).to(device)
+    model = method.build(backbone_of_run(backbone, run.seed), task.num_classes, run.seed).to(device)
     began = perf_counter()
     try:
         history, facts = train(

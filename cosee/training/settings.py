@@ -19,7 +19,7 @@ class TrainingSettings:
         weight_decay: on all weights but biases and those of norms.
         clip: largest gradient norm.
         accumulation: forward passes per optimizer step, of equal size.
-        precision: "fp32", or "bf16" for autocast.
+        precision: "fp32", or "bf16" for autocast in the encoder; heads and losses are fp32 in either.
         checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
         eval_batch_size: rows per batch where nothing is learnt.
         save_minutes: time between two saves of the state from which a killed run goes on.
