@@ -22,7 +22,7 @@ from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Number, PartialShare
+from cosee.ranges import FractionBelowOne, NonNegativeInt
 from cosee.seeds import numpy_generator, torch_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
@@ -39,9 +39,9 @@ class Gpfee(Method):
         dropout: on the states before the classifier, drawn for every exit anew.
     """
 
-    frozen_layers: Number = 2
+    frozen_layers: NonNegativeInt = 2
     pooler: Literal["random", "copy"] = "random"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a past-future exit after every layer."""
