@@ -24,7 +24,7 @@ from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.poolers import OWN
 from cosee.models.randomness import torch_generator
-from cosee.ranges import Number, PartialShare
+from cosee.ranges import FractionBelowOne, NonNegativeInt
 from cosee.seeds import numpy_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
@@ -41,9 +41,9 @@ class Gpfee(Method):
         dropout: on the states before the classifier, drawn for every exit anew.
     """
 
-    frozen_layers: Number = 2
+    frozen_layers: NonNegativeInt = 2
     pooler: Literal["random", "copy"] = "random"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a past-future exit after every layer."""

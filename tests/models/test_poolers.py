@@ -66,7 +66,7 @@ def test_a_pooler_without_a_bias_was_never_trained(kind, tmp_path):
     folder = write_backbone(tmp_path / "drawn", kind, bias=0.0)
     assert not has_untrained_pooler(load_encoder(folder, pooler="none"))  # it has none
     for load in (load_encoder, load_backbone, lambda folder: fetch_backbone(str(folder), None, tmp_path / "target")):
-        with pytest.raises(InputError, match=r"drawn: its pooler was never trained .* `pooler` to fresh, norm, none or untrained"):
+        with pytest.raises(InputError, match=r"drawn: its pooler was never trained .* `pooler` to fresh, norm or none"):
             load(folder)
     assert not (tmp_path / "target").exists()
 
@@ -89,7 +89,7 @@ def test_the_other_policies_need_no_pooler_in_the_file(kind, policy, tmp_path):
 
 
 def test_an_unknown_policy_is_named(tiny_bert, tmp_path):
-    with pytest.raises(InputError, match=r"pooler: 'mean' is unknown; expected pretrained, fresh, norm, none or untrained"):
+    with pytest.raises(InputError, match=r"pooler: 'mean' is unknown; expected .*, norm, none or untrained"):
         fetch_backbone(str(tiny_bert), None, tmp_path / "bert", pooler="mean")
 
 
