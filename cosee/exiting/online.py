@@ -106,7 +106,7 @@ class Record:
     """What the exits so far have said about every row, on the host: there the simulation's own code decides.
 
     A score is a dozen operations on a few numbers, which the host has done before a GPU would have begun with them.
-    Kept in float64 like `Predictions.scores`: rounding would make ties of confident scores.
+    Kept in float64 like `ExitOutputs.exit_scores`: rounding would make ties of confident scores.
 
     Attributes:
         logits: of the exits visited [B, M, C].
@@ -117,7 +117,7 @@ class Record:
         """Nothing said yet."""
         self.rule = rule
         self.logits = np.empty((num_rows, model.num_exits, model.exits.num_classes))
-        self.learnt = np.empty((num_rows, model.num_exits)) if rule.needs_scores else None
+        self.learnt = np.empty((num_rows, model.num_exits)) if rule.needs_learned_scores else None
 
     def test(self, rows: np.ndarray, exit: int, outputs: list[Outputs], threshold: float) -> np.ndarray:
         """Take down the outputs of n exits from `exit` on for some rows [b]; whether they pass the threshold [b, n]."""
@@ -125,7 +125,7 @@ class Record:
         window = slice(0 if rule.lookback is None else max(0, exit - rule.lookback), stop)
         self.logits[rows, exit:stop] = on_host(*(one.logits for one in outputs))
         learnt = None
-        if rule.needs_scores:
+        if rule.needs_learned_scores:
             self.learnt[rows, exit:stop] = on_host(*(one.scores for one in outputs))
             learnt = self.learnt[rows, window]
         scores = rule.score(self.logits[rows, window], learnt)[:, -len(outputs) :]

@@ -17,9 +17,10 @@ from cosee.losses.calibration import signal_calibration_loss
 from cosee.losses.per_exit import exit_cross_entropies
 from cosee.losses.weighting import sample_weights, simulate_exits, weighted_cross_entropy
 from cosee.methods.base import Method, linear_exits_model
+from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Count, NotNegative, PartialShare
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, PositiveInt
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -39,16 +40,16 @@ class Cosee(Method):
     """
 
     signal: str = "energy"
-    alpha: NotNegative = 0.1
-    beta0: NotNegative = 1.0
-    margin: NotNegative = 0.3
-    num_thresholds: Count = 5
+    alpha: NonNegativeFloat = 0.1
+    beta0: NonNegativeFloat = 1.0
+    margin: NonNegativeFloat = 0.3
+    num_thresholds: PositiveInt = 5
     osc_average: Literal["present", "all"] = "present"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""
-        return linear_exits_model(folder, num_classes, self.dropout, seed)
+        return linear_exits_model(backbone, num_classes, self.dropout, seed)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "CoseeObjective":
         """Eq. 9 with its decay warm-up over all steps of the run."""

@@ -14,11 +14,11 @@ from torch import Tensor
 from cosee.data.batches import Batch
 from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
+from cosee.models.backbones import Backbone
 from cosee.models.heads import PooledExits, SplitExits
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Between, PartialShare
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, OpenFraction
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 
@@ -31,20 +31,19 @@ class Deebert(Method):
 
     Attributes:
         first_share: of the run's steps, for the first stage; the released code trains both equally long.
-        pooler: "own" copies the pretrained pooler for every internal exit, as the released code does; "shared" leaves
+        pooler: "own" copies the backbone's pooler for every internal exit, as the released code does; "shared" leaves
             them the one that the first stage has fine-tuned, as some later re-runs do.
         dropout: on the pooled state before each head.
     """
 
-    first_share: Between = 0.5
+    first_share: OpenFraction = 0.5
     pooler: Literal["own", "shared"] = "own"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer."""
-        backbone = load_backbone(folder)
         exits = _EXITS[self.pooler](backbone, num_classes, self.dropout, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "StagedCrossEntropy":
         """The cross-entropy of the exits that are trained."""

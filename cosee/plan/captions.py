@@ -16,8 +16,8 @@ PROTOCOLS: Mapping[Protocol, str] = MappingProxyType(
 """Where hyper-parameters, checkpoints and thresholds are chosen, for each protocol."""
 
 _CURVES = (
-    "Lines are means over seeds, and bands reach from the lowest to the highest seed. The random and oracle controls use "
-    "the classifiers of the reference variant; models of k layers are fine-tuned alone, most of them with one seed."
+    "Lines are means over seeds, and bands reach from the lowest to the highest seed. The random and oracle controls "
+    "use the classifiers of the reference variant; models of k layers are fine-tuned alone, most of them with one seed."
 )
 _FIXED = "† marks a method without a test-time threshold; its trained model closest to the target is shown."
 _MEASURED = (
@@ -36,8 +36,8 @@ METHODS_COLUMNS: Mapping[str, str] = MappingProxyType(
         "Up to": "speed-up at the end of the curve",
         "ELUE": "score minus that of the models of k layers, interpolated linearly at the same FLOPs (exits included), "
         "mean over the points that were asked for",
-        "Rank": "mean rank among the methods, models of k layers apart; empty for a curve that ends before the speed-up "
-        "or the end of the area",
+        "Rank": "mean rank among the methods, models of k layers apart; empty for a curve that ends before the "
+        "speed-up or the end of the area",
         "Training": "seconds for all models that a curve needs, without grid search, on the hardware of the manifest",
         "Stages": "training stages of a model",
         "Models": "trained models that a curve needs",
@@ -49,13 +49,13 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "table1": "Data statistics: sizes that the paper prints, sizes of the official release, and sizes of the data "
         "used here.",
-        "table2": "Scores (%) with the speed-up in brackets: values reported on the GLUE test set beside values measured "
-        "here with thresholds sought for one target speed-up (mean ± standard deviation over seeds). The two differ in "
-        "split, and in data and backbone where those named below are others, so no best result is marked across them. "
-        f"{_MEASURED}",
-        "table3": "The same as Table 2 for a backbone whose layers share their parameters. QQP shows the mean of accuracy "
-        f"and F1; the columns Speed-up and AVG are means over the tasks. {_MEASURED} Where only a mean speed-up is "
-        "reported, it is used for every task.",
+        "table2": "Scores (%) with the speed-up in brackets: values reported on the GLUE test set beside values "
+        "measured here with thresholds sought for one target speed-up (mean ± standard deviation over seeds). The two "
+        "differ in split, and in data and backbone where those named below are others, so no best result is marked "
+        f"across them. {_MEASURED}",
+        "table3": "The same as Table 2 for a backbone whose layers share their parameters. QQP shows the mean of "
+        f"accuracy and F1; the columns Speed-up and AVG are means over the tasks. {_MEASURED} Where only a mean "
+        "speed-up is reported, it is used for every task.",
         "table4": "Number of parameters of the encoder, and of the internal classifiers that are added for C classes.",
         "methods": "All methods that were trained on every task: means over the tasks ± standard deviation over seeds, "
         f"scores in %. {_FIXED} Columns: "
@@ -63,29 +63,29 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         + ".",
         "differences": "Score (points) minus that of the reference variant at one target speed-up: mean over the seeds "
         "that both have, with the 95 % interval of a paired bootstrap over seeds and examples. With one seed the "
-        "interval covers examples alone; with few seeds it is too narrow. ‡ marks realized speed-ups, listed in the CSV "
-        "file, that are more than 10 % apart.",
+        "interval covers examples alone; with few seeds it is too narrow. ‡ marks realized speed-ups, listed in the "
+        "CSV file, that are more than 10 % apart.",
         "latency": "Wall-clock time that early exit saves: the model with early exit against the same model run to its "
-        "last exit alone, both in turn on the same batches in arrival order, with thresholds sought for target speed-ups "
-        "on the selection split. “Kept” is the wall-clock speed-up divided by the speed-up in layers, both on these "
-        "examples. Milliseconds per batch are the median and the 95th percentile. “Tests” is the share of the time spent "
-        "on exits and their scores when all are visited and none is taken. R² relates the latency of single examples to "
-        "their exit layer over all operating points.",
+        "last exit alone, both in turn on the same batches in arrival order, with thresholds sought for target "
+        "speed-ups on the selection split. “Kept” is the wall-clock speed-up divided by the speed-up in layers, both "
+        "on these examples. Milliseconds per batch are the median and the 95th percentile. “Tests” is the share of the "
+        "time spent on exits and their scores when all are visited and none is taken. R² relates the latency of single "
+        "examples to their exit layer over all operating points.",
         "fig1": "Exit layers by class. Bars are means over seeds; whiskers reach from the lowest to the highest seed.",
         "fig3": "Distribution of the energy score (Eq. 10) and of the normalized energy score (Eq. 11) at three exits.",
         "fig4": f"Score against speed-up with the normalized energy score as exit signal. {_CURVES}",
         "fig5": "Difficulty inversion score (%): the share of pairs of a right and a wrong prediction that the exit "
         "signal orders correctly, as mean over seeds with the standard deviation below.",
-        "fig6": "Training curves: moving average of the cross-entropy, unweighted mean over all exits. The band reaches "
-        "from the lowest to the highest seed.",
+        "fig6": "Training curves: moving average of the cross-entropy, unweighted mean over all exits. The band "
+        "reaches from the lowest to the highest seed.",
         "fig7": "Exit layers by class on training and development examples at thresholds for target speed-ups. "
         "Bars are means over seeds; whiskers reach from the lowest to the highest seed.",
         "fig8": f"Score against speed-up with the normalized entropy as exit signal. {_CURVES}",
         "fig9": f"Score against speed-up with the softmax score as exit signal. {_CURVES}",
-        "methods_figure": "Score against speed-up of all methods, each with its own exit rule, as means over seeds. The "
-        "thick line with a band from the lowest to the highest seed is the reference variant, whose classifiers the "
-        "random and oracle controls use. Methods without a test-time threshold are shown by their trained models; models "
-        "of k layers are fine-tuned alone.",
+        "methods_figure": "Score against speed-up of all methods, each with its own exit rule, as means over seeds. "
+        "The thick line with a band from the lowest to the highest seed is the reference variant, whose classifiers "
+        "the random and oracle controls use. Methods without a test-time threshold are shown by their trained models; "
+        "models of k layers are fine-tuned alone.",
     }
 )
 """Caption of each table and figure; it never names the data, which `Context.sentence` does."""

@@ -70,6 +70,11 @@ class Backbone(Entry):
     exit_state: Literal["cls", "mean"] | None = Field(
         None, description="what exits read: [CLS] (unless given), or the mean over the tokens"
     )
+    pooler: Literal["pretrained", "fresh", "norm", "none", "untrained"] | None = Field(
+        None,
+        description="what stands between that state and the heads: the encoder's own pooler (unless given; refused if "
+        "it was never trained), one drawn afresh per run, standardization, nothing, or its own even if never trained",
+    )
     pretraining: Pretraining | None = Field(None, description="for `source: generated`")
 
     @model_validator(mode="after")
@@ -78,8 +83,12 @@ class Backbone(Entry):
             raise ValueError("has `source: hub` and needs `repository` and `revision`")
         if self.source == "generated" and self.pretraining is None:
             raise ValueError("has `source: generated` and needs `pretraining`")
-        if self.source == "generated" and (self.dropout or self.exit_state == "mean"):
-            raise ValueError("is pre-trained here without dropout, and exits read [CLS]; leave out what differs")
+        if self.source == "generated" and (
+            self.dropout or self.exit_state == "mean" or self.pooler not in (None, "pretrained")
+        ):
+            raise ValueError(
+                "is pre-trained here without dropout, and exits read [CLS] through its pooler; leave the rest out"
+            )
         return self
 
 

@@ -5,6 +5,15 @@ from typing import Any
 
 from cosee.plan.configuration import Configuration
 
+POOLER_WORDS = {
+    "pretrained": "pretrained pooler",
+    "fresh": "a fresh pooler per run",
+    "norm": "standardized states instead of a pooler",
+    "none": "no pooler",
+    "untrained": "its own pooler, which was never trained",
+}
+"""What captions say of a backbone entry's `pooler`."""
+
 
 def data_source(config: Configuration) -> dict[str, Any]:
     """Source of the data: `folder`, `repository` and `revision`, or the seed and sizes of generated texts."""
@@ -35,7 +44,9 @@ def data_label(config: Configuration) -> str:
 def backbone_source(config: Configuration, backbone: str) -> dict[str, Any]:
     """Source of an encoder, the number of layers that it must have, and what is changed in it."""
     entry = config.backbones[backbone]
-    changes = {key: getattr(entry, key) for key in ("dropout", "exit_state") if getattr(entry, key) is not None}
+    changes = {
+        key: getattr(entry, key) for key in ("dropout", "exit_state", "pooler") if getattr(entry, key) is not None
+    }
     if config.backbone_dir:
         return {"folder": config.backbone_dir, "layers": entry.layers, **changes}
     if entry.source == "hub":
@@ -53,4 +64,5 @@ def backbone_label(config: Configuration, backbone: str) -> str:
     facts = [f"{entry.layers} layers"]
     facts += [f"dropout {entry.dropout:g}"] if entry.dropout is not None else []
     facts += ["exits read the mean over tokens"] if entry.exit_state == "mean" else []
+    facts += [POOLER_WORDS[entry.pooler]] if entry.pooler else []
     return f"{label} ({', '.join(facts)}{note})"

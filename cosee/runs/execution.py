@@ -20,9 +20,10 @@ from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.errors import DivergedError
 from cosee.evaluation.frames import criteria_of
-from cosee.evaluation.outputs import Predictions, predictions_of, save_predictions
+from cosee.evaluation.outputs import ExitOutputs, exit_outputs, save_outputs
 from cosee.io import remove_partials, write_frame, write_json
 from cosee.methods import make_method, rule_named
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import Predicted, no_answer, predict
 from cosee.plan.runs import Run
@@ -78,11 +79,11 @@ def execute(
     on_device = {name: DeviceSplit(tokens[name], device, pad_id) for name in {"fit", selection, *splits}}
     rule = rule_named(run.rule)
 
-    def stored(outputs: Predicted, split: str) -> Predictions:
-        return predictions_of(model, outputs, tokens[split], num_layers)
+    def stored(outputs: Predicted, split: str) -> ExitOutputs:
+        return exit_outputs(model, outputs, tokens[split], num_layers)
 
     method = make_method(run.method, run.settings)
-    model = method.build(str(backbone), task.num_classes, run.seed).to(device)
+    model = method.build(backbone_of_run(backbone, run.seed), task.num_classes, run.seed).to(device)
     began = perf_counter()
     try:
         history, facts = train(
@@ -113,7 +114,7 @@ def execute(
             outputs = no_answer(len(tokens[name]), model)
         else:
             outputs = predict(model, on_device[name], settings.eval_batch_size)
-        save_predictions(folder / f"logits-{name}.npz", stored(outputs, name))
+        save_outputs(folder / f"logits-{name}.npz", stored(outputs, name))
     if keep_weights:
         save_weights(folder / "model.safetensors", model)
     write_frame(folder / "history.csv", history)

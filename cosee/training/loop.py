@@ -108,6 +108,7 @@ def train(
             save_state(state_file, fingerprint, model, optimizer, goal, asdict(position), rows, best)
 
         model.train()
+        model.mixed_precision = settings.precision == "bf16"
         while position.epoch < settings.epochs:
             order = training_order(fit.lengths, micro_batch, numpy_generator(seed, "order", position.epoch))
             done: list[dict[str, Tensor]] = []
@@ -119,8 +120,7 @@ def train(
                     position.stage = schedule.stage(step)
                     optimizer = enter(position.stage)
                     goal.begin_stage(position.stage, model, fit)
-                with torch.autocast(fit.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-                    loss, parts = goal(model, fit.batch(order[index]), step)
+                loss, parts = goal(model, fit.batch(order[index]), step)
                 group = min(settings.accumulation, len(order) - index // settings.accumulation * settings.accumulation)
                 (loss / group).backward()
                 done.append({"loss": loss.detach(), **parts})

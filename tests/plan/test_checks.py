@@ -4,6 +4,8 @@ import pytest
 from helpers.presets import preset
 
 from cosee.errors import InputError
+from cosee.evaluation import frames
+from cosee.plan import checks
 from cosee.plan.checks import check, check_settings
 from cosee.plan.configuration import configuration
 from cosee.plan.runs import final_runs
@@ -73,6 +75,10 @@ def test_settings_are_checked_with_the_methods(mini, change, sentence):
     change(mini)
     with pytest.raises(InputError, match=sentence):
         check_settings(configuration(mini))
+
+
+def test_the_refused_names_are_those_of_the_controls():
+    assert set(checks.CONTROLS) == set(frames.CONTROLS)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
         params:
             name=name,
             backbone=spec.backbone,
+            signal=spec.signal,
             labels=TABLE_LABELS,
             protocol=CONFIG.protocol.name,
             target=CONFIG.protocol.table_target,

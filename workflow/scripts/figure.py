@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def frames(paths: list[str]) -> pd.DataFrame:
-    """The rows of the seeds that the figure shows."""
+    """The rows of the seeds to show."""
     read = read_frames(paths)
     return read[read["seed"].isin(snakemake.params.seeds)]
 
 
 def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
-    """Figures 4, 8 and 9; the latter two show the first signal's curve too."""
+    """Figures 4, 8 and 9; the latter two also show the curve of the first signal."""
     config = configuration(snakemake.config)
     reference = frames(snakemake.input.reference) if snakemake.input.reference else None
     return figures.tradeoff_figure(
@@ -39,14 +39,14 @@ def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
 
 
 def methods(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
-    """The figure of all methods: every method, the reference variant emphasised."""
+    """The figure of all methods, the reference variant emphasized."""
     return figures.tradeoff_figure(
         frames(snakemake.input.frames),
         labels,
         note,
         backbone=spec["backbone"],
         tasks=spec["tasks"],
-        emphasised=snakemake.config["reference_variant"],
+        emphasized=configuration(snakemake.config).reference_variant,
     )
 
 
@@ -60,7 +60,7 @@ def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
         frame = frame[given & (frame["split"] == "dev")]
     (task,), (variant,) = spec["tasks"], spec["variants"]
     return figures.exit_histogram_figure(
-        frame, note, task=task, method=variant, backbone=spec["backbone"], signal=spec["signal"]
+        frame, note, task=task, variant=variant, backbone=spec["backbone"], exit_rule=spec["signal"]
     )
 
 
@@ -68,14 +68,14 @@ def energy(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 3, of the first seed: bins differ between runs."""
     (task,), (variant,) = spec["tasks"], spec["variants"]
     frame, seed = frames(snakemake.input.frames), snakemake.params.seeds[0]
-    return figures.energy_figure(frame, note, task=task, method=variant, backbone=spec["backbone"], seed=seed)
+    return figures.energy_figure(frame, note, task=task, variant=variant, backbone=spec["backbone"], seed=seed)
 
 
 def dis(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 5."""
     frame = frames(snakemake.input.frames)
     return figures.dis_figure(
-        frame, labels, note, backbone=spec["backbone"], signal=spec["signal"], tasks=spec["tasks"]
+        frame, labels, note, backbone=spec["backbone"], exit_rule=spec["signal"], tasks=spec["tasks"]
     )
 
 
@@ -84,7 +84,7 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     config = configuration(snakemake.config)
     histories = [
         read_frame(f"{run.folder}/history.csv").assign(
-            task=run.task, backbone=run.backbone, method=run.variant, seed=run.seed
+            task=run.task, backbone=run.backbone, variant=run.variant, seed=run.seed
         )
         for curve in shown_curves(config, config.figures.shown[snakemake.params.name])
         for run in curve.runs

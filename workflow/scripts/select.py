@@ -1,9 +1,9 @@
-"""The best grid point of every variant of a task, by the protocol; where there is one point only, that one."""
+"""The best grid point of every variant of a task, by the protocol; a single point is chosen as it is."""
 
 from typing import TYPE_CHECKING
 
 from cosee.evaluation.frames import criteria_of
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.evaluation.selection import choose, selection_record
 from cosee.io import write_yaml
 from cosee.methods import rule_named
@@ -26,7 +26,7 @@ with logged(snakemake.log[0]):
         rows = []
         for point in points:
             folder = with_point(run, point, point_name(point)).folder
-            predictions = load_predictions(f"{folder}/logits-{split}.npz")
+            predictions = load_outputs(f"{folder}/logits-{split}.npz")
             rows.append({**point, **criteria_of(predictions, run.task, rule_named(run.rule))})
         best, others = choose(pd.DataFrame(rows), protocol.criterion)
         chosen[name] = selection_record(best, others, protocol.criterion, protocol.name, split)
