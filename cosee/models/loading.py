@@ -12,7 +12,7 @@ from cosee.errors import InputError
 from cosee.models.adapters import ADAPTERS
 from cosee.models.backbones import Backbone, pooler_policy
 from cosee.models.poolers import has_untrained_pooler
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

@@ -8,7 +8,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.methods import METHODS, make_method
 from cosee.models.heads import HEAD_STD, LinearExits
 from cosee.models.loading import load_backbone
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
 from cosee.training.schedule import Schedule
 
 
