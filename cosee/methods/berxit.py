@@ -18,7 +18,7 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs, PooledExits, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import PartialShare
+from cosee.ranges import FractionBelowOne
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -33,7 +33,7 @@ class Berxit(Method):
     """
 
     lte: bool = False
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer, and the estimator if there is one."""

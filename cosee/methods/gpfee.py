@@ -22,8 +22,9 @@ from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
+from cosee.models.poolers import OWN
 from cosee.models.randomness import torch_generator
-from cosee.ranges import Number, PartialShare
+from cosee.ranges import FractionBelowOne, NonNegativeInt
 from cosee.seeds import numpy_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
@@ -40,9 +41,9 @@ class Gpfee(Method):
         dropout: on the states before the classifier, drawn for every exit anew.
     """
 
-    frozen_layers: Number = 2
+    frozen_layers: NonNegativeInt = 2
     pooler: Literal["random", "copy"] = "random"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a past-future exit after every layer."""
@@ -97,7 +98,7 @@ class PastFutureExits(Exits):
             weight, bias = backbone.copied_poolers(num_exits, generator)
         else:
             weight, bias = drawn(num_exits, hidden, hidden), torch.zeros(num_exits, hidden)
-            if backbone.pooler != "pretrained":
+            if backbone.pooler not in OWN:
                 weight *= hidden**-0.5 / backbone.encoder.config.initializer_range
         self.pooler_weight, self.pooler_bias = nn.Parameter(weight), nn.Parameter(bias)
         self.dropout = nn.Dropout(method.dropout)

@@ -14,7 +14,7 @@ from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method, linear_exits_model
 from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import PartialShare
+from cosee.ranges import FractionBelowOne
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -27,7 +27,7 @@ class Pabee(Method):
         dropout: on the pooled state before each head.
     """
 
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""

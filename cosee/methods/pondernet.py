@@ -23,7 +23,7 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import Between, NotNegative, PartialShare
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, OpenFraction
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -39,9 +39,9 @@ class PonderNet(Method):
         dropout: on the pooled state before both heads.
     """
 
-    beta: NotNegative = 0.5
-    lambda_p: Between = 0.1
-    dropout: PartialShare = 0.1
+    beta: NonNegativeFloat = 0.5
+    lambda_p: OpenFraction = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one linear classifier and one linear halting head for all layers."""

@@ -37,7 +37,7 @@ class Backbone(nn.Module, ABC):
 
     Attributes:
         attention: the implementation of attention that transformers is asked for.
-        encoder: transformers' model, without a pooler unless the policy is "pretrained".
+        encoder: transformers' model, without a pooler unless exits read its own.
         exit_state: one of `EXIT_STATES`.
         pooler: one of `POOLERS`.
         fresh: the dense layer of a fresh pooler; None under the other policies.
@@ -112,7 +112,7 @@ class Backbone(nn.Module, ABC):
     @property
     def dense(self) -> nn.Linear | None:
         """The dense layer of the pooler that exits share; None where there is no pooler."""
-        return self.own_pooler()[0] if self.pooler == "pretrained" else self.fresh
+        return self.own_pooler()[0] if self.pooler in poolers.OWN else self.fresh
 
     def draw_pooler(self, generator: torch.Generator) -> None:
         """Draw the pooler, where it is a fresh one; of the other policies nothing is random."""
@@ -121,7 +121,7 @@ class Backbone(nn.Module, ABC):
 
     def pool(self, states: Tensor) -> Tensor:
         """What heads read, of states [..., H] -> [..., H]: see `POOLERS`."""
-        if self.pooler == "pretrained":
+        if self.pooler in poolers.OWN:
             dense, activation = self.own_pooler()
             return activation(dense(states))
         if self.fresh is not None:

@@ -11,7 +11,7 @@ from torch import nn
 from cosee.errors import InputError
 from cosee.models.adapters import ADAPTERS
 from cosee.models.backbones import Backbone, pooler_policy
-from cosee.models.poolers import has_untrained_pooler
+from cosee.models.poolers import OWN, has_untrained_pooler
 from cosee.models.randomness import torch_generator
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def load_encoder(source: str | Path, revision: str | None = None, pooler: str | 
             f"{where}: the weights lack {min(info['missing_keys'])}; "
             "expected those of a whole pretrained encoder, its pooler included where `pooler` is pretrained."
         )
-    if has_untrained_pooler(encoder):
+    if pooler_policy(config) == "pretrained" and has_untrained_pooler(encoder):
         raise InputError(
             f"{where}: its pooler was never trained (all biases are zero); "
             "set `pooler` to fresh, norm or none, in the configuration's entry or the encoder's config.json."
@@ -119,7 +119,7 @@ def _settings(config: "PreTrainedConfig", where: str) -> dict[str, Any]:
     return {
         "dtype": torch.float32,
         "attn_implementation": _adapter(config, where).attention,
-        "add_pooling_layer": pooler_policy(config) == "pretrained",
+        "add_pooling_layer": pooler_policy(config) in OWN,
     }
 
 

@@ -11,14 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-POOLERS = ("pretrained", "fresh", "norm", "none")
+POOLERS = ("pretrained", "fresh", "norm", "none", "untrained")
 """What exits read of a state [H]:
 
 - pretrained: the encoder's own pooler;
 - fresh: a dense layer and tanh, drawn from the seed of the run (`draw`), the same for every method with that seed;
 - norm: the state, standardized to mean 0 and variance 1 over its features, without parameters;
-- none: the state.
+- none: the state;
+- untrained: the encoder's own pooler although it was never trained: to show what that does, for nothing else.
 """
+
+OWN = ("pretrained", "untrained")
+"""Under these policies exits read the encoder's own pooler."""
 
 
 def has_untrained_pooler(encoder: nn.Module) -> bool:

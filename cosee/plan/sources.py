@@ -9,6 +9,7 @@ POOLER_WORDS = {
     "fresh": "a fresh pooler per run",
     "norm": "standardized states instead of a pooler",
     "none": "no pooler",
+    "untrained": "its own pooler, which was never trained",
 }
 """What captions say of a backbone entry's `pooler`."""
 
