@@ -7,7 +7,7 @@ import pytest
 
 from cosee import ranges
 from cosee.errors import InputError
-from cosee.methods import METHODS, make_method
+from cosee.methods import METHODS, make_method, method_class
 from cosee.ranges import check_ranges
 from cosee.training.settings import TrainingSettings
 
@@ -41,7 +41,9 @@ def test_a_range_allows_what_its_words_say(name, inside, outside):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_number_of_a_method_has_a_range(name):
-    plain = {key for key, hint in get_type_hints(METHODS[name], include_extras=True).items() if hint in (int, float)}
+    plain = {
+        key for key, hint in get_type_hints(method_class(name), include_extras=True).items() if hint in (int, float)
+    }
     assert not plain
 
 

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee.data.tokens import padding_id
     from cosee.exiting.rules import check_readable
     from cosee.exiting.signals import SIGNALS
-    from cosee.methods import make_method, rule_named
+    from cosee.methods import make_method, method_class, rule_named
     from cosee.models.loading import encoder_configuration
     from cosee.plan.runs import Run
     from cosee.runs.device import default_device, prepare
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee.runs.stored import read_run
     from cosee.training.settings import TrainingSettings
 
-    settings = read_settings(METHODS[args.method], args.set, "--set")
+    settings = read_settings(method_class(args.method), args.set, "--set")
     method = make_method(args.method, settings)
     rule = rule_named(args.rule or method.exit_rule())
     check_readable(rule, method.learns_scores(), f"--method {args.method}")
