@@ -25,7 +25,7 @@ PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
 RULES = [ROOT / "workflow" / "Snakefile", *sorted(ROOT.glob("workflow/**/*.smk"))]
 NOT_IMPORTED = {
     *("jinja2", "tabulate", "pyarrow"),  # pandas calls them
-    *("snakemake", "ruff", "snakefmt"),  # commands
+    *("snakemake", "ruff", "snakefmt", "import-linter"),  # commands
     "pytest-xdist",  # a plugin
 }
 

@@ -41,10 +41,8 @@ def test_a_range_allows_what_its_words_say(name, inside, outside):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_number_of_a_method_has_a_range(name):
-    plain = {
-        key for key, hint in get_type_hints(method_class(name), include_extras=True).items() if hint in (int, float)
-    }
-    assert not plain
+    hints = get_type_hints(method_class(name), include_extras=True)
+    assert not {key for key, hint in hints.items() if hint in (int, float)}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits
 from cosee.models.multi_exit import MultiExitModel
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 

@@ -17,8 +17,8 @@ from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs, PooledExits, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
+from cosee.models.randomness import torch_generator
 from cosee.ranges import PartialShare
-from cosee.seeds import torch_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 

@@ -24,8 +24,8 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits, Outputs, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import predict
+from cosee.models.randomness import torch_generator
 from cosee.ranges import Between, Count, NotNegative, PartialShare, Positive, Several
-from cosee.seeds import torch_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 

@@ -19,8 +19,8 @@ from cosee.losses.weighting import sample_weights, simulate_exits, weighted_cros
 from cosee.methods.base import Method, linear_exits_model
 from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
+from cosee.models.randomness import torch_generator
 from cosee.ranges import Count, NotNegative, PartialShare
-from cosee.seeds import torch_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 

@@ -22,8 +22,9 @@ from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
+from cosee.models.randomness import torch_generator
 from cosee.ranges import Number, PartialShare
-from cosee.seeds import numpy_generator, torch_generator
+from cosee.seeds import numpy_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 

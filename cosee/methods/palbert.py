@@ -21,8 +21,8 @@ from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs
 from cosee.models.multi_exit import MultiExitModel
+from cosee.models.randomness import torch_generator
 from cosee.ranges import Between, NotNegative, Number, PartialShare
-from cosee.seeds import torch_generator
 from cosee.training.schedule import Schedule
 
 

@@ -24,7 +24,7 @@ from cosee.methods.pabee import Pabee
 from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
 from cosee.training.schedule import Schedule
 
 N, M, K = 8, 4, 3

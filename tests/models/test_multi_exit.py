@@ -6,7 +6,7 @@ from helpers.tiny import LAYERS, token_split
 
 from cosee.data.batches import DeviceSplit
 from cosee.models.heads import HEAD_STD, LinearExits
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
 
 
 @pytest.fixture(scope="module")
