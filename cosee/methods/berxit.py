@@ -107,4 +107,4 @@ class AlternatingCrossEntropy(Objective):
             wrong = logits.argmax(dim=-1) != batch.labels[:, None]
             parts["loss_lte"] = F.mse_loss(uncertainty, wrong.float())
             loss = loss_ce + parts["loss_lte"]
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts

@@ -245,7 +245,7 @@ class ConsistentObjective(Objective):
         loss = loss_policy - self.method.entropy * entropy
         if stage == BOTH:
             loss = loss_ce + loss
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts
 
     def state(self) -> dict[str, Tensor]:
         """The memorised layers; none in the first stage."""

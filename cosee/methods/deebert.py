@@ -80,4 +80,4 @@ class StagedCrossEntropy(Objective):
         """Loss of a batch."""
         means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
         loss = means[-1] if self.schedule.stage(step) == 0 else means[:-1].sum()
-        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}
+        return loss, {"loss_ce": loss, "mean_ce": means.mean()}

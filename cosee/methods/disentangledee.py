@@ -181,4 +181,4 @@ class LastThenInternal(Objective):
         else:
             weight = torch.arange(len(means) - 1, 0, -1, device=means.device)
             loss = (weight * means[:-1]).sum() / weight.sum()
-        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}
+        return loss, {"loss_ce": loss, "mean_ce": means.mean()}

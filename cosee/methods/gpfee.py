@@ -210,4 +210,4 @@ class PastFutureObjective(Objective):
             "mean_ce": means.mean(),
             "detached_layers": torch.full_like(loss_ce, len(detached)),
         }
-        return (loss_ce + loss_imitation) / 2, {name: part.detach() for name, part in parts.items()}
+        return (loss_ce + loss_imitation) / 2, parts

@@ -145,4 +145,4 @@ class ExpectedLoss(Objective):
             "mean_exit": (p * depth).sum(dim=1).mean(),
             "mass": p.sum(dim=1).mean(),
         }
-        return loss_ce + self.beta * loss_kl, {name: part.detach() for name, part in parts.items()}
+        return loss_ce + self.beta * loss_kl, parts

@@ -88,18 +88,18 @@ def execute(
     try:
         history, facts = train(
             model,
-            method.stages(),
-            lambda schedule: method.objective(schedule, run.seed, device),
-            on_device["fit"],
-            on_device[selection],
-            settings,
-            run.seed,
-            lambda outputs: criteria_of(stored(outputs, selection), run.task, rule)[protocol["criterion"]],
-            folder / STATE,
-            state_fingerprint(
+            stages=method.stages(),
+            objective=lambda schedule: method.objective(schedule, run.seed, device),
+            fit=on_device["fit"],
+            sel=on_device[selection],
+            settings=settings,
+            seed=run.seed,
+            select=lambda outputs: criteria_of(stored(outputs, selection), run.task, rule)[protocol["criterion"]],
+            state_file=folder / STATE,
+            fingerprint=state_fingerprint(
                 run, [tokens["fit"], tokens[selection]], backbone, f"{protocol['criterion']} {rule.name} {device.type}"
             ),
-            keep_state,
+            keep_state=keep_state,
             progress=progress_of(str(folder)),
         )
     except DivergedError as error:

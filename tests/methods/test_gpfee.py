@@ -198,7 +198,6 @@ def test_the_loss_is_half_classification_half_imitation(tiny_bert):
         {name: value.item() for name, value in expected.items()} | {"detached_layers": 0.0}, rel=1e-5
     )
     assert loss.item() == pytest.approx((weighted + imitation).item() / 2, rel=1e-5)
-    assert not any(part.requires_grad for part in parts.values())
 
 
 def trained_layers(model, objective, step):
