@@ -1,4 +1,4 @@
-"""`cosee predict`: what every exit of a trained model says about the rows of a split."""
+"""`cosee predict`: logits of every exit of a trained model for a split."""
 
 import argparse
 from pathlib import Path

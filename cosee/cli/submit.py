@@ -1,32 +1,32 @@
-"""`cosee submit`: a run's answers to the test rows, as files for the GLUE server."""
+"""`cosee submit`: predictions for the test split, as files for the GLUE server."""
 
 import argparse
 from pathlib import Path
 
 from cosee.cli.settings import positive_number
 
-HELP = "write a run's answers to the test rows, in the form that the GLUE server takes"
+HELP = "write a run's predictions for the test split, in the form that the GLUE server expects"
 EXAMPLES = ("cosee submit runs/pabee --speedup 2 --out submission",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, with predictions of the test rows")
-    parser.add_argument("--rule", help="exit rule (default: the one that the run was selected by)")
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, with outputs for the test split")
+    parser.add_argument("--rule", help="exit rule (default: that of the run's selection)")
     parser.add_argument(
         "--speedup",
         type=positive_number,
         default=2.0,
         metavar="X",
-        help="the threshold is sought for it on the selection split (default: 2)",
+        help="target speed-up, for which the threshold is chosen on the selection split (default: 2)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="where to put the task's file or files"
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder for the file or files of the task"
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Choose the threshold where everything is chosen, answer, write."""
+    """Choose the threshold on the selection split, predict, write."""
     from cosee.data.tasks import TASKS
     from cosee.exiting.simulation import threshold_for_speedup
     from cosee.export.submission import submission_frame
@@ -45,4 +45,4 @@ def run(args: argparse.Namespace) -> None:
         file = args.out / task.submission[split]
         with whole_file(file) as temporary:
             frame.to_csv(temporary, sep="\t", index=False)
-        print(f"{file}: {len(frame)} answers, {speedup:.2f}x in layers")
+        print(f"{file}: {len(frame)} predictions, {speedup:.2f}x in layers")

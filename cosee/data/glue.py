@@ -1,4 +1,4 @@
-"""Rows of the tasks: from the hub, from a local copy in the hub's layout, or generated; cut into fit, sel and dev.
+"""Examples of the tasks: from the hub, from a local copy in its layout, or generated; cut into fit, sel and dev.
 
 Whatever the source, the result is one frame per task with the columns `split, text_a, text_b, label, idx, difficulty`
 (`text_b` is empty for single sentences, `difficulty` is 0 where the source has none).

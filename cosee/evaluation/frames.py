@@ -1,7 +1,8 @@
 """Data frames of results, built from stored outputs: one function per kind of file.
 
-Every function takes who was trained (`RunId`), its predictions on one split and the split's name, and gives long rows
-that can be concatenated over runs, splits and exit rules. Layers are 1-based in these frames, scores lie in 0..1.
+Every function takes the identity of a run (`RunId`), its outputs on one split and the split's name, and returns a long
+frame; frames can be concatenated over runs, splits and exit rules. Layers are 1-based in these frames, scores lie in
+0..1.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,21 +24,21 @@ from cosee.exiting.signals import energy, normalized_energy
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, threshold_for_speedup
 
 NO_RULE = "none"
-"""Name in the column `exit_rule` of rows to which no rule applies: static models, the oracle."""
+"""Value of the column `exit_rule` in rows without an exit rule: static models, the oracle."""
 
 RANDOM, ORACLE, STATIC = CONTROLS = ("random", "oracle", "static")
 """The controls, which stand in the column `variant` too: exits at random, by an oracle, and models of k layers."""
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)
-"""Speed-ups for which thresholds are sought unless others are asked for."""
+"""Default target speed-ups."""
 
 Thresholds = Iterable[tuple[float, float]]
-"""Pairs of a target speed-up (NaN for a threshold that was simply given) and a threshold."""
+"""Pairs of a target speed-up (NaN for a threshold that was given) and a threshold."""
 
 
 @dataclass(frozen=True)
 class RunId:
-    """Who was trained: the identity that every row of a result carries.
+    """Identity of a run, which every row of a result carries.
 
     Attributes:
         task: key of `TASKS`.
@@ -67,7 +68,7 @@ def random_frame(
     exit_rule: str = NO_RULE,
     max_points: int = 500,
 ) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits when the scores are noise; variant `RANDOM`."""
+    """Control: the trade-off curve of the same exits with random scores; variant `RANDOM`."""
     predicted, labels = _predicted_and_labels(outputs, split)
     scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
     curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], outputs.exit_costs)
@@ -75,7 +76,7 @@ def random_frame(
 
 
 def oracle_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits under an oracle that knows the labels; variant `ORACLE`."""
+    """Control: the trade-off curve of the same exits of an oracle that knows the labels; variant `ORACLE`."""
     curve = oracle_curve(*_predicted_and_labels(outputs, split), TASKS[run.task], outputs.exit_costs)
     return _identified(curve, replace(run, variant=ORACLE), split, exit_rule)
 
@@ -88,15 +89,15 @@ def static_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = 
 def operating_points(
     selection: Sequence[ExitOutputs], rule: Rule, targets: Iterable[float] = TARGETS
 ) -> list[list[tuple[float, float]]]:
-    """For every target speed-up the model and threshold that come closest to it on the selection split.
+    """Model and threshold closest to every target speed-up on the selection split.
 
     Args:
-        selection: predictions of every model of a curve; one, unless the method has no knob at test time.
+        selection: outputs of every model of a curve; one, unless the method has no test-time threshold.
         rule: exit rule.
         targets: speed-ups.
 
     Returns:
-        Pairs (target, threshold) of every model; a target belongs to one model, of equally close ones to the first.
+        Pairs (target, threshold) of every model; a target belongs to one model, among equally close ones to the first.
     """
     scores = [_scores(outputs, rule) for outputs in selection]
     points: list[list[tuple[float, float]]] = [[] for _ in selection]
@@ -109,20 +110,20 @@ def operating_points(
 
 
 def targets_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
-    """What thresholds realise on a split: target_speedup, threshold, speedup, speedup_flops, score, accuracy, f1.
+    """Results of thresholds on a split: target_speedup, threshold, speedup, speedup_flops, score, accuracy, f1.
 
-    The thresholds come from `operating_points` on the selection split. `adjustable` says whether they could be chosen:
-    a method without a knob at test time shows the nearest of its trained points.
+    The thresholds come from `operating_points` on the selection split. `adjustable` is false for a
+    method without a test-time threshold, which shows the nearest of its trained points.
     """
     predicted, labels = _predicted_and_labels(outputs, split)
     target, threshold = np.reshape(list(thresholds), (-1, 2)).T
     layers = exit_layers(_scores(outputs, rule), threshold, rule.harder_is)
-    realised = {
+    realized = {
         "speedup": speedup_ratio(layers, outputs.num_layers),
         "speedup_flops": outputs.num_layers / np.asarray(outputs.exit_costs)[layers].mean(axis=-1),
     }
-    realised |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
-    frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realised})
+    realized |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
+    frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realized})
     return _identified(frame.assign(adjustable=rule.thresholds is None), run, split, rule.name)
 
 
@@ -137,7 +138,7 @@ def static_targets_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.Dat
 def criteria_of(outputs: ExitOutputs, task: str, rule: Rule) -> dict[str, float]:
     """Every selection criterion of one model on its selection split; a single exit is a curve of one point.
 
-    Of a model that has diverged, whose logits are no numbers, all are NaN.
+    All criteria are NaN for a diverged model, whose logits contain NaN or inf.
     """
     if not np.isfinite(outputs.logits).all():
         return dict.fromkeys(CRITERIA, np.nan)
@@ -162,7 +163,7 @@ def dis_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule) -> pd.Da
 
 
 def layers_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
-    """Every exit used for all samples: layer, score, accuracy, f1, loss (mean cross-entropy in nats)."""
+    """Every exit used for all examples: layer, score, accuracy, f1, loss (mean cross-entropy in nats)."""
     predicted, labels = _predicted_and_labels(outputs, split)
     scores = glue_scores(predicted.T, labels, TASKS[run.task])
     loss = cross_entropy(outputs.logits, labels).mean(axis=0)
@@ -170,7 +171,7 @@ def layers_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
 
 
 def histogram_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
-    """How many samples of each class exit where: threshold, target_speedup, layer, label, count, speedup."""
+    """Examples of each class by exit layer: threshold, target_speedup, layer, label, count, speedup."""
     _, labels = _predicted_and_labels(outputs, split)
     classes, num_exits = TASKS[run.task].classes, len(outputs.exit_depths)
     scores = _scores(outputs, rule)
@@ -195,9 +196,9 @@ def histogram_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, th
 def density_frame(
     run: RunId, outputs: ExitOutputs, split: str, layers: Sequence[int] | None = None, bins: int = 60
 ) -> pd.DataFrame:
-    """Distribution of the energy over samples: layer, kind ("raw", "normalized"), bin_left, bin_right, density.
+    """Distribution of the energy over examples: layer, kind ("raw", "normalized"), bin_left, bin_right, density.
 
-    All layers share the bins of their kind: 0..1 for the normalised energy, the range of the values for the raw one.
+    All layers share the bins of their kind: 0..1 for the normalized energy, the range of the values for the raw one.
     """
     depths = np.asarray(outputs.exit_depths)
     exits = np.flatnonzero(np.isin(depths, depths if layers is None else layers))
@@ -213,7 +214,7 @@ def density_frame(
 
 
 def _curve(outputs: ExitOutputs, task: str, split: str, rule: Rule) -> pd.DataFrame:
-    """Trade-off curve of one model: of all thresholds, or of the only ones that the rule has."""
+    """Trade-off curve of one model: of all thresholds, or of the fixed ones of the rule."""
     predicted, labels = _predicted_and_labels(outputs, split)
     scores, costs = _scores(outputs, rule), outputs.exit_costs
     if rule.thresholds is None:
@@ -237,9 +238,9 @@ def _static_curve(outputs: ExitOutputs, task: str, split: str) -> pd.DataFrame:
 def _predicted_and_labels(outputs: ExitOutputs, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
     """Predicted label ids of all exits [N, M] and labels [N]."""
     if (outputs.labels < 0).any():
-        raise InputError(f"split {split!r} has rows without a label: it can be predicted, but not evaluated")
+        raise InputError(f"Split {split!r} has examples without a label; it can be predicted, but not evaluated.")
     if not np.isfinite(outputs.logits).all():
-        raise InputError(f"the logits of split {split!r} are no numbers: the training diverged; choose another run")
+        raise InputError(f"The logits of split {split!r} contain NaN or inf: training diverged. Choose another run.")
     return outputs.predicted, outputs.labels
 
 
@@ -247,14 +248,14 @@ def _scores(outputs: ExitOutputs, rule: Rule) -> NDArray[np.float64]:
     """Scores of the internal exits [N, M-1] of a model with an exit after every layer."""
     if outputs.exit_depths != tuple(range(1, outputs.num_layers + 1)):
         raise InputError(
-            f"the model has exits after layers {outputs.exit_depths} of {outputs.num_layers}: exit signals are "
-            "evaluated on models with an exit after every layer"
+            f"The model has exits after layers {outputs.exit_depths} of {outputs.num_layers}; exit rules are evaluated "
+            "on models with an exit after every layer."
         )
     return outputs.exit_scores(rule)
 
 
 def _identified(frame: pd.DataFrame, run: RunId, split: str, exit_rule: str | None = None) -> pd.DataFrame:
-    """Put the columns task, backbone, variant, (exit_rule,) seed, split, model before those of the frame."""
+    """The frame after the columns task, backbone, variant, (exit_rule,) seed, split, model."""
     identity = {"task": run.task, "backbone": run.backbone, "variant": run.variant}
     identity |= {} if exit_rule is None else {"exit_rule": exit_rule}
     identity |= {"seed": run.seed, "split": split, "model": run.model}

@@ -4,19 +4,19 @@ import numpy as np
 import pandas as pd
 
 RUN = ["task", "variant", "exit_rule", "seed", "split"]
-"""What tells one measured trade-off curve from another; its points may belong to several models."""
+"""Columns that identify a measured trade-off curve; its points may belong to several models."""
 
 VALUES = ["speedup_flops", "score", "accuracy", "f1"]
 
 
 def at_speedups(curves: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
-    """Curves at given speed-ups, linear between operating points: what choosing between the two at random gives.
+    """Curves at given speed-ups, linear between operating points, which a random choice between the two realizes.
 
-    A curve says nothing beyond its ends, so a speed-up has rows only where the curves of all seeds get there.
+    A curve is undefined beyond its ends, so a speed-up has rows only if the curves of all seeds reach it.
 
     Args:
         curves: a trade-off frame of one backbone.
-        wanted: columns task, variant, speedup; what was not measured is left out.
+        wanted: columns task, variant, speedup; curves that were not measured are omitted.
 
     Returns:
         Columns `RUN`, speedup and `VALUES`.

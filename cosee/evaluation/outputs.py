@@ -1,6 +1,6 @@
-"""What a trained model leaves behind: the outputs of every exit for every row of a split.
+"""Stored outputs of a trained model: logits of every exit for every example of a split.
 
-Everything after prediction (thresholds, curves, DIS, histograms, tables) is a function of this file.
+Everything after prediction (thresholds, curves, DIS, histograms, tables) is a function of these files.
 """
 
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ class ExitOutputs:
     Attributes:
         logits: [N, M, C], float32 or float64.
         labels: label ids [N]; -1 where they are not public.
-        idx: row numbers in the original data set [N].
+        idx: example numbers in the original data set [N].
         num_layers: depth of the full backbone, the cost that speed-ups are relative to.
         exit_depths: layer after which each exit sits, 1-based [M]: 1..M, or the single depth k of a truncated model.
-        exit_costs: cost of leaving at each exit [M], in encoder layers: those passed and the exits visited on the way.
-        learned_scores: scores that the method has learned for its exits [N, M]; None where it learns none.
+        exit_costs: cost of each exit [M] in encoder layers, the exits visited on the way included.
+        learned_scores: scores that the method has learned for its exits [N, M]; None if it learns none.
 
     Raises:
-        InputError: if the shapes do not fit together.
+        InputError: the shapes do not fit together.
     """
 
     logits: NDArray[np.floating]
@@ -49,12 +49,12 @@ class ExitOutputs:
         shape = np.shape(self.logits)
         if len(shape) != 3 or {shape[0]} != {len(self.labels), len(self.idx)} or shape[1] != len(self.exit_depths):
             raise InputError(
-                f"logits of shape {shape} do not fit {len(self.labels)} labels, {len(self.idx)} row numbers and "
-                f"{len(self.exit_depths)} exits; they must be [N, M, C]"
+                f"Logits of shape {shape} do not fit {len(self.labels)} labels, {len(self.idx)} example numbers and "
+                f"{len(self.exit_depths)} exits; expected [N, M, C]."
             )
         if self.learned_scores is not None and np.shape(self.learned_scores) != shape[:2]:
             raise InputError(
-                f"learned scores of shape {np.shape(self.learned_scores)} do not fit logits of shape {shape}"
+                f"Learned scores of shape {np.shape(self.learned_scores)} do not fit logits of shape {shape}."
             )
 
     @property
@@ -63,28 +63,28 @@ class ExitOutputs:
         return self.logits.argmax(axis=-1)
 
     def exit_scores(self, rule: Rule) -> NDArray[np.float64]:
-        """Scores of the internal exits [N, M-1], in float64: confident scores differ in digits float32 lacks.
+        """Scores of the internal exits [N, M-1] in float64, as confident scores differ in digits that float32 lacks.
 
         Raises:
-            InputError: the rule reads learned scores, and the method has none.
+            InputError: the rule reads learned scores, and there are none.
         """
         if rule.needs_learned_scores and self.learned_scores is None:
             raise InputError(
-                f"exit rule {rule.name}: the model has learned no scores for its exits; choose another rule"
+                f"exit rule {rule.name}: reads learned scores, which the model does not have; choose another rule."
             )
         learned = None if self.learned_scores is None else self.learned_scores[:, :-1].astype(np.float64)
         return rule.score(self.logits[:, :-1].astype(np.float64), learned)
 
 
 def save_outputs(path: str | Path, outputs: ExitOutputs) -> None:
-    """Write predictions to an .npz file, whole or not at all."""
+    """Write outputs to an .npz file, whole or not at all."""
     # vars() keeps file and class in step: a field added to the class is a field of the file.
     fields = {name: value for name, value in vars(outputs).items() if value is not None}
     save_arrays(path, {name: np.asarray(value) for name, value in fields.items()})
 
 
 def load_outputs(path: str | Path) -> ExitOutputs:
-    """Read what `save_outputs` wrote.
+    """Read a file of `save_outputs`.
 
     Raises:
         InputError: the file is missing, truncated, corrupt or of another kind.
@@ -94,10 +94,12 @@ def load_outputs(path: str | Path) -> ExitOutputs:
         per_exit = {name: tuple(arrays.pop(name).tolist()) for name in ("exit_depths", "exit_costs")}
         return ExitOutputs(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
     except (KeyError, TypeError, InputError) as error:
-        raise InputError(f"{path}: holds no predictions ({error}); delete it and run the prediction again.") from error
+        raise InputError(
+            f"{path}: not a file of exit outputs ({error}); delete it and run the prediction again."
+        ) from error
 
 
 def exit_outputs(model: "MultiExitModel", predicted: "Predicted", rows: "TokenSplit", num_layers: int) -> ExitOutputs:
-    """Outputs for all rows of a split with what their evaluation needs; `num_layers` is the full backbone's depth."""
+    """Outputs for all examples of a split, with labels and costs; `num_layers` is the depth of the full backbone."""
     costs = model.exit_costs(float(rows.lengths.mean()))
     return ExitOutputs(predicted.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, predicted.scores)

@@ -1,4 +1,4 @@
-"""Answers for the GLUE server, which alone has the labels of the test rows: one per row, at one operating point."""
+"""Predictions for the GLUE server, which has the labels of the test splits: one per example, at one operating point."""
 
 import numpy as np
 import pandas as pd
@@ -11,24 +11,24 @@ from cosee.exiting.simulation import exit_layers, speedup_ratio
 
 
 def submission_frame(outputs: ExitOutputs, rule: Rule, threshold: float, task: Task) -> tuple[pd.DataFrame, float]:
-    """What a model answers for the rows of a test split, each at the exit that it takes.
+    """Predictions for a test split, each at the exit of the example.
 
     Args:
-        outputs: outputs of all exits; a static model has one, and needs neither rule nor threshold.
+        outputs: outputs of all exits; a static model has one and needs no threshold.
         rule: exit rule.
-        threshold: of the rule's scores, chosen on other rows.
-        task: says how the server wants its classes to be called.
+        threshold: threshold of the rule's scores, chosen on another split.
+        task: provides the server's names of the classes.
 
     Returns:
-        Columns index (row number in the original data set, ascending) and prediction; and the speed-up in layers.
+        Columns index (example number in the original data set, ascending) and prediction; and the speed-up in layers.
 
     Raises:
-        InputError: the rows are not those of a whole split, numbered from 0: the server would refuse them.
+        InputError: the examples are not those of a whole split, numbered from 0, as the server expects.
     """
     count = len(outputs.idx)
     if not np.array_equal(np.sort(outputs.idx), np.arange(count)):
         raise InputError(
-            f"submission: the {count} rows are not numbered 0 to {count - 1}; expected a whole test split."
+            f"submission: the {count} examples are not numbered 0 to {count - 1}; expected a whole test split."
         )
     layers = np.zeros(count, dtype=np.int64)
     if len(outputs.exit_depths) > 1:

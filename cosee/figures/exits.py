@@ -1,4 +1,4 @@
-"""Figures 1 and 7: at which layer the samples of each class exit."""
+"""Figures 1 and 7: exit layers by class."""
 
 import matplotlib as mpl
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cosee.exiting.signals import SIGNALS
 from cosee.figures.frames import select
-from cosee.figures.style import COLOURS, STYLE, TEXT_WIDTH, finish, new_figure, task_label
+from cosee.figures.style import COLORS, STYLE, TEXT_WIDTH, finish, new_figure, task_label
 
 _SPLITS = {"fit": "train", "dev": "dev", "dev_mm": "dev (mismatched)"}
 _HATCHES = ("", "////", "....")
@@ -23,11 +23,11 @@ def exit_histogram_figure(
     backbone: str | None = None,
     exit_rule: str | None = None,
 ) -> Figure:
-    """One row per split, one column per threshold; bars are percent of the split's samples, by exit layer and class.
+    """One row per split, one column per threshold; bars are percent of the split's examples, by exit layer and class.
 
-    Bars are means over seeds, whiskers go from the lowest to the highest. Where the training rows are shown too, the
-    other rows say how far they are from them: the share of samples that would have to exit elsewhere to make both equal
-    (total variation distance).
+    Bars are means over seeds, whiskers go from the lowest to the highest. If training examples are shown too, the other
+    rows of panels state their distance from them: the fraction of examples that would have to exit elsewhere to make
+    both equal (total variation distance).
 
     Args:
         histogram: a histogram frame; one split and one threshold give Figure 1.
@@ -61,7 +61,7 @@ def exit_histogram_figure(
                     train = frame[(frame["split"] == "fit") & (frame["point"] == point)]
                     text.append(f"{_distance(rows, train):.1f} % off train")
                 ax.text(0.98, 0.97, "\n".join(text), transform=ax.transAxes, ha="right", va="top", fontsize=7)
-            row[0].set_ylabel(f"{_SPLITS[split]}: samples (%)")
+            row[0].set_ylabel(f"{_SPLITS[split]}: examples (%)")
         for ax, point in zip(axes[0], points, strict=True):
             ax.set_title(_title(frame[frame["point"] == point]))
         for ax in axes[-1]:
@@ -77,7 +77,7 @@ def _bars(ax: Axes, rows: pd.DataFrame) -> None:
     for place, label in enumerate(classes):
         percent = rows[rows["label"] == label].groupby("layer")["percent"].agg(["mean", "min", "max"]).loc[layers]
         x = layers + (place - (len(classes) - 1) / 2) * width
-        look = {"color": COLOURS[place], "hatch": _HATCHES[place % 3], "edgecolor": "white", "linewidth": 0}
+        look = {"color": COLORS[place], "hatch": _HATCHES[place % 3], "edgecolor": "white", "linewidth": 0}
         ax.bar(x, percent["mean"], width, label=label, **look)
         if rows["seed"].nunique() > 1:
             ax.vlines(x, percent["min"], percent["max"], color="0.2", linewidth=0.7)

@@ -1,4 +1,4 @@
-"""Figure 5: the difficulty inversion score of each variant's exits."""
+"""Figure 5: difficulty inversion score of each variant's exits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,12 +26,12 @@ def dis_figure(
 
     Args:
         dis: a DIS frame.
-        labels: variant -> name, in display order; other variants are left out.
+        labels: variant -> name, in display order; other variants are omitted.
         note: printed at the bottom.
         backbone: which one; like the exit rule it may be None if there is only one.
         exit_rule: which one.
         split: which one.
-        tasks: panels in order; if none of them is in the frame, all that are in it.
+        tasks: panels in order; if none of them is in the frame, all tasks in it.
         layers: exits (1-based); those of the paper if None, scaled to the depth.
 
     Raises:
@@ -53,7 +53,7 @@ def dis_figure(
             mean = of_task["mean"].unstack().loc[variants, layers]
             text = of_task.apply(_cell, axis=1).unstack().loc[variants, layers]
             heatmap(mean, annot=text, fmt="", annot_kws={"fontsize": 7}, cmap="cividis", cbar=False, ax=ax, **scale)
-            for row, column in np.argwhere(mean.isna().to_numpy()):  # seaborn leaves these cells without their text
+            for row, column in np.argwhere(mean.isna().to_numpy()):  # seaborn writes no text in these cells
                 ax.text(column + 0.5, row + 0.5, "–", ha="center", va="center", fontsize=7)
             ax.set_title(task_label(task))
             ax.set(xlabel="layer", ylabel="", facecolor="0.9")

@@ -1,4 +1,4 @@
-"""Figure 6: how the training loss falls."""
+"""Figure 6: training loss."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,12 +27,12 @@ def training_figure(
 
     Args:
         history: the runs' `history.csv` together, with columns task, backbone, variant and seed.
-        labels: variant -> name, in display order; other variants are left out.
+        labels: variant -> name, in display order; other variants are omitted.
         note: printed at the bottom.
         backbone: which one; may be None if there is only one.
-        tasks: panels in order; if none of them is in the frame, all that are in it.
-        column: which loss; by default the one that has the same meaning for every objective.
-        window: steps of the centred moving average; a twentieth of the run if None.
+        tasks: panels in order; if none of them is in the frame, all tasks in it.
+        column: which loss; the default has the same meaning for every objective.
+        window: steps of the centered moving average; a twentieth of the run if None.
 
     Raises:
         InputError: there is nothing to show, or several backbones to choose from.
@@ -59,8 +59,8 @@ def training_figure(
                     **looks[variant],
                 )
                 if runs["seed"].nunique() > 1:
-                    colour = looks[variant]["color"]
-                    ax.fill_between(band["x"], band["low"], band["high"], color=colour, alpha=0.18, linewidth=0)
+                    color = looks[variant]["color"]
+                    ax.fill_between(band["x"], band["low"], band["high"], color=color, alpha=0.18, linewidth=0)
             ax.set(
                 title=task_label(task), xlabel=f"step (moving average over {span})", ylabel=_LOSSES.get(column, column)
             )
@@ -70,6 +70,6 @@ def training_figure(
 
 
 def smooth(runs: pd.DataFrame, column: str, window: int) -> pd.Series:
-    """Centred moving average of a column within every seed; at the ends over the steps there are."""
+    """Centered moving average of a column within every seed; at the ends over fewer steps."""
     rolled = runs.groupby("seed")[column].rolling(window, center=True, min_periods=1).mean()
     return rolled.droplevel("seed")

@@ -1,13 +1,12 @@
-"""Training methods, one file each: what their exits are and what is minimised. The loop knows none by name.
+"""Training methods, one file each: their exits and the loss that they minimize. The training loop knows none by name.
 
-`METHODS` lists them. The class of a method is a frozen dataclass of its hyper-parameters (see `cosee.methods.base`).
-Its module also holds, as `RULE`, the exit rule of a method that exits by one that `cosee.exiting.rules` lacks.
+A method is a frozen dataclass of hyper-parameters, a subclass of `cosee.methods.base.Method`, and a line in `METHODS`.
+If it exits by a rule that `cosee.exiting.rules` lacks, that rule is `RULE` in its module.
 """
 
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from cosee.errors import InputError
@@ -17,7 +16,7 @@ from cosee.ranges import check_ranges
 if TYPE_CHECKING:
     from cosee.methods.base import Method
 
-METHODS = {
+METHODS: dict[str, str] = {
     "berxit": "cosee.methods.berxit:Berxit",
     "consistentee": "cosee.methods.consistentee:ConsistentEE",
     "cosee": "cosee.methods.cosee:Cosee",
@@ -31,45 +30,38 @@ METHODS = {
     "palbert": "cosee.methods.palbert:Palbert",
     "pondernet": "cosee.methods.pondernet:PonderNet",
 }
-"""Name of a method in the configuration -> "module:Class".
-
-Text rather than classes, because names are also needed where torch is not: a method's module is imported when the
-method is asked for.
-"""
+"""Name in the configuration -> "module:class". Names are needed where torch is not, so a module waits to be imported
+until its method is asked for; it may lie in any package."""
 
 
 def register(name: str, target: str) -> None:
-    """Add a method of another package under a name of its own, for the rest of this process.
+    """Add a method of another package, for the rest of this process.
 
     Args:
         name: as configurations call it.
-        target: "module:Class", to be imported when the method is first asked for.
+        target: "module:class", to be imported when the method is first asked for.
 
     Raises:
         InputError: the name is taken, or the target has another form.
     """
-    module, _, class_name = target.partition(":")
-    if not all(part.isidentifier() for part in (*module.split("."), class_name)):
-        raise InputError(f"method {name}: {target!r} names no class; expected module:Class.")
+    module, _, cls = target.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), cls)):
+        raise InputError(f"method {name}: {target!r} names no class; expected module:class.")
     if METHODS.get(name, target) != target:
         raise InputError(f"method {name}: the name is taken by {METHODS[name]}; choose another.")
     METHODS[name] = target
 
 
-def method_class(name: str) -> type["Method"]:
-    """The class of a method.
+def method_class(name: str) -> "type[Method]":
+    """The class of the method `name`.
 
     Raises:
         InputError: no such method.
     """
     if name not in METHODS:
         raise InputError(f"method: {name!r} is unknown; expected one of {', '.join(METHODS)}.")
-    class_name = METHODS[name].partition(":")[2]
-    return getattr(_module(name), class_name)
-
-
-def _module(name: str) -> ModuleType:
-    return import_module(METHODS[name].partition(":")[0])
+    module, _, cls = METHODS[name].partition(":")
+    return getattr(import_module(module), cls)
 
 
 def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
@@ -102,7 +94,7 @@ def rule_named(name: str) -> Rule:
     if name in RULES:
         return RULES[name]
     if name in METHODS:
-        module = _module(name)
+        module = import_module(METHODS[name].partition(":")[0])
         if hasattr(module, "RULE"):
             return module.RULE
     raise InputError(f"exit rule {name!r} is unknown; expected one of {', '.join(RULES)}.")

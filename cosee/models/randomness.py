@@ -1,4 +1,4 @@
-"""Random streams of torch; apart from `cosee.seeds`, which is also needed where torch is not."""
+"""Named random streams (`cosee.seeds`) as generators of torch."""
 
 import torch
 
@@ -6,5 +6,5 @@ from cosee.seeds import derive
 
 
 def torch_generator(seed: int, *names: str | int) -> torch.Generator:
-    """Torch CPU generator of a named stream of a run's seed."""
+    """Torch CPU generator of a named stream."""
     return torch.Generator().manual_seed(derive(seed, *names))

@@ -1,7 +1,10 @@
 """A method in one file: exits that learn alone in turn, and leave where their two best classes lie far apart.
 
-Copied to `cosee/methods/margin.py`, with the line `"margin": "cosee.methods.margin:Margin"` in the registry,
-`cosee/methods/__init__.py`, it is the method `margin` with the exit rule `margin` of every configuration:
+Copied to `cosee/methods/margin.py` and registered in `cosee.methods.METHODS` by the line
+
+    "margin": "cosee.methods.margin:Margin",
+
+it is the method `margin` with the exit rule `margin` of every configuration:
 
     variants:
       margin: { label: Margin, method: margin, rule: margin, fixed: { period: 2 } }

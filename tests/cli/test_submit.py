@@ -26,7 +26,7 @@ def test_the_file_has_an_answer_to_every_test_row(made):
         ("runs/mine --out {}", "runs/mine: no predictions of the split 'test'; the run has dev, fit, sel"),
         ("runs/pabee --out {} --speedup 0", "expected a number above 0, got '0'"),
         ("runs/pabee --out {} --speedup 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
-        ("runs/pabee --out {} --rule quantile", "has learned no scores"),
+        ("runs/pabee --out {} --rule quantile", "reads learned scores"),
     ],
 )
 def test_wrong_input(line, message, refused, made, tmp_path):

@@ -72,7 +72,7 @@ def test_no_torch_is_imported(made, tmp_path):
         ("--split test", "runs/mine: no predictions of the split 'test'; the run has dev, fit, sel"),
         ("--out runs", "sweep: error: runs: Is a directory"),
         ("--rule hunch", "exit rule 'hunch' is unknown"),
-        ("--rule quantile", "has learned no scores"),
+        ("--rule quantile", "reads learned scores"),
         ("--targets 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
         ("--targets nan", "target speed-up nan"),
     ],

@@ -95,8 +95,8 @@ def test_the_field_protocol_chooses_on_dev(call, made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("--out runs/mine", "runs/mine: holds a finished run"),
-        ("--tokens none.npz", "none.npz: no such file; give token ids, or rows"),
+        ("--out runs/mine", "runs/mine: contains a finished run"),
+        ("--tokens none.npz", "none.npz: no such file; give token ids, or examples"),
         ("--tokens pairs.csv", "pairs.csv: truncated or no .npz file"),
         ("--tokens runs/mine/logits-dev.npz", "logits-dev.npz: not a file of token ids"),
         ("--data GLUE", "argument --data: not allowed with argument --tokens"),
@@ -133,9 +133,9 @@ def test_token_ids_that_do_not_fit(refused, made, tmp_path):
     save_tokens(tmp_path / "field.npz", {"fit": fit, "dev": fit})
     small = write_backbone(tmp_path / "small", "bert", vocab_size=20)
     for change, message in {
-        f"--tokens {tmp_path}/classes.npz": "labels from 0 to 2 in the split 'sel', sst2 has 2 classes",
+        f"--tokens {tmp_path}/classes.npz": "labels from 0 to 2 in the split 'sel', but sst2 has 2 classes",
         f"--tokens {tmp_path}/field.npz": "no split 'sel', which --protocol heldout needs; it has fit, dev",
-        f"--backbone {small}": "the encoder knows 20 ids and 32 positions",
+        f"--backbone {small}": "the encoder has 20 ids and 32 positions",
     }.items():
         assert message in refused(f"{GOOD} --out {tmp_path}/run {change}")
 

@@ -60,7 +60,7 @@ def test_a_truncated_file_is_an_error_that_names_it(tmp_path, share):
 def test_a_file_of_another_kind_is_an_error_that_names_it(tmp_path, foreign):
     path = tmp_path / "logits-dev.npz"
     np.savez(path, **foreign)
-    with pytest.raises(InputError, match=r"logits-dev\.npz: holds no predictions"):
+    with pytest.raises(InputError, match=r"logits-dev\.npz: not a file of exit outputs"):
         load_outputs(path)
 
 
@@ -99,7 +99,7 @@ def test_learnt_scores_are_kept_and_read_by_the_rules_that_need_them(tmp_path):
     loaded = load_outputs(tmp_path / "logits-dev.npz")
     np.testing.assert_array_equal(loaded.learned_scores, learnt)
     np.testing.assert_array_equal(loaded.exit_scores(RULES["uncertainty"]), learnt[:, :-1].astype(np.float64))
-    with pytest.raises(InputError, match="exit rule uncertainty: the model has learned no scores"):
+    with pytest.raises(InputError, match="exit rule uncertainty: reads learned scores"):
         make_predictions().exit_scores(RULES["uncertainty"])
-    with pytest.raises(InputError, match=r"learned scores of shape \(7, 3\) do not fit logits of shape \(7, 4, 2\)"):
+    with pytest.raises(InputError, match=r"Learned scores of shape \(7, 3\) do not fit logits of shape \(7, 4, 2\)"):
         ExitOutputs(**vars(make_predictions()) | {"learned_scores": learnt[:, :3]})

@@ -182,7 +182,7 @@ def test_another_rule_than_the_run_s_own(runs, tiny_bert, tmp_path):
 
 @pytest.mark.parametrize(
     ("rule", "message"),
-    [("sampled", "whole splits alone"), ("quantile", "has learned no scores"), ("hunch", "'hunch' is unknown")],
+    [("sampled", "whole splits alone"), ("quantile", "reads learned scores"), ("hunch", "'hunch' is unknown")],
 )
 def test_rules_that_the_model_cannot_leave_by(rule, message, runs, tiny_bert, tmp_path):
     with pytest.raises(InputError, match=message):

@@ -1,4 +1,4 @@
-"""Answers for the GLUE server: one per row, in order, at the exit that the row takes, under the server's names."""
+"""Predictions for the GLUE server: one per example, in order, at its exit, under the server's names."""
 
 import numpy as np
 import pytest
@@ -37,5 +37,5 @@ def test_a_static_model_answers_at_its_end():
 
 
 def test_a_part_of_a_split_is_refused():
-    with pytest.raises(InputError, match="2 rows are not numbered 0 to 1; expected a whole test split"):
+    with pytest.raises(InputError, match="2 examples are not numbered 0 to 1; expected a whole test split"):
         submission_frame(predictions(2, [5, 6]), ENTROPY, 0.5, TASKS["rte"])

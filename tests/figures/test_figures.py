@@ -24,7 +24,7 @@ from cosee.figures import (
     training_figure,
 )
 from cosee.figures.frames import seed_band
-from cosee.figures.style import COLOURS, TEXT_WIDTH, line_styles
+from cosee.figures.style import COLORS, TEXT_WIDTH, line_styles
 from cosee.figures.training import smooth
 
 LABELS = {variant: frames.LABELS[variant] for variant in ("vanilla", "wo_osc", "cosee")}
@@ -38,7 +38,7 @@ def all_figures(seeds=(1, 2, 3), num_layers=12):
         "exits": exit_histogram_figure(frames.histogram(**few), NOTE),
         "energy": energy_figure(frames.density(**few), NOTE),
         "methods": tradeoff_figure(
-            frames.tradeoff(("sst2", "qqp"), tuple(LABELS), **few), LABELS, NOTE, emphasised="cosee"
+            frames.tradeoff(("sst2", "qqp"), tuple(LABELS), **few), LABELS, NOTE, emphasized="cosee"
         ),
         "dis": dis_figure(frames.dis(**few), LABELS, NOTE),
         "latency": latency_figure(frames.timings(num_layers), NOTE),
@@ -92,7 +92,7 @@ def test_tradeoff_has_the_paper_s_panels_and_a_line_per_method():
     figure = tradeoff_figure(curves, LABELS, NOTE)
     assert [axes.get_title() for axes in figure.axes] == ["SST-2", "QNLI", "MNLI", "QQP"]
     assert [axes.get_ylabel() for axes in figure.axes] == ["accuracy (%)"] * 3 + ["(accuracy + F1) / 2 (%)"]
-    assert legend(figure) == [*LABELS.values(), "models of k layers", "random exits", "first right exit (oracle)"]
+    assert legend(figure) == [*LABELS.values(), "models of k layers", "random exits", "first correct exit (oracle)"]
     for axes in figure.axes:
         assert list(lines(axes)) == legend(figure)
         assert len(axes.collections) == len(LABELS)  # the bands
@@ -125,10 +125,10 @@ def test_tradeoff_without_controls_other_tasks_and_one_seed():
     assert not figure.axes[0].collections
 
 
-def test_one_of_many_methods_is_emphasised():
+def test_one_of_many_methods_is_emphasized():
     many = {f"m{i}": f"method {i}" for i in range(13)} | {"cosee": "COSEE"}
     curves = frames.tradeoff(("sst2", "qnli", "rte"), tuple(many))
-    figure = tradeoff_figure(curves, many, NOTE, tasks=("sst2", "qnli", "rte"), emphasised="cosee")
+    figure = tradeoff_figure(curves, many, NOTE, tasks=("sst2", "qnli", "rte"), emphasized="cosee")
     assert len({axes.get_position().x0 for axes in figure.axes}) == 2  # columns
     for axes in figure.axes:
         drawn = lines(axes)
@@ -165,7 +165,7 @@ def test_variants_keep_their_looks_in_all_figures():
 def test_looks_of_fourteen_variants_differ():
     looks = line_styles([f"variant {i}" for i in range(14)]).values()
     assert len({str(look) for look in looks}) == 14
-    assert len({look["color"] for look in list(looks)[: len(COLOURS)]}) == len(COLOURS)
+    assert len({look["color"] for look in list(looks)[: len(COLORS)]}) == len(COLORS)
 
 
 def test_exit_histogram_shows_percent_by_class_split_and_threshold():
@@ -214,7 +214,7 @@ def test_energy_panels_draw_the_densities_of_three_layers():
     density = frames.density()
     figure = energy_figure(density, NOTE)
     assert legend(figure) == ["layer 2", "layer 6", "layer 10"]
-    assert [axes.get_xlabel() for axes in figure.axes] == ["energy score", "normalised energy score"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["energy score", "normalized energy score"]
     rows = density[(density["kind"] == "raw") & (density["layer"] == 6) & (density["seed"] == 1)]
     outline = next(patch for patch in figure.axes[0].patches if patch.get_label() == "layer 6")
     np.testing.assert_array_equal(outline.get_data().values, rows["density"])
@@ -253,18 +253,18 @@ def test_dis_heatmap_of_six_layers_with_an_undefined_value():
     assert "±" not in "".join(texts.values())
 
 
-def test_latency_shows_speedups_by_batch_size_and_single_rows_by_exit_layer():
+def test_latency_shows_speedups_by_batch_size_and_single_examples_by_exit_layer():
     figure = latency_figure(frames.timings(layer=0.002, embed=0.001, test=0.0))
     speedups, rows = figure.axes
     assert {"batch size 1", "batch size 8"} <= lines(speedups).keys()
     x, y = lines(speedups)["batch size 8"].get_data()
     mean = 12 / x
     np.testing.assert_allclose(y, (12 * 0.002 + 0.001) / (mean * 0.002 + 0.001))
-    exits, milliseconds = lines(rows)["leaving early, single rows"].get_data()
+    exits, milliseconds = lines(rows)["early exit, single examples"].get_data()
     np.testing.assert_allclose(milliseconds, 2 * (exits * 2 + 1))  # the median round takes twice as long as the first
 
 
-def test_latency_without_single_rows_has_one_panel():
+def test_latency_without_single_examples_has_one_panel():
     assert len(latency_figure(frames.timings(batch_sizes=(8, 16))).axes) == 1
 
 

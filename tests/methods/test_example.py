@@ -1,5 +1,7 @@
-"""The example of the README: a method and its exit rule, in a file that the project does not have."""
+"""The example of docs/extending.md: a method and its exit rule, in a file that the project does not have."""
 
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,26 +16,28 @@ from cosee.errors import InputError
 from cosee.evaluation.frames import RunId, tradeoff_frame
 from cosee.evaluation.outputs import load_outputs
 from cosee.exiting.online import early_exit
-from cosee.methods import register, rule_named
+from cosee.methods import rule_named
 from cosee.models.loading import load_backbone
 from cosee.plan.runs import Run
 from cosee.runs.execution import execute
 
-EXAMPLES = Path(__file__).parents[2] / "docs/examples"
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/margin.py"
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 8, "warmup": 0.1}
 
 
 @pytest.fixture
-def extended(monkeypatch):
-    """The package with one method more, from a folder of its own."""
-    monkeypatch.syspath_prepend(EXAMPLES)
-    monkeypatch.setattr(cosee.methods, "METHODS", dict(cosee.methods.METHODS))
-    register("margin", "margin:Margin")
-    yield
-    del sys.modules["margin"]
+def extended(tmp_path, monkeypatch):
+    """The package with one file and one line more."""
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    shutil.copy(EXAMPLE, folder / "margin.py")
+    monkeypatch.setattr(cosee.methods, "__path__", [*cosee.methods.__path__, str(folder)])
+    monkeypatch.delitem(sys.modules, "cosee.methods.margin", raising=False)
+    (line,) = re.findall(r'^    "(\w+)": "(.*)",$', EXAMPLE.read_text(), re.MULTILINE)
+    monkeypatch.setitem(cosee.methods.METHODS, *line)
 
 
-def test_a_file_is_all_that_a_method_with_a_rule_of_its_own_needs(extended, tiny_bert, tmp_path, monkeypatch):
+def test_a_file_and_a_line_make_a_method_with_a_rule_of_its_own(extended, tiny_bert, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = Run("bert", "rte", "margin", "margin", None, "margin", "margin", {"period": 3}, TRAINING, seed=0)
     tokens = {

@@ -1,7 +1,6 @@
 import torch
 
 from cosee.models.randomness import torch_generator
-from cosee.seeds import derive
 
 
 def test_generators_draw_the_same_again_and_leave_the_global_one_alone():
@@ -11,7 +10,3 @@ def test_generators_draw_the_same_again_and_leave_the_global_one_alone():
     assert not torch.equal(first, torch.rand(5, generator=torch_generator(2, "a")))
     assert not torch.equal(first, torch.rand(5, generator=torch_generator(1, "b")))
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_a_stream_is_seeded_by_its_name():
-    assert torch_generator(3, "heads", 1).initial_seed() == derive(3, "heads", 1)

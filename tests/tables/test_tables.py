@@ -46,7 +46,7 @@ CURVES = frames.tradeoff(tuple(TASKS), seeds=(1, 2), controls=False)
 
 def compare(number=2, targets=None, curves=CURVES, **settings):
     targets = frames.targets() if targets is None else targets
-    settings = {"backbone": "bert", "protocol": "heldout"} | settings
+    settings = {"backbone": "bert", "signal": "energy", "protocol": "heldout"} | settings
     return comparison(REPORTED[number], targets, curves, frames.LABELS, **settings)
 
 
@@ -189,16 +189,17 @@ def test_one_seed_has_no_deviation():
     assert "±" not in comparison_wide(table, frames.LABELS).to_csv()
 
 
-def test_of_several_signals_energy_is_shown():
+def test_of_several_exit_rules_the_given_signal_is_shown():
     energy = frames.targets(seeds=(1,))
     entropy = energy[energy["exit_rule"] == "energy"].assign(exit_rule="entropy", accuracy=0.5)
     both = pd.concat([energy, entropy])
     assert cell(compare(targets=both), "cosee", "rte", "accuracy").exit_rule == "energy"
+    assert cell(compare(targets=both, signal="entropy"), "cosee", "rte", "accuracy").exit_rule == "entropy"
     assert cell(compare(targets=entropy), "cosee", "rte", "accuracy").exit_rule == "entropy"
 
 
 def test_unclear_rows_are_refused():
-    with pytest.raises(InputError, match=r"target speed-up of 3; the results have 1\.5, 2$"):
+    with pytest.raises(InputError, match=r"target speed-up of 3; the results have 1\.5, 2\.$"):
         compare(target_speedup=3)
     with pytest.raises(InputError, match="rte, vanilla, seed 1, split dev: several rows"):
         compare(
@@ -391,7 +392,7 @@ def test_latency_in_words():
     ("threads", "words"), [(0, "Abacus 1:"), (1, "Abacus 1, 1 thread:"), (2, "Abacus 1, 2 threads:")]
 )
 def test_conditions_of_latencies_are_named(threads, words):
-    assert conditions(frames.timings().assign(threads=threads)) == f"Measured on {words} 16 rows, 3 rounds."
+    assert conditions(frames.timings().assign(threads=threads)) == f"Measured on {words} 16 examples, 3 rounds."
 
 
 def test_costs_add_up_by_task_and_encoder():

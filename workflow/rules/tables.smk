@@ -43,6 +43,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
         params:
             name=name,
             backbone=spec["backbone"],
+            signal=spec["signal"],
             labels=COMPARED,
             protocol=config["protocol"]["name"],
             target=config["protocol"]["table_target"],

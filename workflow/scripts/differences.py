@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from cosee.evaluation.bootstrap import operating_point_at
 from cosee.evaluation.frames import NO_RULE
 from cosee.evaluation.outputs import load_outputs
-from cosee.io import read_frames, write_frame, write_text
+from cosee.io import read_frames
 from cosee.methods import rule_named
 from cosee.plan.curves import shown_curves
 from cosee.scripting import logged
-from cosee.tables import at_target, differences, differences_wide, to_latex, to_markdown
+from cosee.tables import at_target, differences, differences_wide, write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -36,6 +36,4 @@ with logged(snakemake.log[0]):
         seed=config["seeds"][0],
     )
     wide, caption = differences_wide(table), params.caption
-    write_frame(snakemake.output.csv, table)
-    write_text(snakemake.output.md, to_markdown(wide, caption))
-    write_text(snakemake.output.tex, to_latex(wide, caption, "tab:differences"))
+    write_table(snakemake.output, table, wide, caption, "differences")

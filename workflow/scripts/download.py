@@ -1,4 +1,4 @@
-"""Rows of one task, from whichever source, cut into fit, sel and dev."""
+"""Examples of one task from its source, cut into fit, sel and dev."""
 
 from typing import TYPE_CHECKING
 

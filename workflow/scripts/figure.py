@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def frames(paths: list[str]) -> pd.DataFrame:
-    """The rows of the seeds that the figure shows."""
+    """The rows of the seeds to show."""
     read = read_frames(paths)
     return read[read["seed"].isin(snakemake.params.seeds)]
 
 
 def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
-    """Figures 4, 8 and 9; the latter two show the first signal's curve too."""
+    """Figures 4, 8 and 9; the latter two also show the curve of the first signal."""
     control, first = snakemake.config["control"], snakemake.config["signals"][0]
     reference = frames(snakemake.input.reference) if snakemake.input.reference else None
     return figures.tradeoff_figure(
@@ -38,14 +38,14 @@ def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
 
 
 def methods(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
-    """Figure 10: every method, the control variant emphasised."""
+    """The figure of all methods, the reference variant emphasized."""
     return figures.tradeoff_figure(
         frames(snakemake.input.frames),
         labels,
         note,
         backbone=spec["backbone"],
         tasks=spec["tasks"],
-        emphasised=snakemake.config["control"],
+        emphasized=snakemake.config["control"],
     )
 
 

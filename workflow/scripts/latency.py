@@ -1,4 +1,4 @@
-"""Time early exit: a trained model on rows of dev, in the process that does nothing else."""
+"""Timings of early exit: a trained model on examples of dev, in a process of its own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ with logged(snakemake.log[0]):
     dev = DeviceSplit(load_tokens(snakemake.input.tokens)["dev"], device, padding_id(backbone / "tokenizer.json"))
     rows = numpy_generator(run.seed, "latency").permutation(len(dev))[: spec["rows"]]
     timings = measure(model.to(device).eval(), dev, rows, rule, dict(points), spec["batch_sizes"], spec["rounds"])
-    there = hardware()
+    hardware_info = hardware()
     on_cpu = device.type == "cpu"
     timings = timings.assign(
         task=run.task,
@@ -39,7 +39,7 @@ with logged(snakemake.log[0]):
         variant=run.variant,
         exit_rule=rule.name,
         seed=run.seed,
-        hardware=there["processor"] if on_cpu else there["gpu"],
+        hardware=hardware_info["processor"] if on_cpu else hardware_info["gpu"],
         threads=torch.get_num_threads() if on_cpu else 0,
     )
     write_frame(snakemake.output[0], timings)

@@ -1,4 +1,4 @@
-"""What the results were made from: configuration, commit, data, encoders, versions, hardware, every run."""
+"""Provenance of the results: configuration, commit, data, encoders, versions, hardware, every run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The best grid point of every variant of a task, by the protocol; where there is one point only, that one."""
+"""The best grid point of every variant of a task, by the protocol; a single point is chosen as it is."""
 
 from typing import TYPE_CHECKING
 

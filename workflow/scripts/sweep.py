@@ -1,4 +1,4 @@
-"""Everything that follows from the stored outputs of one task: curves, scores at target speed-ups, DIS, exits."""
+"""Results from the stored outputs of one task: curves, scores at target speed-ups, DIS, exit layers."""
 
 from typing import TYPE_CHECKING
 
@@ -32,24 +32,24 @@ with logged(snakemake.log[0]):
             [[]] if is_static else ev.operating_points([m[selection] for m in models], rule, snakemake.params.targets)
         )
         for run, model, points in zip(curve.runs, models, found, strict=True):
-            who = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
+            identity = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
             for split in TASKS[name].eval_splits:
-                predictions = model[split]
-                frames["layers"].append(ev.layers_frame(who, predictions, split))
+                outputs = model[split]
+                frames["layers"].append(ev.layers_frame(identity, outputs, split))
                 if is_static:
-                    frames["tradeoff"].append(ev.static_frame(who, predictions, split, rule.name))
-                    frames["targets"].append(ev.static_targets_frame(who, predictions, split))
+                    frames["tradeoff"].append(ev.static_frame(identity, outputs, split, rule.name))
+                    frames["targets"].append(ev.static_targets_frame(identity, outputs, split))
                     continue
-                frames["tradeoff"].append(ev.tradeoff_frame(who, predictions, split, rule))
-                frames["targets"].append(ev.targets_frame(who, predictions, split, rule, points))
-                frames["dis"].append(ev.dis_frame(who, predictions, split, rule))
-                frames["density"].append(ev.density_frame(who, predictions, split))
+                frames["tradeoff"].append(ev.tradeoff_frame(identity, outputs, split, rule))
+                frames["targets"].append(ev.targets_frame(identity, outputs, split, rule, points))
+                frames["dis"].append(ev.dis_frame(identity, outputs, split, rule))
+                frames["density"].append(ev.density_frame(identity, outputs, split))
                 if curve.variant == config["control"]:
                     rng = numpy_generator(run.seed, "random", split)
-                    frames["tradeoff"].append(ev.random_frame(who, predictions, split, rng, rule.name))
-                    frames["tradeoff"].append(ev.oracle_frame(who, predictions, split, rule.name))
-            if not is_static and points + given:  # a model may be no target's nearest
+                    frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule.name))
+                    frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule.name))
+            if not is_static and points + given:  # a model may be closest to no target
                 shown = [split for split in ("fit", "dev") if split in model]
-                frames["exits"] += [ev.histogram_frame(who, model[s], s, rule, points + given) for s in shown]
+                frames["exits"] += [ev.histogram_frame(identity, model[s], s, rule, points + given) for s in shown]
     for kind, parts in frames.items():
         write_frame(snakemake.output[kind], pd.concat(parts, ignore_index=True))

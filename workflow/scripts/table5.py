@@ -1,14 +1,14 @@
-"""Table 5: all methods by their trade-off curves and by what those cost to train."""
+"""Table of all methods: trade-off curves and training cost."""
 
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cosee.evaluation.frames import STATIC
-from cosee.io import read_frames, read_json, write_frame, write_text
+from cosee.io import read_frames, read_json
 from cosee.plan.curves import trained_curves
 from cosee.scripting import logged
-from cosee.tables import summary, summary_wide, to_latex, to_markdown
+from cosee.tables import summary, summary_wide, write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -18,11 +18,11 @@ with logged(snakemake.log[0]):
     trained = []
     for curve in trained_curves(config, params.spec):
         is_static = "depths" in config["variants"][curve.variant]
-        who = {"task": curve.task, "backbone": curve.backbone, "variant": STATIC if is_static else curve.variant}
+        identity = {"task": curve.task, "backbone": curve.backbone, "variant": STATIC if is_static else curve.variant}
         for run in curve.runs:
             facts = read_json(f"{run.folder}/run.json")
             cost = {"seconds": facts["seconds"]["training"], "stages": facts["stages"]}
-            trained.append(who | {"seed": curve.seed} | cost)
+            trained.append(identity | {"seed": curve.seed} | cost)
     table = summary(
         read_frames(snakemake.input.curves),
         read_frames(snakemake.input.targets),
@@ -33,6 +33,4 @@ with logged(snakemake.log[0]):
         rank_at=params.target,
     )
     wide = summary_wide(table, params.target)
-    write_frame(snakemake.output.csv, table)
-    write_text(snakemake.output.md, to_markdown(wide, params.caption))
-    write_text(snakemake.output.tex, to_latex(wide, params.caption, "tab:methods"))
+    write_table(snakemake.output, table, wide, params.caption, "methods")

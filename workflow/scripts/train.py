@@ -36,5 +36,5 @@ with logged(snakemake.log[0]):
             keep_state=len(job.runs) > 1,
             device=default_device(),
         )
-    for run in job.runs:  # only now is nothing left that a killed job would have to do again
+    for run in job.runs:  # only now, as a killed job resumes from these files
         (Path(run.folder) / STATE).unlink(missing_ok=True)
