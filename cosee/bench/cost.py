@@ -21,7 +21,7 @@ from cosee.data.batches import DeviceSplit, training_order
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.methods import make_method
-from cosee.models.loading import load_backbone
+from cosee.models.loading import backbone_of_run
 from cosee.models.prediction import predict
 from cosee.plan.cost import Passes, passes
 from cosee.plan.runs import Run, final_runs, task_training
@@ -168,7 +168,7 @@ def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps:
     method = make_method(run.method, run.settings)
     training, prediction = [], []
     for _ in range(REPEATS):
-        model = method.build(load_backbone(backbone), TASKS[run.task].num_classes, run.seed).to(device)
+        model = method.build(backbone_of_run(backbone, run.seed), TASKS[run.task].num_classes, run.seed).to(device)
         with TemporaryDirectory() as nowhere:
             _, facts = train(
                 model,

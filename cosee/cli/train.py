@@ -146,7 +146,7 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
         InputError: they do not fit the task, the protocol or the encoder.
     """
     from cosee.data.glue import SELECTION_SPLIT, check_rows, cut_splits, local_rows
-    from cosee.data.tokens import check_tokens, encode, load_tokens, save_tokens
+    from cosee.data.tokens import check_tokens, encode, load_tokens, max_positions, save_tokens
 
     task, where = TASKS[args.task], args.tokens or args.data
     if args.tokens:
@@ -156,7 +156,7 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
         check_rows(rows, task, "--data")
         tokens = encode(cut_splits(rows, task, args.protocol), args.backbone / "tokenizer.json", MAX_LENGTH)
         save_tokens(args.out / "tokens.npz", tokens)
-    check_tokens(tokens, encoder.vocab_size, encoder.max_position_embeddings, str(where))
+    check_tokens(tokens, encoder.vocab_size, max_positions(encoder.to_dict()), str(where))
     for split in ("fit", SELECTION_SPLIT[args.protocol]):
         if split not in tokens:
             has = ", ".join(tokens)

@@ -20,7 +20,7 @@ from cosee.methods.base import Method, linear_exits_model
 from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import Count, NotNegative, PartialShare
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, PositiveInt
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -40,12 +40,12 @@ class Cosee(Method):
     """
 
     signal: str = "energy"
-    alpha: NotNegative = 0.1
-    beta0: NotNegative = 1.0
-    margin: NotNegative = 0.3
-    num_thresholds: Count = 5
+    alpha: NonNegativeFloat = 0.1
+    beta0: NonNegativeFloat = 1.0
+    margin: NonNegativeFloat = 0.3
+    num_thresholds: PositiveInt = 5
     osc_average: Literal["present", "all"] = "present"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""

@@ -18,7 +18,7 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import PooledExits, SplitExits
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import Between, PartialShare
+from cosee.ranges import FractionBelowOne, OpenFraction
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 
@@ -31,14 +31,14 @@ class Deebert(Method):
 
     Attributes:
         first_share: of the run's steps, for the first stage; the released code trains both equally long.
-        pooler: "own" copies the pretrained pooler for every internal exit, as the released code does; "shared" leaves
+        pooler: "own" copies the backbone's pooler for every internal exit, as the released code does; "shared" leaves
             them the one that the first stage has fine-tuned, as some later re-runs do.
         dropout: on the pooled state before each head.
     """
 
-    first_share: Between = 0.5
+    first_share: OpenFraction = 0.5
     pooler: Literal["own", "shared"] = "own"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer."""

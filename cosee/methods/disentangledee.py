@@ -32,7 +32,7 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import HEAD_STD, Exits, Outputs, linear_flops
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import Between, Count, PartialShare, Positive
+from cosee.ranges import FractionBelowOne, OpenFraction, PositiveFloat, PositiveInt
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 
@@ -49,11 +49,11 @@ class DisentangledEE(Method):
         dropout: on the pooled state.
     """
 
-    first_share: Between = 0.8
-    rate: Positive = 33.0
-    bottleneck: Count = 128
-    scale: Positive = 8.0
-    dropout: PartialShare = 0.1
+    first_share: OpenFraction = 0.8
+    rate: PositiveFloat = 33.0
+    bottleneck: PositiveInt = 128
+    scale: PositiveFloat = 8.0
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an adapter at every internal exit and a tight frame at every exit."""
@@ -156,11 +156,11 @@ class DisentangledExits(Exits):
         leave = self.final if index == self.num_exits - 1 else self.internal[index]
         return Outputs(leave(state, backbone)), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, the class vectors and, before the last exit, an adapter."""
         hidden = self.hidden_size
         adapter = 0.0 if index == self.num_exits - 1 else 2 * linear_flops(hidden, self.inner)
-        return adapter + linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+        return adapter + backbone.pool_flops() + linear_flops(hidden, self.num_classes)
 
 
 class LastThenInternal(Objective):

@@ -22,7 +22,7 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import Between, NotNegative, Number, PartialShare
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, OpenFraction
 from cosee.training.schedule import Schedule
 
 
@@ -40,12 +40,12 @@ class Palbert(Method):
         dropout: on the pooled state before both heads.
     """
 
-    beta: NotNegative = 0.5
-    lambda_p: Between = 0.1
+    beta: NonNegativeFloat = 0.5
+    lambda_p: OpenFraction = 0.1
     kl: Literal["paper", "code"] = "paper"
     last_takes_rest: bool = True
-    hidden_layers: Number = 3
-    dropout: PartialShare = 0.1
+    hidden_layers: NonNegativeInt = 3
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one classifier and one halting MLP for all layers."""

@@ -4,6 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+POOLER_WORDS = {
+    "pretrained": "pretrained pooler",
+    "fresh": "a fresh pooler per run",
+    "norm": "standardized states instead of a pooler",
+    "none": "no pooler",
+    "untrained": "its own pooler, which was never trained",
+}
+"""What captions say of a backbone entry's `pooler`."""
+
 
 def data_source(config: Mapping[str, Any]) -> dict[str, Any]:
     """Where the rows come from: `folder`, `repository` and `revision`, or the seed and sizes of generated ones."""
@@ -24,7 +33,7 @@ def data_label(config: Mapping[str, Any]) -> str:
 def backbone_source(config: Mapping[str, Any], backbone: str) -> dict[str, Any]:
     """Where an encoder comes from, how many layers it must have, and in what it is to be changed."""
     entry = config["backbones"][backbone]
-    same = {key: entry[key] for key in ("layers", "dropout", "exit_state") if key in entry}
+    same = {key: entry[key] for key in ("layers", "dropout", "exit_state", "pooler") if key in entry}
     if config["backbone_dir"]:
         return {"folder": config["backbone_dir"], **same}
     if entry["source"] == "hub":
@@ -42,4 +51,5 @@ def backbone_label(config: Mapping[str, Any], backbone: str) -> str:
     said = [f"{entry['layers']} layers"]
     said += [f"dropout {entry['dropout']:g}"] if "dropout" in entry else []
     said += ["exits read the mean over tokens"] if entry.get("exit_state") == "mean" else []
+    said += [POOLER_WORDS[entry["pooler"]]] if "pooler" in entry else []
     return f"{label} ({', '.join(said)}{note})"

@@ -24,7 +24,7 @@ from cosee.evaluation.outputs import exit_outputs, save_outputs
 from cosee.io import remove_partials, write_frame, write_json
 from cosee.methods import make_method, rule_named
 from cosee.methods.base import Method
-from cosee.models.loading import load_backbone
+from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel, count_parameters
 from cosee.models.prediction import Predicted, nan_outputs, predict
 from cosee.plan.runs import Run
@@ -92,7 +92,7 @@ def train_and_predict(
 
     # model and examples, on the device
     method = make_method(run.method, run.settings)
-    model = method.build(load_backbone(inputs.backbone), TASKS[run.task].num_classes, run.seed).to(device)
+    model = method.build(backbone_of_run(inputs.backbone, run.seed), TASKS[run.task].num_classes, run.seed).to(device)
     on_device = {name: DeviceSplit(tokens[name], device, inputs.pad_id) for name in {"fit", selection, *splits}}
 
     # training

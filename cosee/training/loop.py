@@ -83,6 +83,7 @@ def train(
         torch.manual_seed(derive(seed, "dropout"))
         run.resume()
         model.train()
+        model.mixed_precision = settings.precision == "bf16"
         while position.epoch < settings.epochs:
             # learn
             run.train_epoch()
@@ -200,8 +201,7 @@ class _Training:
 
     def accumulate(self, rows: np.ndarray, step: int, batches_of_step: int) -> None:
         """Add the gradients of a batch's loss, as a share of the step's mean loss, and keep its scalars."""
-        with torch.autocast(self.fit.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            loss, parts = self.objective(self.model, self.fit.batch(rows), step)
+        loss, parts = self.objective(self.model, self.fit.batch(rows), step)
         (loss / batches_of_step).backward()
         self.pending_scalars.append({name: scalar.detach() for name, scalar in {"loss": loss, **parts}.items()})
 

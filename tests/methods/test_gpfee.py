@@ -93,7 +93,7 @@ def test_a_visit_costs_what_is_said(tiny_bert):
     for index in range(LAYERS):
         with FlopCounterMode(display=False) as counter:
             _, memory = model.exits.at(index, random_states()[:, index], model.backbone, memory)
-        assert counter.get_total_flops() == 9 * model.exits.flops(index)
+        assert counter.get_total_flops() == 9 * model.exits.flops(index, model.backbone)
 
 
 def test_real_exits_are_the_simulated_ones(tiny_bert):
@@ -252,10 +252,10 @@ def test_poolers_are_drawn_or_copied_and_nothing_else_changes(tiny_albert):
         make_method("gpfee", {"pooler": pooler}).build(load_backbone(tiny_albert), 2, 0)
         for pooler in ("random", "copy")
     )
-    pretrained = copied.backbone.pooler_parameters()
+    pretrained = copied.backbone.dense
     for layer in range(LAYERS):
-        assert torch.equal(copied.exits.pooler_weight[layer], pretrained[0])
-        assert torch.equal(copied.exits.pooler_bias[layer], pretrained[1])
+        assert torch.equal(copied.exits.pooler_weight[layer], pretrained.weight)
+        assert torch.equal(copied.exits.pooler_bias[layer], pretrained.bias)
     assert drawn.exits.pooler_weight.std().item() == pytest.approx(0.2, rel=0.1)  # the tiny encoders' own deviation
     others = {name: value for name, value in drawn.exits.state_dict().items() if "pooler" not in name}
     assert all(torch.equal(value, copied.exits.state_dict()[name]) for name, value in others.items())

@@ -72,7 +72,7 @@ def test_all_exits_share_one_classifier_and_one_halting_mlp(tiny_bert):
     mlp = 3 * (WIDE**2 + WIDE) + WIDE + 1
     assert count_parameters(model.exits) == 2 * HIDDEN + 2 + mlp
     flops = 2 * (HIDDEN**2 + 2 * HIDDEN + 3 * WIDE**2 + WIDE)
-    assert {model.exits.flops(index) for index in range(LAYERS)} == {flops}
+    assert {model.exits.flops(index, model.backbone) for index in range(LAYERS)} == {flops}
 
 
 def test_the_halting_mlp_of_bert_base_has_seven_million_parameters():

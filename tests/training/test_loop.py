@@ -346,11 +346,11 @@ def test_weights_that_the_last_step_ruined_are_noticed(tiny_bert, tmp_path, monk
 @EACH_METHOD
 def test_a_whole_step_does_not_wait_for_the_device(method, precision, tiny_bert):
     model = method.build(load_backbone(tiny_bert), 2, 0).train()
+    model.mixed_precision = precision == "bf16"
     goal, optimizer = method.objective(Schedule(9, 1), 0, CPU), make_optimizer(model, 0.01, 0.0)
     with NoWaiting():
         for step in range(3):
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                loss, _ = goal(model, FIT.batch(np.arange(step, step + 8)), step)
+            loss, _ = goal(model, FIT.batch(np.arange(step, step + 8)), step)
             loss.backward()
             update(optimizer, 0.01, 1.0)
     assert torch.isfinite(F.softmax(model.exits.weight, -1)).all()
