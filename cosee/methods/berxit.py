@@ -79,7 +79,7 @@ class EstimatingExits(PooledExits):
         pooled = self.pool(states, backbone)
         return Outputs(self.classify(pooled), self.uncertainty(pooled))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits and uncertainty of one exit."""
         pooled = self.pool_at(index, state, backbone)
         return Outputs(self.classify_at(index, pooled), self.uncertainty(pooled)), None

@@ -102,7 +102,9 @@ class PonderExits(Exits):
         pooled = self.dropout(backbone.pool(states))
         return self.outputs(pooled, pooled)
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor | None]:
         """Logits and lambda of one exit."""
         return self.forward(state, backbone), None
 
