@@ -93,19 +93,27 @@ def tiny_albert_groups(tmp_path_factory):
 
 
 @pytest.fixture
-def config():
-    """The mini preset."""
+def mini():
+    """The mini preset as it is read, to be changed."""
     from helpers.presets import read
 
     return read("config")
 
 
 @pytest.fixture
-def own_search(config):
-    """The mini preset with one grid search, of COSEE's, by signal."""
+def config():
+    """The mini preset."""
+    from helpers.presets import preset
+
+    return preset("config")
+
+
+@pytest.fixture
+def own_search(mini):
+    """The mini preset with one grid search, of COSEE's, by signal, to be changed."""
     from helpers.presets import with_own_search
 
-    return with_own_search(config)
+    return with_own_search(mini)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from helpers.presets import preset
 from helpers.tiny import LAYERS
 
 import cosee.methods
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES
-from cosee.io import read_yaml
 from cosee.methods import METHODS, make_method, method_class, register
 from cosee.methods.base import Method
 from cosee.methods.cosee import Cosee
@@ -76,11 +76,11 @@ def test_fresh_models_depend_on_the_seed_alone(name, exits, tiny_bert):
 
 
 def test_variants_with_a_rule_of_their_own_name_that_of_their_method():
-    variants = read_yaml(Path(__file__).parents[2] / "config" / "glue-small.yaml")["variants"].values()
-    own = [entry for entry in variants if "rule" in entry and "model_of" not in entry]
+    variants = preset("glue-small").variants.values()
+    own = [variant for variant in variants if variant.exits_by_own_rule and not variant.reuses_models]
     assert len(own) == 9
-    for entry in own:
-        assert make_method(entry["method"], entry.get("fixed", {})).exit_rule() == entry["rule"]
+    for variant in own:
+        assert make_method(variant.method, variant.fixed).exit_rule() == variant.rule
     assert all(make_method(name, {}).exit_rule() in RULES for name in METHODS)
 
 

@@ -1,4 +1,4 @@
-"""Differences to the control variant at the tables' target speed-up, with bootstrap intervals."""
+"""Differences to the reference variant at the tables' target speed-up, with bootstrap intervals."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,8 @@ from cosee.evaluation.frames import NO_RULE
 from cosee.evaluation.outputs import load_outputs
 from cosee.io import read_frames
 from cosee.methods import rule_named
-from cosee.plan.curves import shown_curves
+from cosee.plan.configuration import configuration
+from cosee.plan.shown import shown_curves
 from cosee.scripting import logged
 from cosee.tables import at_target, differences, differences_wide, write_table
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    config, params, answers = snakemake.config, snakemake.params, {}
+    config, params, answers = configuration(snakemake.config), snakemake.params, {}
     backbone = params.spec["backbone"]
     folders = {
         (curve.task, curve.variant, curve.seed, run.name): run.folder
-        for curve in shown_curves(config, params.spec)
+        for curve in shown_curves(config, config.tables.differences, params.labels)
         for run in curve.runs
     }
     for row in at_target(read_frames(snakemake.input.targets), params.labels, backbone, params.target).itertuples():
@@ -30,10 +31,10 @@ with logged(snakemake.log[0]):
     table = differences(
         answers,
         params.labels,
-        params.control,
+        params.reference_variant,
         backbone=backbone,
         target_speedup=params.target,
-        seed=config["seeds"][0],
+        seed=config.seeds[0],
     )
     wide, caption = differences_wide(table), params.caption
     write_table(snakemake.output, table, wide, caption, "differences")

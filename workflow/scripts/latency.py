@@ -12,6 +12,7 @@ from cosee.evaluation.frames import operating_points
 from cosee.evaluation.outputs import load_outputs
 from cosee.io import write_frame
 from cosee.methods import rule_named
+from cosee.plan.configuration import configuration
 from cosee.plan.runs import timed_run
 from cosee.provenance import hardware
 from cosee.runs.device import configure_torch, default_device
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    spec, run = snakemake.params.spec, timed_run(snakemake.config)
+    spec, run = snakemake.params.spec, timed_run(configuration(snakemake.config))
     configure_torch(spec["threads"])
     device, backbone = default_device(), Path(snakemake.input.backbone[0]).parent
     model, rule = load_run(Path(run.folder), backbone), rule_named(run.rule)
