@@ -173,15 +173,15 @@ def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps:
         with TemporaryDirectory() as nowhere:
             _, facts = train(
                 model,
-                method.stages(),
-                lambda schedule: method.objective(schedule, run.seed, device),
-                rows,
-                one,
-                settings,
-                run.seed,
-                lambda outputs: 0.0,
-                Path(nowhere) / "state.safetensors",
-                "timed",
+                stages=method.stages(),
+                objective=lambda schedule: method.objective(schedule, run.seed, device),
+                fit=rows,
+                sel=one,
+                settings=settings,
+                seed=run.seed,
+                select=lambda outputs: 0.0,
+                state_file=Path(nowhere) / "state.safetensors",
+                fingerprint="timed",
             )
         training.append(facts["seconds"] / (settings.epochs * len(rows)))
         began = perf_counter()

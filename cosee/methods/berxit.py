@@ -79,7 +79,7 @@ class EstimatingExits(PooledExits):
         pooled = self.pool(states, backbone)
         return Outputs(self.classify(pooled), self.uncertainty(pooled))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits and uncertainty of one exit."""
         pooled = self.pool_at(index, state, backbone)
         return Outputs(self.classify_at(index, pooled), self.uncertainty(pooled)), None
@@ -107,4 +107,4 @@ class AlternatingCrossEntropy(Objective):
             wrong = logits.argmax(dim=-1) != batch.labels[:, None]
             parts["loss_lte"] = F.mse_loss(uncertainty, wrong.float())
             loss = loss_ce + parts["loss_lte"]
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts

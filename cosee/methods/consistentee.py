@@ -115,7 +115,7 @@ class PolicyExits(LinearExits):
         logits, log_odds = self.decide(states, backbone)
         return Outputs(logits, F.pad(log_odds.sigmoid(), (0, 1), value=1.0))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits of one exit, and the probability to leave there."""
         pooled = backbone.pool(state)
         logits = F.linear(self.dropout(pooled), self.weight[index], self.bias[index])
@@ -245,7 +245,7 @@ class ConsistentObjective(Objective):
         loss = loss_policy - self.method.entropy * entropy
         if stage == BOTH:
             loss = loss_ce + loss
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts
 
     def state(self) -> dict[str, Tensor]:
         """The memorised layers; none in the first stage."""

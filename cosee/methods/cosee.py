@@ -104,7 +104,7 @@ class CoseeObjective(Objective):
         cross_entropy = exit_cross_entropies(logits, batch.labels)
         mean_ce = cross_entropy.mean()
         if not self._needs_signal:
-            return mean_ce, {"loss_ce": mean_ce.detach(), "mean_ce": mean_ce.detach()}
+            return mean_ce, {"loss_ce": mean_ce, "mean_ce": mean_ce}
 
         signal = self.signal.score(logits[:, :-1])
         beta = (
@@ -126,7 +126,7 @@ class CoseeObjective(Objective):
             "threshold_low": self.range[0],
             "threshold_high": self.range[1],
         }
-        return loss_ce + self.method.alpha * loss_osc, {name: part.detach() for name, part in parts.items()}
+        return loss_ce + self.method.alpha * loss_osc, parts
 
     def state(self) -> dict[str, Tensor]:
         """The range in force and the range seen so far in this epoch."""

@@ -5,6 +5,7 @@ same exits at thresholds scaled alike. It also gives the last layer a second, in
 asked at inference; here the last exit is the fine-tuned classifier alone, as in the paper.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,9 +46,9 @@ class Deebert(Method):
         exits = _EXITS[self.pooler](backbone, num_classes, self.dropout, torch_generator(seed, "heads"))
         return MultiExitModel(backbone, exits)
 
-    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "StagedCrossEntropy":
-        """The cross-entropy of the exits that are trained."""
-        return StagedCrossEntropy(schedule)
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "LastThenInternal":
+        """The cross-entropy of the last exit, then the sum of those of the internal ones."""
+        return LastThenInternal(schedule, torch.sum)
 
     def stages(self) -> tuple[Stage, Stage]:
         """Everything but the internal exits, then these alone."""
@@ -66,18 +67,24 @@ def is_internal(name: str) -> bool:
     return name.startswith("exits.internal_")
 
 
-class StagedCrossEntropy(Objective):
-    """Cross-entropy of the last exit in the first stage, sum of those of the internal exits in the second; stateless.
+class LastThenInternal(Objective):
+    """Cross-entropy of the last exit in the first stage, those of the internal exits in the second; stateless.
 
     Dropout stays on in the frozen backbone, as in the released code.
     """
 
-    def __init__(self, schedule: Schedule) -> None:
-        """Know the stage of every step."""
+    def __init__(self, schedule: Schedule, combine: Callable[[Tensor], Tensor]) -> None:
+        """Know the stage of every step.
+
+        Args:
+            schedule: of the run.
+            combine: cross-entropies of the internal exits [M-1] -> the loss of the second stage, a scalar.
+        """
         self.schedule = schedule
+        self.combine = combine
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch."""
         means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
-        loss = means[-1] if self.schedule.stage(step) == 0 else means[:-1].sum()
-        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}
+        loss = means[-1] if self.schedule.stage(step) == 0 else self.combine(means[:-1])
+        return loss, {"loss_ce": loss, "mean_ce": means.mean()}

@@ -108,4 +108,4 @@ class AlignedMutualLearning(Objective):
 
         conflicts = torch.stack([(ce * kd).sum() < 0 for ce, kd in pairs]).float().mean()
         parts = {"loss_ce": loss_ce, "loss_kd": loss_kd, "conflicts": conflicts, "mean_ce": loss_ce}
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts

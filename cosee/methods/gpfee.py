@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cosee.data.batches import Batch
-from cosee.losses.per_exit import exit_cross_entropies
+from cosee.losses.per_exit import exit_cross_entropies, weighted_mean
 from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
@@ -70,7 +70,7 @@ class PastFutureExits(Exits):
     and its imitations alone: the states of earlier exits are detached.
     """
 
-    look_back = True
+    lookback = True
 
     def __init__(
         self, backbone: Backbone, num_classes: int, method: Gpfee, heads: torch.Generator, generator: torch.Generator
@@ -135,8 +135,10 @@ class PastFutureExits(Exits):
         pooled = self.pool(backbone.unpooled(states))
         return Outputs(self.classify(pooled, self.imitate(pooled)))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor]:
-        """Logits of one exit; the memory [B, 2, C] sums what the layers so far contribute to logits and gate."""
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor]:
+        """Logits of one exit; the carry [B, 2, C] sums what the layers so far contribute to logits and gate."""
         pooled = F.linear(backbone.unpooled(state), self.pooler_weight[index], self.pooler_bias[index]).tanh()
         contributions = torch.stack(
             [
@@ -145,13 +147,13 @@ class PastFutureExits(Exits):
             ],
             dim=1,
         )
-        memory = contributions if memory is None else memory + contributions
+        carry = contributions if carry is None else carry + contributions
         # Later layers side by side: one product makes all imitations [B, (M-1-index) * H], another sums their logits.
         matrices, biases = self.imitation_weight[index:].flatten(0, 1), self.imitation_bias[index:].flatten()
         imitated = F.linear(pooled, matrices, biases).tanh()
         later = self.weight[index + 1 :].transpose(0, 1).flatten(1)
         future = F.linear(imitated, later, self.bias[index + 1 :].sum(0))
-        return Outputs(self.fuse(memory[:, 0], memory[:, 1] / (index + 1), future)), memory
+        return Outputs(self.fuse(carry[:, 0], carry[:, 1] / (index + 1), future)), carry
 
     def flops(self, index: int, backbone: Backbone) -> float:
         """A pooler, the imitations of the layers to come, what each state contributes, and the gate."""
@@ -204,7 +206,7 @@ class PastFutureObjective(Objective):
         imitated = model.exits.imitate(pooled)
         means = exit_cross_entropies(model.exits.classify(pooled, imitated), batch.labels).mean(dim=0)
         depth = torch.arange(1, len(means) + 1, device=means.device)
-        loss_ce = (depth * means).sum() / depth.sum()
+        loss_ce = weighted_mean(means, depth)
         loss_imitation = imitation_loss(imitated, pooled)
         parts = {
             "loss_ce": loss_ce,
@@ -212,4 +214,4 @@ class PastFutureObjective(Objective):
             "mean_ce": means.mean(),
             "detached_layers": torch.full_like(loss_ce, len(detached)),
         }
-        return (loss_ce + loss_imitation) / 2, {name: part.detach() for name, part in parts.items()}
+        return (loss_ce + loss_imitation) / 2, parts

@@ -149,7 +149,7 @@ class WeightedMutualLearning(Objective):
             "weight_ce": weights.trace(),
             "mean_ce": values.diag().mean(),
         }
-        return weighted.sum(), {name: part.detach() for name, part in parts.items()}
+        return weighted.sum(), parts
 
     def state(self) -> dict[str, Tensor]:
         """The weights' logarithms and the moments of their optimizer."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cosee.data.batches import Batch
-from cosee.losses.per_exit import exit_cross_entropies
+from cosee.losses.per_exit import exit_cross_entropies, weighted_mean
 from cosee.methods.base import Method, linear_exits_model
 from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
@@ -49,5 +49,5 @@ class DepthWeightedCrossEntropy(Objective):
         """Loss of a batch."""
         means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
         depth = torch.arange(1, len(means) + 1, device=means.device)
-        loss = (depth * means).sum() / depth.sum()
-        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}
+        loss = weighted_mean(means, depth)
+        return loss, {"loss_ce": loss, "mean_ce": means.mean()}

@@ -69,7 +69,7 @@ class Palbert(Method):
 class PalbertExits(PonderExits):
     """PonderNet's exits with a halting head that sees the pooled state of the exit before as well."""
 
-    look_back = True
+    lookback = True
 
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
         """Logits and lambdas of all exits."""
@@ -77,8 +77,10 @@ class PalbertExits(PonderExits):
         before = F.pad(pooled[:, :-1], (0, 0, 1, 0))
         return self.outputs(pooled, torch.cat([pooled, before], dim=-1))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor]:
-        """Logits and lambda of one exit; the memory is its pooled state [B, H]."""
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor]:
+        """Logits and lambda of one exit; the carry is its pooled state [B, H]."""
         pooled = self.dropout(backbone.pool(state))
-        before = torch.zeros_like(pooled) if memory is None else memory
+        before = torch.zeros_like(pooled) if carry is None else carry
         return self.outputs(pooled, torch.cat([pooled, before], dim=-1)), pooled

@@ -102,7 +102,9 @@ class PonderExits(Exits):
         pooled = self.dropout(backbone.pool(states))
         return self.outputs(pooled, pooled)
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor | None]:
         """Logits and lambda of one exit."""
         return self.forward(state, backbone), None
 
@@ -145,4 +147,4 @@ class ExpectedLoss(Objective):
             "mean_exit": (p * depth).sum(dim=1).mean(),
             "mass": p.sum(dim=1).mean(),
         }
-        return loss_ce + self.beta * loss_kl, {name: part.detach() for name, part in parts.items()}
+        return loss_ce + self.beta * loss_kl, parts

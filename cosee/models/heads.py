@@ -28,10 +28,10 @@ class Exits(nn.Module, ABC):
     """The heads of all exits of a model. A method with other heads than linear ones has a subclass beside it.
 
     Attributes:
-        look_back: whether an exit needs what those before it remember.
+        lookback: whether an exit needs what those before it carry over.
     """
 
-    look_back = False
+    lookback = False
 
     def __init__(self, num_exits: int, num_classes: int) -> None:
         """Say how many exits and classes there are."""
@@ -44,17 +44,19 @@ class Exits(nn.Module, ABC):
         """All exits at once: states [B, M, H] -> logits [B, M, C] and perhaps scores [B, M]."""
 
     @abstractmethod
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor | None]:
         """One exit while the layers are being computed, equal to `forward` there.
 
         Args:
             index: which exit, 0-based; they are visited in order.
             state: its state [B, H].
             backbone: the encoder, for its pooler.
-            memory: what the exit before gave back, with rows first [B, ...]; None at the first exit.
+            carry: what the exit before passed on, with examples first [B, ...]; None at the first exit.
 
         Returns:
-            Logits [B, C] with scores [B] or None, and the memory for the next exit (None: exits do not look back).
+            Logits [B, C] with scores [B] or None, and the carry for the next exit (None: without lookback).
         """
 
     @abstractmethod
@@ -98,7 +100,7 @@ class LinearExits(Exits):
         pooled = self.dropout(backbone.pool(states))
         return Outputs(torch.einsum("bmh,mch->bmc", pooled, self.weight) + self.bias)
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits of one exit."""
         pooled = self.dropout(backbone.pool(state))
         return Outputs(F.linear(pooled, self.weight[index], self.bias[index])), None
@@ -147,7 +149,9 @@ class SplitExits(Exits):
         """Logits of all exits."""
         return Outputs(self.classify(self.pool(states, backbone)))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor | None]:
         """Logits of one exit."""
         return Outputs(self.classify_at(index, self.pool_at(index, state, backbone))), None
 

@@ -10,7 +10,6 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
@@ -122,7 +121,7 @@ def _with_search(config: Mapping[str, Any], name: str, variant: Mapping[str, Any
     return variant
 
 
-def _sentence(error: ErrorDetails, merged: Mapping[str, Any]) -> str:
+def _sentence(error: Mapping[str, Any], merged: Mapping[str, Any]) -> str:
     """What is wrong in one sentence: the key, what it is, what would be right."""
     path = [part for part in error["loc"] if part != "[key]"]
     place = "config: " + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
@@ -139,7 +138,7 @@ def _sentence(error: ErrorDetails, merged: Mapping[str, Any]) -> str:
     return f"{place} is {error['input']!r}; expected {_expected(error)}.{_hint(error['input'])}"
 
 
-def _expected(error: ErrorDetails) -> str:
+def _expected(error: Mapping[str, Any]) -> str:
     kind, ctx = error["type"], error.get("ctx", {})
     words = {
         "float_type": "a number",

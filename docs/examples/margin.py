@@ -69,4 +69,4 @@ class InTurn(Objective):
         """Loss of a batch."""
         means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
         loss = means[:-1][step % self.period :: self.period].mean() + means[-1]
-        return loss, {"mean_ce": means.mean().detach()}
+        return loss, {"mean_ce": means.mean()}

@@ -116,12 +116,14 @@ def test_a_pace_is_of_a_training_with_all_its_stages(variant, mini, tiny_bert, m
     run = next(run for run in final_runs(configuration(mini)) if run.variant == variant)
     run, seen = with_point(run, {"batch_size": 4, "epochs": 2}), []
     seconds = iter([30.0, 24.0])
-    monkeypatch.setattr(bench, "train", lambda *args: seen.append(args) or (None, {"seconds": next(seconds)}))
+    monkeypatch.setattr(
+        bench, "train", lambda model, **inputs: seen.append(inputs) or (None, {"seconds": next(seconds)})
+    )
     fit = token_split(40)
     assert pace(run, fit, tiny_bert, torch.device("cpu"), steps=5).training == 24 / (2 * 12)  # the faster; 6 steps
-    (_, stages, _, rows, _, settings, *_), _ = seen
-    assert len(stages) == (2 if variant == "deebert" else 1)
-    assert (len(rows), settings.epochs, settings.checkpoint) == (12, 2, "last")
+    inputs, _ = seen
+    assert len(inputs["stages"]) == (2 if variant == "deebert" else 1)
+    assert (len(inputs["fit"]), inputs["settings"].epochs, inputs["settings"].checkpoint) == (12, 2, "last")
 
     monkeypatch.undo()
     measured = pace(run, fit, tiny_bert, torch.device("cpu"), steps=5)

@@ -57,11 +57,11 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
     model = built(request, kind, method, num_classes=3)
     states, (logits, scores) = model.states(BATCH), model.outputs(BATCH)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
         if method.lte:
             torch.testing.assert_close(here.scores, scores[:, index])
-        assert memory is None
+        assert carry is None
     assert (scores is not None) == method.lte
 
 

@@ -269,10 +269,10 @@ def test_one_exit_at_a_time_gives_what_all_give_together(kind, request):
     assert logits.shape == (9, LAYERS, 3) and scores.shape == (9, LAYERS)
     assert scores[:, :-1].std() > 0.1 and (scores[:, -1] == 1).all()
     for m in range(LAYERS):
-        here, memory = model.exits.at(m, states[:, m], model.backbone, None)
+        here, carry = model.exits.forward_exit(m, states[:, m], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, m])
         torch.testing.assert_close(here.scores, scores[:, m])
-        assert memory is None
+        assert carry is None
 
 
 @torch.no_grad()

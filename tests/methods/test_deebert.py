@@ -45,9 +45,9 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
         parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
     states, logits = model.states(BATCH), model(BATCH)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and memory is None
+        assert here.scores is None and carry is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])

@@ -92,9 +92,9 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     states = model.states(FIT.batch(np.arange(6)))
     logits = model.exits(states, model.backbone).logits
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and memory is None
+        assert here.scores is None and carry is None
 
 
 def test_a_batch_of_one_row_is_standardised_by_the_running_statistics():

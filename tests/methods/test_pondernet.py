@@ -81,10 +81,10 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     logits, lambdas = model.exits(states, model.backbone)
     assert logits.shape == (6, LAYERS, 3) and lambdas.shape == (6, LAYERS)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
         torch.testing.assert_close(here.scores, lambdas[:, index])
-        assert memory is None
+        assert carry is None
 
 
 def test_all_exits_share_one_classifier_and_one_halting_head(tiny_bert):

@@ -28,7 +28,7 @@ def test_every_exit_is_a_linear_head_on_the_shared_pooler(tiny_bert, batch, num_
         pooled = torch.tanh(model.backbone.encoder.pooler.dense(states[:, m]))
         expected = pooled @ model.exits.weight[m].T + model.exits.bias[m]
         torch.testing.assert_close(logits[:, m], expected)
-        torch.testing.assert_close(model.exits.at(m, states[:, m], model.backbone, None)[0].logits, expected)
+        torch.testing.assert_close(model.exits.forward_exit(m, states[:, m], model.backbone, None)[0].logits, expected)
 
 
 @torch.no_grad()

@@ -203,10 +203,10 @@ def test_heads_are_the_same_under_every_policy_and_all_are_trained(name, policy,
 
 def visits(model):
     """What every exit is said to cost beyond the matrix products that are counted for it; logits equal to `forward`."""
-    together, each, memory, rest = model.states(BATCH), model.outputs(BATCH), None, []
+    together, each, carry, rest = model.states(BATCH), model.outputs(BATCH), None, []
     for index in range(model.num_exits):
         with FlopCounterMode(display=False) as counter:
-            here, memory = model.exits.at(index, together[:, index], model.backbone, memory)
+            here, carry = model.exits.forward_exit(index, together[:, index], model.backbone, carry)
         torch.testing.assert_close(here.logits, each.logits[:, index])
         rest.append(model.exits.flops(index, model.backbone) - counter.get_total_flops() / len(BATCH))
     return rest

@@ -9,8 +9,8 @@ from cosee.plan.configuration import configuration
 from cosee.plan.jobs import split_into_jobs
 from cosee.plan.runs import final_runs, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_runs
-from cosee.runs.device import default_device, prepare
-from cosee.runs.execution import STATE, execute
+from cosee.runs.device import configure_torch, default_device
+from cosee.runs.execution import STATE, RunInputs, train_and_predict
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -18,20 +18,17 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     config, stage = configuration(snakemake.config), snakemake.params.stage
-    prepare(snakemake.threads)
+    configure_torch(snakemake.threads)
     runs = grid_runs(config) if stage == "grid" else final_runs(config)
     jobs = split_into_jobs(runs, stage, config.jobs.runs_per_job)
     (job,) = [job for job in jobs if f"train_{job.name}" == snakemake.rule]
     chosen = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
     tokens, backbone = load_tokens(snakemake.input.tokens), Path(snakemake.input.backbone[0]).parent
     for run in job.runs:
-        execute(
+        train_and_predict(
             run if stage == "grid" else at_chosen_point(config, run, chosen),
-            tokens,
-            backbone,
-            num_layers=config.backbones[run.backbone].layers,
+            RunInputs(tokens, backbone, config.backbones[run.backbone].layers, padding_id(backbone / "tokenizer.json")),
             protocol=config.protocol.model_dump(),
-            pad_id=padding_id(backbone / "tokenizer.json"),
             splits=predicted_splits(run, config),
             keep_weights=stage == "final",
             keep_state=len(job.runs) > 1,
