@@ -24,9 +24,9 @@ Otherwise all seeds of both sides count, V_seed is the sum over the sides, and t
 a correlation of seeds that only some pairs share then makes the interval too wide, never too narrow.
 
 **Interval.** With quantiles t of the two degrees of freedom, difference ± sqrt(t_seed² V_seed + t_example² V_example)
-(Howe 1974; "method of variance estimates recovery"). Neither a percentile bootstrap over three seeds nor Satterthwaite's
-degrees of freedom for the sum hold their level with so few seeds; quantiles of S - 1 for the sum would be far too wide
-where the examples dominate. The p-value is the level at which the interval touches zero.
+(Howe 1974; "method of variance estimates recovery"). Neither a percentile bootstrap over three seeds nor
+Satterthwaite's degrees of freedom for the sum hold their level with so few seeds; quantiles of S - 1 for the sum would
+be far too wide where the examples dominate. The p-value is 1 - level of the interval that touches zero.
 
 **Mean over tasks.** Variances add over T², as examples and trainings of different tasks are independent; the degrees of
 freedom of each sum are Satterthwaite's.
@@ -106,9 +106,7 @@ class Estimate:
         return sqrt(sum(student.isf(p / 2, df) ** 2 * variance for variance, df in parts if variance))
 
 
-def mean_difference(
-    ours: Mapping[int, OperatingPoint], theirs: Mapping[int, OperatingPoint], task: Task
-) -> Estimate:
+def mean_difference(ours: Mapping[int, OperatingPoint], theirs: Mapping[int, OperatingPoint], task: Task) -> Estimate:
     """Score of one side minus that of the other, each a mean over its seeds.
 
     Args:

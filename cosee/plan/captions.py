@@ -45,10 +45,12 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "without the models of k layers; a curve that does not get to the speed-up, or to the end of the area, "
         "has none. Training: seconds for all models that a curve takes, without grid search, on the hardware "
         "of the manifest. †: no threshold to choose, the trained model nearest to the target.",
-        "differences": "Score (points) minus that of the control variant at one target speed-up, mean over the seeds "
-        "that both have, with the 95 % interval of a paired bootstrap over seeds and rows; with one seed the interval "
-        "is of the rows alone, with few it is too narrow. ‡: the realised speed-ups, which are in "
-        "the CSV file, are more than 10 % apart.",
+        "differences": "Score (points) minus that of the control variant at one target speed-up, means over all seeds "
+        "of each, with 95 % intervals that contain the variance of seeds and examples; none for fewer than three seeds "
+        "on a side. Matched: both have exactly the target's mean exit layer on dev, neighboring operating points being "
+        "mixed without labels. Deployed: thresholds sought on the selection split. Verdict: on the mean in the matched "
+        "view alone, p-values adjusted for the number of variants (Holm). –: some curve does not get to the target. "
+        "‡: the realized speed-ups, which are in the CSV file, are more than 10 % apart.",
         "latency": "What early exit saves on the clock: the model leaving early against itself run to the end with its "
         "last exit alone, both in turn on the same batches in arrival order, with thresholds sought for target "
         "speed-ups on the selection split. Kept: speed-up on the clock over that in layers, both of these very rows. "

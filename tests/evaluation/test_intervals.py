@@ -151,7 +151,9 @@ def test_with_fewer_than_three_seeds_there_is_a_number_but_no_interval(num_seeds
     ours, theirs = World("mrpc").draw(np.random.default_rng(7), num_seeds)
     estimate = mean_difference(ours, theirs, TASKS["mrpc"])
     scores = [
-        np.mean([glue_scores(np.where(p.right, p.labels, 1 - p.labels), p.labels, TASKS["mrpc"])["score"] for p in side])
+        np.mean(
+            [glue_scores(np.where(p.right, p.labels, 1 - p.labels), p.labels, TASKS["mrpc"])["score"] for p in side]
+        )
         for side in (ours.values(), theirs.values())
     ]
     assert estimate.value == pytest.approx(scores[0] - scores[1])
