@@ -17,14 +17,14 @@ TRAINING = {"learning_rate": 1e-3, "batch_size": 8, "epochs": 1}
 @pytest.mark.parametrize(
     ("name", "inside", "outside"),
     [
-        ("Positive", [1e-9, 2], [0, -1.0]),
-        ("NotNegative", [0, 0.5], [-1e-9]),
-        ("Share", [0, 1, 0.5], [-0.1, 1.1]),
-        ("PartialShare", [0, 0.99], [1, -0.1]),
-        ("Between", [0.01, 0.99], [0, 1]),
-        ("Count", [1, 7], [0, -1, 2.0, True]),
-        ("Several", [2], [1, 2.5]),
-        ("Number", [0, 3], [-1, 1.0]),
+        ("PositiveFloat", [1e-9, 2], [0, -1.0]),
+        ("NonNegativeFloat", [0, 0.5], [-1e-9]),
+        ("Fraction", [0, 1, 0.5], [-0.1, 1.1]),
+        ("FractionBelowOne", [0, 0.99], [1, -0.1]),
+        ("OpenFraction", [0.01, 0.99], [0, 1]),
+        ("PositiveInt", [1, 7], [0, -1, 2.0, True]),
+        ("IntAboveOne", [2], [1, 2.5]),
+        ("NonNegativeInt", [0, 3], [-1, 1.0]),
     ],
 )
 def test_a_range_allows_what_its_words_say(name, inside, outside):

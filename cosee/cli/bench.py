@@ -103,11 +103,11 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print the machine (except for a finished run) and the result."""
     from cosee.io import write_frame
     from cosee.provenance import git_commit, hardware
-    from cosee.runs.device import prepare
+    from cosee.runs.device import configure_torch
 
     measures_here = args.what != "jobs"
     if measures_here:
-        prepare(args.threads)
+        configure_torch(args.threads)
     measured, where = args.measure(args), {}
     if measures_here:
         machine = hardware()

@@ -51,27 +51,26 @@ def _differences(folder: Path, seeds: list[int]) -> Mapping[str, "pd.DataFrame"]
     """The table of differences at equal cost of some seeds, from stored outputs."""
     from cosee.errors import InputError
     from cosee.io import read_json
-    from cosee.plan.curves import shown_curves
-    from cosee.plan.runs import labels
+    from cosee.plan.configuration import configuration
+    from cosee.plan.runs import display_names
+    from cosee.plan.shown import compared_variants, shown_curves
     from cosee.runs.points import matched_points
     from cosee.tables import differences
 
     file = folder / "results/manifest.json"
-    config = read_json(file).get("config", {})
-    spec = config.get("tables", {}).get("differences")
-    if not spec:
-        raise InputError(f"{file}: no table of differences was configured; expected the folder of a workflow with one.")
-    target = config["protocol"]["table_target"]
-    compared = [name for name, entry in config["variants"].items() if entry.get("depths") != "between"]
-    curves = [curve for curve in shown_curves(config, spec | {"variants": compared}) if curve.seed in seeds]
+    config = configuration(read_json(file).get("config", {}))
+    spec, target, compared = config.tables.differences, config.protocol.table_target, compared_variants(config)
+    if spec is None:
+        raise InputError(f"{file}: no table of differences was configured; expected a workflow's folder with one.")
+    curves = [curve for curve in shown_curves(config, spec, compared) if curve.seed in seeds]
     if missing := sorted(set(seeds) - {curve.seed for curve in curves}):
         raise InputError(f"{folder}: no runs with seed {', '.join(map(str, missing))}; choose among those it has.")
     points = {key: side for key, side in matched_points(curves, target, folder).items() if any(side.values())}
     table = differences(
         {"matched": points},
-        labels(config, compared),
-        config["control"],
-        backbone=spec["backbone"],
+        display_names(config, compared),
+        config.reference_variant,
+        backbone=spec.backbone,
         target_speedup=target,
     )
     return {"differences": table}

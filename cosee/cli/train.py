@@ -96,8 +96,8 @@ def run(args: argparse.Namespace) -> None:
     from cosee.methods import make_method, method_class, rule_named
     from cosee.models.loading import encoder_configuration
     from cosee.plan.runs import Run
-    from cosee.runs.device import default_device, prepare
-    from cosee.runs.execution import STATE, execute
+    from cosee.runs.device import configure_torch, default_device
+    from cosee.runs.execution import STATE, RunInputs, train_and_predict
     from cosee.runs.stored import read_run
     from cosee.training.settings import TrainingSettings
 
@@ -122,14 +122,11 @@ def run(args: argparse.Namespace) -> None:
     )
     encoder = encoder_configuration(args.backbone)
     tokens = read_tokens(args, encoder)
-    prepare(torch.get_num_threads())
-    execute(
+    configure_torch(torch.get_num_threads())
+    train_and_predict(
         run,
-        tokens,
-        args.backbone,
-        num_layers=encoder.num_hidden_layers,
+        RunInputs(tokens, args.backbone, encoder.num_hidden_layers, padding_id(args.backbone / "tokenizer.json")),
         protocol={"name": args.protocol, "criterion": args.criterion},
-        pad_id=padding_id(args.backbone / "tokenizer.json"),
         splits=list(tokens),
         keep_weights=True,
         keep_state=False,
@@ -149,7 +146,7 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
         InputError: they do not fit the task, the protocol or the encoder.
     """
     from cosee.data.glue import SELECTION_SPLIT, check_rows, cut_splits, local_rows
-    from cosee.data.tokens import check_tokens, encode, load_tokens, save_tokens
+    from cosee.data.tokens import check_tokens, encode, load_tokens, max_positions, save_tokens
 
     task, where = TASKS[args.task], args.tokens or args.data
     if args.tokens:
@@ -159,7 +156,7 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
         check_rows(rows, task, "--data")
         tokens = encode(cut_splits(rows, task, args.protocol), args.backbone / "tokenizer.json", MAX_LENGTH)
         save_tokens(args.out / "tokens.npz", tokens)
-    check_tokens(tokens, encoder.vocab_size, encoder.max_position_embeddings, str(where))
+    check_tokens(tokens, encoder.vocab_size, max_positions(encoder.to_dict()), str(where))
     for split in ("fit", SELECTION_SPLIT[args.protocol]):
         if split not in tokens:
             has = ", ".join(tokens)

@@ -6,7 +6,7 @@ Needs the library `tokenizers` only, not transformers, whose import takes second
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -109,11 +109,27 @@ def check_tokens(splits: Mapping[str, TokenSplit], vocab_size: int, max_position
 def padding_id(tokenizer_file: str | Path) -> int:
     """Id of the padding token; 0 if the tokenizer names none, as the attention mask hides it anyway.
 
+    What the tokenizer itself pads with goes first, then its special tokens, then its words: MPNet's vocabulary holds a
+    word "[PAD]", but it pads with "<pad>", and takes its positions from where that is not.
+
     Raises:
         InputError: the tokenizer cannot be read.
     """
     tokenizer = _tokenizer(tokenizer_file)
-    return next((i for token in ("[PAD]", "<pad>") if (i := tokenizer.token_to_id(token)) is not None), 0)
+    if tokenizer.padding is not None:
+        return tokenizer.padding["pad_id"]
+    special = {token.content: number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    words = tokenizer.get_vocab()
+    return next((known[token] for known in (special, words) for token in ("[PAD]", "<pad>") if token in known), 0)
+
+
+def max_positions(encoder: Mapping[str, Any]) -> int:
+    """How many tokens a row may have, by an encoder's transformers configuration.
+
+    MPNet counts positions from the one behind its padding id on, so that its first ones are never used.
+    """
+    unused = encoder["pad_token_id"] + 1 if encoder["model_type"] == "mpnet" else 0
+    return encoder["max_position_embeddings"] - unused
 
 
 def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:

@@ -5,9 +5,9 @@ both directions. An estimate *holds* if it lies inside the other's 95 % interval
 *kept* if the other has the same one, *contradicted* if it has the opposite one, and *lost* if it has none.
 
 Neither share is expected to be one. A 95 % interval is about the true value, and a second estimate has an error of its
-own: were the variances known and nothing shared, 83 % would lie inside; wide quantiles for few seeds and common examples
-raise that. A verdict on an effect of about half an interval's width is lost in every second repetition, by lack of
-power alone; only a contradiction is evidence against an interval.
+own: were the variances known and nothing shared, 83 % would lie inside; wide quantiles for few seeds and common
+examples raise that. A verdict on an effect of about half an interval's width is lost in every second repetition, by
+lack of power alone; only a contradiction is evidence against an interval.
 """
 
 from collections.abc import Mapping

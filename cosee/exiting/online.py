@@ -52,11 +52,11 @@ def early_exit(
     exits = np.full(len(batch), model.num_exits - 1)
     record = Record(rule, len(batch), model)
     untested: list[Outputs] = []
-    memory = lengths = None
+    carry = lengths = None
     for layer in range(model.num_exits):
         on_layer(layer, len(rows))
         hidden = model.backbone.layer(layer, hidden, mask)
-        here, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
+        here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
         untested.append(here)
         if len(untested) < check_every and layer < model.num_exits - 1:
             continue
@@ -69,7 +69,7 @@ def early_exit(
             stay = np.flatnonzero(~done)
             rows, index = rows[stay], torch.as_tensor(stay).to(hidden.device, non_blocking=True)
             hidden = hidden[index]
-            memory = None if memory is None else memory[index]
+            carry = None if carry is None else carry[index]
             if mask is not None:
                 lengths = (reach(mask) if lengths is None else lengths)[stay]
                 hidden, mask = hidden[:, : lengths.max()], mask[index, ..., : lengths.max()]
@@ -82,12 +82,12 @@ def early_exit(
 def last_exit(model: MultiExitModel, batch: Batch) -> Tensor:
     """Logits [B, C] of the last exit, nothing leaving early: no exit is visited that these do not depend on."""
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    memory = None
+    carry = None
     for layer in range(model.backbone.num_layers):
         hidden = model.backbone.layer(layer, hidden, mask)
-        if model.exits.look_back and layer < model.num_exits - 1:
-            _, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
-    return model.exits.at(model.num_exits - 1, model.backbone.state(hidden, mask), model.backbone, memory)[
+        if model.exits.lookback and layer < model.num_exits - 1:
+            _, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
+    return model.exits.forward_exit(model.num_exits - 1, model.backbone.state(hidden, mask), model.backbone, carry)[
         0
     ].logits.float()
 

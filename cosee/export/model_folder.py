@@ -9,6 +9,7 @@ import pandas as pd
 from transformers import PreTrainedTokenizerFast
 
 from cosee.data.tasks import TASKS
+from cosee.data.tokens import max_positions
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
@@ -31,11 +32,11 @@ SHOWN_POINTS = 12
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
     "unk_token": ("[UNK]", "<unk>"),
-    "cls_token": ("[CLS]",),
-    "sep_token": ("[SEP]",),
-    "mask_token": ("[MASK]",),
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "mask_token": ("[MASK]", "<mask>"),
 }
-"""What transformers calls a special token -> its names in the vocabularies of BERT and ALBERT."""
+"""What transformers calls a special token -> its names in the vocabularies of BERT, ALBERT and MPNet."""
 
 
 def export(
@@ -137,11 +138,12 @@ def tokenizer_of(backbone: Path) -> PreTrainedTokenizerFast:
     """The very tokenizer that the rows were encoded with; transformers' BERT class would build one anew."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(backbone / "tokenizer.json"),
-        model_max_length=read_json(backbone / "config.json")["max_position_embeddings"],
+        model_max_length=max_positions(read_json(backbone / "config.json")),
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # transformers 5 would leave segments out
     )
-    vocabulary = tokenizer.get_vocab()
-    names = {key: next((n for n in names if n in vocabulary), None) for key, names in SPECIAL_TOKENS.items()}
+    # MPNet's vocabulary also holds BERT's names, as words: what the tokenizer has marked as special goes first.
+    known = tokenizer.added_tokens_encoder, tokenizer.get_vocab()
+    names = {key: next((n for k in known for n in names if n in k), None) for key, names in SPECIAL_TOKENS.items()}
     tokenizer.add_special_tokens({key: name for key, name in names.items() if name is not None})
     return tokenizer
 

@@ -34,6 +34,24 @@ METHODS: dict[str, str] = {
 until its method is asked for; it may lie in any package."""
 
 
+def register(name: str, target: str) -> None:
+    """Add a method of another package, for the rest of this process.
+
+    Args:
+        name: as configurations call it.
+        target: "module:class", to be imported when the method is first asked for.
+
+    Raises:
+        InputError: the name is taken, or the target has another form.
+    """
+    module, _, cls = target.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), cls)):
+        raise InputError(f"method {name}: {target!r} names no class; expected module:class.")
+    if METHODS.get(name, target) != target:
+        raise InputError(f"method {name}: the name is taken by {METHODS[name]}; choose another.")
+    METHODS[name] = target
+
+
 def method_class(name: str) -> "type[Method]":
     """The class of the method `name`.
 

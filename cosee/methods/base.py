@@ -20,8 +20,8 @@ class Method(ABC):
         """A model on a backbone, which becomes part of it, with fresh exits.
 
         Args:
-            backbone: as `cosee.models.loading` gives it: `load_backbone` for pretrained weights, `empty_backbone` where
-                a run's weights are to be loaded.
+            backbone: as `cosee.models.loading` gives it: `backbone_of_run` for pretrained weights (and a fresh pooler,
+                if that is the backbone's policy), `empty_backbone` where a run's weights are to be loaded.
             num_classes: C.
             seed: from which the new weights are drawn.
         """

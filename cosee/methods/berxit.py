@@ -18,7 +18,7 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs, PooledExits, fresh_heads, linear_flops
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import PartialShare
+from cosee.ranges import FractionBelowOne
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -33,7 +33,7 @@ class Berxit(Method):
     """
 
     lte: bool = False
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer, and the estimator if there is one."""
@@ -79,14 +79,14 @@ class EstimatingExits(PooledExits):
         pooled = self.pool(states, backbone)
         return Outputs(self.classify(pooled), self.uncertainty(pooled))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits and uncertainty of one exit."""
         pooled = self.pool_at(index, state, backbone)
         return Outputs(self.classify_at(index, pooled), self.uncertainty(pooled)), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """A pooler, a head and the estimator."""
-        return super().flops(index) + linear_flops(self.lte_weight.shape[-1], 1)
+        return super().flops(index, backbone) + linear_flops(self.lte_weight.shape[-1], 1)
 
 
 class AlternatingCrossEntropy(Objective):
@@ -107,4 +107,4 @@ class AlternatingCrossEntropy(Objective):
             wrong = logits.argmax(dim=-1) != batch.labels[:, None]
             parts["loss_lte"] = F.mse_loss(uncertainty, wrong.float())
             loss = loss_ce + parts["loss_lte"]
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts

@@ -12,7 +12,7 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import PartialShare
+from cosee.ranges import FractionBelowOne
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -22,7 +22,7 @@ class Finetune(Method):
     """Fine-tune the first `depth` layers (None: all) with one classifier on top of the last."""
 
     depth: int | None = None
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A truncated backbone with a single exit."""
@@ -41,4 +41,4 @@ class CrossEntropy(Objective):
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean cross-entropy of a batch."""
         loss = F.cross_entropy(model(batch)[:, -1].float(), batch.labels)
-        return loss, {"loss_ce": loss.detach(), "mean_ce": loss.detach()}
+        return loss, {"loss_ce": loss, "mean_ce": loss}

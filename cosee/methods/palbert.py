@@ -22,7 +22,7 @@ from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
-from cosee.ranges import Between, NotNegative, Number, PartialShare
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, OpenFraction
 from cosee.training.schedule import Schedule
 
 
@@ -40,12 +40,12 @@ class Palbert(Method):
         dropout: on the pooled state before both heads.
     """
 
-    beta: NotNegative = 0.5
-    lambda_p: Between = 0.1
+    beta: NonNegativeFloat = 0.5
+    lambda_p: OpenFraction = 0.1
     kl: Literal["paper", "code"] = "paper"
     last_takes_rest: bool = True
-    hidden_layers: Number = 3
-    dropout: PartialShare = 0.1
+    hidden_layers: NonNegativeInt = 3
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one classifier and one halting MLP for all layers."""
@@ -69,7 +69,7 @@ class Palbert(Method):
 class PalbertExits(PonderExits):
     """PonderNet's exits with a halting head that sees the pooled state of the exit before as well."""
 
-    look_back = True
+    lookback = True
 
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
         """Logits and lambdas of all exits."""
@@ -77,8 +77,10 @@ class PalbertExits(PonderExits):
         before = F.pad(pooled[:, :-1], (0, 0, 1, 0))
         return self.outputs(pooled, torch.cat([pooled, before], dim=-1))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor]:
-        """Logits and lambda of one exit; the memory is its pooled state [B, H]."""
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor]:
+        """Logits and lambda of one exit; the carry is its pooled state [B, H]."""
         pooled = self.dropout(backbone.pool(state))
-        before = torch.zeros_like(pooled) if memory is None else memory
+        before = torch.zeros_like(pooled) if carry is None else carry
         return self.outputs(pooled, torch.cat([pooled, before], dim=-1)), pooled

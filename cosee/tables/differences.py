@@ -1,4 +1,4 @@
-"""Difference of each variant from the control at one target speed-up, with interval and verdict.
+"""Difference of each variant from the reference variant at one target speed-up, with interval and verdict.
 
 Two views stand side by side. *Matched*: both sides have the same mean exit layer on the evaluated inputs
 (`cosee.evaluation.matched`). *Deployed*: both sides use the threshold that was sought on the selection split, and what

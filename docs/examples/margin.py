@@ -23,7 +23,7 @@ from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method, linear_exits_model
 from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import PartialShare, Several
+from cosee.ranges import FractionBelowOne, IntAboveOne
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -42,8 +42,8 @@ RULE = Rule("margin", "margin", margin, "smaller", range=lambda num_classes, num
 class Margin(Method):
     """In every step the last exit learns, and one in `period` of the others."""
 
-    period: Several = 2
-    dropout: PartialShare = 0.1
+    period: IntAboveOne = 2
+    dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A linear head after every layer of the backbone."""
@@ -69,4 +69,4 @@ class InTurn(Objective):
         """Loss of a batch."""
         means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
         loss = means[:-1][step % self.period :: self.period].mean() + means[-1]
-        return loss, {"mean_ce": means.mean().detach()}
+        return loss, {"mean_ce": means.mean()}

@@ -13,7 +13,7 @@ from cosee.data.tasks import TASKS
 from cosee.data.tokens import encode, load_tokens
 from cosee.io import read_frame, read_json
 from cosee.plan.runs import Run
-from cosee.runs.execution import STATE, execute
+from cosee.runs.execution import STATE, RunInputs, train_and_predict
 from cosee.training.settings import TrainingSettings
 
 GOOD = "train --task sst2 --method cosee --tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert"
@@ -35,13 +35,10 @@ def test_it_is_the_run_that_the_workflow_makes(made, tmp_path, monkeypatch):
         seed=0,
     )
     monkeypatch.chdir(tmp_path)
-    execute(
+    train_and_predict(
         run,
-        load_tokens(made / "resources/tokens/bert/sst2.npz"),
-        made / "resources/backbones/bert",
-        num_layers=LAYERS,
+        RunInputs(load_tokens(made / "resources/tokens/bert/sst2.npz"), made / "resources/backbones/bert", LAYERS, PAD),
         protocol={"name": "heldout", "criterion": "area"},
-        pad_id=PAD,
         splits=["fit", "sel", "dev"],
         keep_weights=True,
         keep_state=False,
@@ -81,7 +78,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatc
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == [STATE]
     with caplog.at_level("INFO", "cosee"):
         assert call(line).code == 0
-    assert any("going on from" in message and "epoch 10, batch 1" in message for message in caplog.messages)
+    assert any("resuming" in message and "epoch 10, batch 1" in message for message in caplog.messages)
     for name in FILES - {"run.json"}:
         assert (tmp_path / "run" / name).read_bytes() == (made / "runs/mine" / name).read_bytes(), name
 

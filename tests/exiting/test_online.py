@@ -21,7 +21,9 @@ from cosee.models.prediction import predict
 ROWS = 12
 
 
-@pytest.fixture(scope="module", params=["tiny_bert", "tiny_albert", "tiny_albert_groups", "tiny_bert_mean"])
+@pytest.fixture(
+    scope="module", params=["tiny_bert", "tiny_albert", "tiny_albert_groups", "tiny_bert_mean", "tiny_mpnet"]
+)
 def model(request):
     """A multi-exit model in eval mode whose heads are far from zero, so that exits differ."""
     backbone = load_backbone(request.getfixturevalue(request.param))

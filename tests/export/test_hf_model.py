@@ -15,7 +15,7 @@ from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.io import read_json
 from cosee.methods import METHODS, make_method, rule_named
-from cosee.models.loading import load_backbone
+from cosee.models.loading import backbone_of_run, load_backbone
 from cosee.models.prediction import predict
 
 ROWS = 40
@@ -31,7 +31,7 @@ def inputs(rows=None):
 
 def made(method, folder, settings=None, seed=0):
     """A model of a method with the weights that training would start from, made to disagree, and its predictions."""
-    built = make_method(method, settings or {}).build(load_backbone(folder), 2, seed)
+    built = make_method(method, settings or {}).build(backbone_of_run(folder, seed), 2, seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in built.exits.state_dict().items():
@@ -70,7 +70,13 @@ def cosee_model(tiny_bert):
 
 
 @pytest.mark.parametrize(
-    ("method", "backbone"), [*((method, "tiny_bert") for method in METHODS), ("deebert", "tiny_albert_groups")]
+    ("method", "backbone"),
+    [
+        *((method, "tiny_bert") for method in METHODS),
+        ("deebert", "tiny_albert_groups"),
+        *((method, "tiny_bert_fresh") for method in ("cosee", "finetune", "berxit", "gpfee")),
+        *((method, "tiny_mpnet_norm") for method in ("cosee", "deebert", "gpfee")),
+    ],
 )
 def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
     model, predictions = made(method, request.getfixturevalue(backbone))
@@ -84,7 +90,10 @@ def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
     for threshold in (None, model.config.tradeoff[len(model.config.tradeoff) // 2]["threshold"]):
         model.config.threshold = back.config.threshold = threshold
         one, other = model(**inputs()), back(**inputs())
-        assert torch.equal(one.logits, other.logits) and torch.equal(one.exit_layers, other.exit_layers)
+        assert torch.equal(one.exit_layers, other.exit_layers)
+        # Eager attention sums over padding too, of which there is less once rows are gone: equal up to rounding.
+        close = {"rtol": 1e-5, "atol": 1e-6} if "mpnet" in backbone else {"rtol": 0, "atol": 0}
+        torch.testing.assert_close(one.logits, other.logits, **close)
         layers = np.full(ROWS, LAYERS - 1)
         if threshold is not None:
             layers = exit_layers(predictions.exit_scores(model.rule), threshold, model.rule.harder_is)

@@ -22,12 +22,8 @@ from cosee.io import read_json, read_yaml, write_json
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = {
-    "config": {
-        "data_dir": None,
-        "backbone_dir": None,
-        "data": {"source": "generated", "label": "generated rows"},
-        "backbones": {"bert": {"label": "tiny-BERT", "layers": LAYERS}},
-    },
+    "data": "generated rows",
+    "backbones": {"bert": f"tiny-BERT ({LAYERS} layers)"},
     "runs": [
         {"task": "rte", "backbone": "bert", "name": name, "seed": seed, "fingerprint": fingerprint}
         for name, seed, fingerprint in (

@@ -1,33 +1,24 @@
 """The folder of a workflow that has run, with random outputs in place of trained models."""
 
 import numpy as np
+from helpers.presets import read
 
 from cosee.evaluation.outputs import ExitOutputs, save_outputs
 from cosee.io import write_frame, write_json
-from cosee.plan.curves import shown_curves
+from cosee.plan.configuration import configuration
+from cosee.plan.runs import display_names
+from cosee.plan.shown import shown_curves
 from cosee.runs.points import matched_points
 from cosee.tables import differences
 
-LAYERS = 4
+LAYERS = 12
 
 
 def config_of(variants, seeds):
-    """The parts of a configuration that say what is trained and compared."""
-    spec = {"backbone": "bert", "tasks": ["sst2", "mrpc"], "signal": "energy"}
-    return {
-        "backbones": {"bert": {"layers": LAYERS}},
-        "seeds": list(seeds),
-        "signals": ["energy"],
-        "training": {},
-        "training_by_task": {},
-        "variants": {name: {"label": name.upper(), "method": "cosee"} for name in variants},
-        "experiments": [
-            {"backbone": "bert", "tasks": spec["tasks"], "signals": ["energy"], "variants": list(variants)}
-        ],
-        "protocol": {"table_target": 2.0},
-        "control": "cosee",
-        "tables": {"differences": spec},
-    }
+    """The mini preset, of which some variants are trained on two tasks."""
+    config = read("config")
+    experiment = {"backbone": "bert", "tasks": ["sst2", "mrpc"], "signals": ["energy"], "variants": list(variants)}
+    return configuration(config | {"seeds": list(seeds), "experiments": [experiment]})
 
 
 def random_outputs(rng, labels, accuracy, confidence):
@@ -42,14 +33,14 @@ def random_outputs(rng, labels, accuracy, confidence):
 def write_workflow_folder(folder, accuracies, seeds=range(6), draw=0, num_examples=200):
     """Manifest, stored outputs of every run, and the table of differences; returns the table."""
     config = config_of(accuracies, seeds)
-    curves = shown_curves(config, config["tables"]["differences"])
+    curves = shown_curves(config, config.tables.differences, accuracies)
     for curve in curves:
         labels = np.random.default_rng(len(curve.task)).integers(0, 2, num_examples)
         rng = np.random.default_rng([draw, curve.seed, list(accuracies).index(curve.variant), len(curve.task)])
         outputs = random_outputs(rng, labels, accuracies[curve.variant], np.linspace(0.5, 2, LAYERS))
         save_outputs(folder / curve.runs[0].folder / "logits-dev.npz", outputs)
-    write_json(folder / "results/manifest.json", {"config": config})
-    points, names = matched_points(curves, 2.0, folder), {name: name.upper() for name in accuracies}
+    write_json(folder / "results/manifest.json", {"config": config.as_mapping()})
+    points, names = matched_points(curves, 2.0, folder), display_names(config, accuracies)
     views = {"matched": points, "deployed": points}
     table = differences(views, names, "cosee", backbone="bert", target_speedup=2.0)
     write_frame(folder / "results/tables/differences.csv", table)

@@ -45,15 +45,15 @@ def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_
     model = copy.deepcopy(fresh(method, folder, seed))
     history, facts = train(
         model,
-        method.stages(),
-        lambda schedule: wrap(method.objective(schedule, seed, CPU)),
-        fit,
-        SEL,
-        settings,
-        seed,
-        select,
-        state_file,
-        fingerprint,
+        stages=method.stages(),
+        objective=lambda schedule: wrap(method.objective(schedule, seed, CPU)),
+        fit=fit,
+        sel=SEL,
+        settings=settings,
+        seed=seed,
+        select=select,
+        state_file=state_file,
+        fingerprint=fingerprint,
         **options,
     )
     return model.state_dict(), history, {name: value for name, value in facts.items() if name != "seconds"}

@@ -57,11 +57,11 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
     model = built(request, kind, method, num_classes=3)
     states, (logits, scores) = model.states(BATCH), model.outputs(BATCH)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
         if method.lte:
             torch.testing.assert_close(here.scores, scores[:, index])
-        assert memory is None
+        assert carry is None
     assert (scores is not None) == method.lte
 
 
@@ -81,7 +81,8 @@ def test_the_uncertainty_is_one_estimator_on_every_exits_pooled_state(kind, requ
 def test_the_estimator_adds_one_linear_layer_for_all_exits(tiny_bert):
     without, estimating = (method.build(load_backbone(tiny_bert), 2, 0).exits for method in METHODS.values())
     assert count_parameters(estimating) - count_parameters(without) == HIDDEN + 1
-    assert estimating.flops(2) - without.flops(2) == 2 * HIDDEN
+    backbone = METHODS["lte"].build(load_backbone(tiny_bert), 2, 0).backbone
+    assert estimating.flops(2, backbone) - without.flops(2, backbone) == 2 * HIDDEN
     other = METHODS["lte"].build(load_backbone(tiny_bert), 2, 1).exits
     assert estimating.lte_weight.any() and not torch.equal(estimating.lte_weight, other.lte_weight)
 

@@ -269,10 +269,10 @@ def test_one_exit_at_a_time_gives_what_all_give_together(kind, request):
     assert logits.shape == (9, LAYERS, 3) and scores.shape == (9, LAYERS)
     assert scores[:, :-1].std() > 0.1 and (scores[:, -1] == 1).all()
     for m in range(LAYERS):
-        here, memory = model.exits.at(m, states[:, m], model.backbone, None)
+        here, carry = model.exits.forward_exit(m, states[:, m], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, m])
         torch.testing.assert_close(here.scores, scores[:, m])
-        assert memory is None
+        assert carry is None
 
 
 @torch.no_grad()
@@ -311,7 +311,7 @@ def test_the_heads_are_those_of_the_other_methods_and_the_policies_come_on_top(t
     model, other = (method.build(load_backbone(tiny_bert), 2, 1) for method in (ConsistentEE(width=8), Pabee()))
     assert torch.equal(model.exits.weight, other.exits.weight)
     assert count_parameters(model) - count_parameters(other) == (LAYERS - 1) * (HIDDEN * 8 + 8 + 8 + 1)
-    extra = [model.exits.flops(m) - other.exits.flops(m) for m in range(LAYERS)]
+    extra = [model.exits.flops(m, model.backbone) - other.exits.flops(m, model.backbone) for m in range(LAYERS)]
     assert extra == [2 * HIDDEN * 8 + 2 * 8] * (LAYERS - 1) + [0]
     again, another = (ConsistentEE(width=8).build(load_backbone(tiny_bert), 2, seed) for seed in (1, 2))
     assert torch.equal(model.exits.policy_inner_weight, again.exits.policy_inner_weight)

@@ -45,18 +45,19 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
         parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
     states, logits = model.states(BATCH), model(BATCH)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and memory is None
+        assert here.scores is None and carry is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
 def test_bert_base_grows_by_eleven_poolers_and_heads(num_classes):
     with torch.device("meta"):
-        exits = PooledExits(empty_backbone({"model_type": "bert"}), num_classes, 0.1, None)
+        backbone = empty_backbone({"model_type": "bert"})
+        exits = PooledExits(backbone, num_classes, 0.1, None)
     final = 768 * num_classes + num_classes
     assert count_parameters(exits) - final == 11 * (590_592 + final)
-    assert exits.flops(0) == exits.flops(11) == 2 * 768 * 768 + 2 * 768 * num_classes
+    assert exits.flops(0, backbone) == exits.flops(11, backbone) == 2 * 768 * 768 + 2 * 768 * num_classes
 
 
 def test_with_the_shared_pooler_only_heads_are_added(tiny_bert):

@@ -92,9 +92,9 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     states = model.states(FIT.batch(np.arange(6)))
     logits = model.exits(states, model.backbone).logits
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and memory is None
+        assert here.scores is None and carry is None
 
 
 def test_a_batch_of_one_row_is_standardised_by_the_running_statistics():
@@ -108,10 +108,11 @@ def test_a_batch_of_one_row_is_standardised_by_the_running_statistics():
 
 
 def test_the_last_exit_has_no_adapter_and_costs_less(tiny_bert):
-    exits = DisentangledEE().build(load_backbone(tiny_bert), 3, 0).exits
+    model = DisentangledEE().build(load_backbone(tiny_bert), 3, 0)
+    exits, backbone = model.exits, model.backbone
     plain = 2.0 * HIDDEN * (HIDDEN + 3)
     adapter = 2 * 2.0 * HIDDEN * INNER
-    assert [exits.flops(index) for index in range(LAYERS)] == [plain + adapter] * (LAYERS - 1) + [plain]
+    assert [exits.flops(index, backbone) for index in range(LAYERS)] == [plain + adapter] * (LAYERS - 1) + [plain]
     assert DisentangledEE(bottleneck=5).build(load_backbone(tiny_bert), 3, 0).exits.inner == 5
 
 

@@ -19,7 +19,7 @@ from cosee.exiting.online import early_exit
 from cosee.methods import rule_named
 from cosee.models.loading import load_backbone
 from cosee.plan.runs import Run
-from cosee.runs.execution import execute
+from cosee.runs.execution import RunInputs, train_and_predict
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/margin.py"
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 8, "warmup": 0.1}
@@ -43,13 +43,10 @@ def test_a_file_and_a_line_make_a_method_with_a_rule_of_its_own(extended, tiny_b
     tokens = {
         name: token_split(rows, seed) for seed, (name, rows) in enumerate({"fit": 96, "sel": 48, "dev": 64}.items())
     }
-    execute(
+    train_and_predict(
         run,
-        tokens,
-        tiny_bert,
-        num_layers=LAYERS,
+        RunInputs(tokens, tiny_bert, LAYERS, PAD),
         protocol={"name": "heldout", "criterion": "area"},
-        pad_id=PAD,
         splits=["sel", "dev"],
         keep_weights=True,
         keep_state=False,

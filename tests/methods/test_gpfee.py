@@ -78,22 +78,22 @@ def test_logits_are_those_of_the_formula(folder, num_classes, request):
 @torch.no_grad()
 def test_exits_visited_one_by_one_give_the_same_while_rows_leave(tiny_bert):
     model = lively(tiny_bert)
-    states, memory, rows = model.states(BATCH), None, torch.arange(9)
+    states, carry, rows = model.states(BATCH), None, torch.arange(9)
     expected = model.exits(states, model.backbone).logits
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[rows, index], model.backbone, memory)
+        here, carry = model.exits.forward_exit(index, states[rows, index], model.backbone, carry)
         torch.testing.assert_close(here.logits, expected[rows, index], rtol=1e-4, atol=1e-5)
-        assert here.scores is None and memory.shape == (len(rows), 2, 2)
-        rows, memory = rows[::2], memory[::2]
+        assert here.scores is None and carry.shape == (len(rows), 2, 2)
+        rows, carry = rows[::2], carry[::2]
 
 
 @torch.no_grad()
 def test_a_visit_costs_what_is_said(tiny_bert):
-    model, memory = lively(tiny_bert, 3), None
+    model, carry = lively(tiny_bert, 3), None
     for index in range(LAYERS):
         with FlopCounterMode(display=False) as counter:
-            _, memory = model.exits.at(index, random_states()[:, index], model.backbone, memory)
-        assert counter.get_total_flops() == 9 * model.exits.flops(index)
+            _, carry = model.exits.forward_exit(index, random_states()[:, index], model.backbone, carry)
+        assert counter.get_total_flops() == 9 * model.exits.flops(index, model.backbone)
 
 
 def test_real_exits_are_the_simulated_ones(tiny_bert):
@@ -198,7 +198,6 @@ def test_the_loss_is_half_classification_half_imitation(tiny_bert):
         {name: value.item() for name, value in expected.items()} | {"detached_layers": 0.0}, rel=1e-5
     )
     assert loss.item() == pytest.approx((weighted + imitation).item() / 2, rel=1e-5)
-    assert not any(part.requires_grad for part in parts.values())
 
 
 def trained_layers(model, objective, step):
@@ -253,10 +252,10 @@ def test_poolers_are_drawn_or_copied_and_nothing_else_changes(tiny_albert):
         make_method("gpfee", {"pooler": pooler}).build(load_backbone(tiny_albert), 2, 0)
         for pooler in ("random", "copy")
     )
-    pretrained = copied.backbone.pooler_parameters()
+    pretrained = copied.backbone.dense
     for layer in range(LAYERS):
-        assert torch.equal(copied.exits.pooler_weight[layer], pretrained[0])
-        assert torch.equal(copied.exits.pooler_bias[layer], pretrained[1])
+        assert torch.equal(copied.exits.pooler_weight[layer], pretrained.weight)
+        assert torch.equal(copied.exits.pooler_bias[layer], pretrained.bias)
     assert drawn.exits.pooler_weight.std().item() == pytest.approx(0.2, rel=0.1)  # the tiny encoders' own deviation
     others = {name: value for name, value in drawn.exits.state_dict().items() if "pooler" not in name}
     assert all(torch.equal(value, copied.exits.state_dict()[name]) for name, value in others.items())

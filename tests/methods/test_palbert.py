@@ -57,13 +57,13 @@ def test_the_halting_head_sees_this_pooled_state_and_the_one_before(kind, reques
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
 def test_online_exits_are_those_of_the_whole_model(kind, request):
     model = Palbert().build(load_backbone(request.getfixturevalue(kind)), 3, 0).eval()
-    states, memory = model.states(FIT.batch(np.arange(6))), None
+    states, carry = model.states(FIT.batch(np.arange(6))), None
     logits, lambdas = model.exits(states, model.backbone)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, memory)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, carry)
         torch.testing.assert_close(here.logits, logits[:, index])
         torch.testing.assert_close(here.scores, lambdas[:, index])
-        assert memory.shape == (6, HIDDEN)
+        assert carry.shape == (6, HIDDEN)
 
 
 def test_all_exits_share_one_classifier_and_one_halting_mlp(tiny_bert):
@@ -72,7 +72,7 @@ def test_all_exits_share_one_classifier_and_one_halting_mlp(tiny_bert):
     mlp = 3 * (WIDE**2 + WIDE) + WIDE + 1
     assert count_parameters(model.exits) == 2 * HIDDEN + 2 + mlp
     flops = 2 * (HIDDEN**2 + 2 * HIDDEN + 3 * WIDE**2 + WIDE)
-    assert {model.exits.flops(index) for index in range(LAYERS)} == {flops}
+    assert {model.exits.flops(index, model.backbone) for index in range(LAYERS)} == {flops}
 
 
 def test_the_halting_mlp_of_bert_base_has_seven_million_parameters():

@@ -81,17 +81,17 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     logits, lambdas = model.exits(states, model.backbone)
     assert logits.shape == (6, LAYERS, 3) and lambdas.shape == (6, LAYERS)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
         torch.testing.assert_close(here.scores, lambdas[:, index])
-        assert memory is None
+        assert carry is None
 
 
 def test_all_exits_share_one_classifier_and_one_halting_head(tiny_bert):
     model, plain = PonderNet().build(load_backbone(tiny_bert), 3, 0), Finetune().build(load_backbone(tiny_bert), 3, 0)
     assert torch.equal(model.exits.weight, plain.exits.weight[0])  # which begins as any other method's
     assert count_parameters(model.exits) == 3 * HIDDEN + 3 + HIDDEN + 1
-    assert {model.exits.flops(index) for index in range(LAYERS)} == {2.0 * HIDDEN * (HIDDEN + 3 + 1)}
+    assert {model.exits.flops(index, model.backbone) for index in range(LAYERS)} == {2.0 * HIDDEN * (HIDDEN + 3 + 1)}
 
 
 def test_the_scores_are_probabilities_and_depend_on_the_state(tiny_bert):

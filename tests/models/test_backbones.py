@@ -11,7 +11,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.models.loading import load_backbone
 
-KINDS = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert", "tiny_albert_groups"])
+KINDS = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert", "tiny_albert_groups", "tiny_mpnet"])
 
 
 @pytest.fixture

@@ -126,6 +126,28 @@ def test_the_chosen_checkpoint_is_restored(checkpoint, chosen, tiny_bert, tmp_pa
     assert [np.array_equal(logits, other) for other in seen] == [epoch == chosen for epoch in range(1, 5)]
 
 
+def test_scalars_that_wait_for_their_history_row_hold_no_graph(tiny_bert, tmp_path, monkeypatch):
+    seen, original = [], loop.history_rows
+
+    def spy(pending_scalars, *others):
+        seen.extend(scalar for scalars in pending_scalars for scalar in scalars.values())
+        return original(pending_scalars, *others)
+
+    monkeypatch.setattr(loop, "history_rows", spy)
+    run(tiny_bert, METHODS["cosee"], tmp_path / "state", epochs=1)
+    assert len(seen) >= 5 * 4 and not any(scalar.requires_grad for scalar in seen)
+
+
+def test_parameters_are_views_of_flat_tensors_while_they_are_trained(tiny_bert, tmp_path):
+    storages = []
+
+    def see(model, *_):
+        storages.append({parameter.untyped_storage().data_ptr() for parameter in model.parameters()})
+
+    run(tiny_bert, METHODS["cosee"], tmp_path / "state", epochs=1, wrap=spying(see))
+    assert {len(each) for each in storages} == {2}  # with weight decay, and without
+
+
 # --- schedule, optimizer, accumulation --------------------------------------------------------------------------------
 
 
@@ -324,11 +346,11 @@ def test_weights_that_the_last_step_ruined_are_noticed(tiny_bert, tmp_path, monk
 @EACH_METHOD
 def test_a_whole_step_does_not_wait_for_the_device(method, precision, tiny_bert):
     model = method.build(load_backbone(tiny_bert), 2, 0).train()
+    model.mixed_precision = precision == "bf16"
     goal, optimizer = method.objective(Schedule(9, 1), 0, CPU), make_optimizer(model, 0.01, 0.0)
     with NoWaiting():
         for step in range(3):
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                loss, _ = goal(model, FIT.batch(np.arange(step, step + 8)), step)
+            loss, _ = goal(model, FIT.batch(np.arange(step, step + 8)), step)
             loss.backward()
             update(optimizer, 0.01, 1.0)
     assert torch.isfinite(F.softmax(model.exits.weight, -1)).all()

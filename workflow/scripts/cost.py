@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from cosee.bench.cost import measure_cost
 from cosee.data.tokens import load_tokens
 from cosee.io import write_frame, write_text
+from cosee.plan.configuration import configuration
 from cosee.provenance import git_commit, hardware
-from cosee.runs.device import default_device, prepare
+from cosee.runs.device import configure_torch, default_device
 from cosee.scripting import logged
 from cosee.tables import cost_wide, to_markdown
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    prepare(1)  # the threads of a training
-    config, device, machine_info = snakemake.config, default_device(), hardware()
+    configure_torch(1)  # the threads of a training
+    config, device, machine_info = configuration(snakemake.config), default_device(), hardware()
     costs = measure_cost(
         config,
         lambda backbone, task: load_tokens(f"resources/tokens/{backbone}/{task}.npz"),

@@ -1,9 +1,10 @@
-"""Differences from the control variant at the tables' target speed-up, at equal cost and as deployed."""
+"""Differences from the reference variant at the tables' target speed-up, at equal cost and as deployed."""
 
 from typing import TYPE_CHECKING
 
 from cosee.io import read_frames
-from cosee.plan.curves import shown_curves
+from cosee.plan.configuration import configuration
+from cosee.plan.shown import shown_curves
 from cosee.runs.points import deployed_points, matched_points
 from cosee.scripting import logged
 from cosee.tables import at_target, differences, differences_wide, write_table
@@ -12,16 +13,16 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    params = snakemake.params
+    config, params = configuration(snakemake.config), snakemake.params
     backbone, target = params.spec["backbone"], params.target
-    curves = shown_curves(snakemake.config, params.spec)
+    curves = shown_curves(config, config.tables.differences, params.labels)
     targets = at_target(read_frames(snakemake.input.targets), params.labels, backbone, target)
     deployed = deployed_points(curves, targets)
     matched = matched_points([curve for curve in curves if (curve.task, curve.variant) in deployed], target)
     table = differences(
         {"matched": matched, "deployed": deployed},
         params.labels,
-        params.control,
+        params.reference_variant,
         backbone=backbone,
         target_speedup=target,
     )

@@ -6,7 +6,8 @@ import pandas as pd
 
 from cosee import figures
 from cosee.io import read_frame, read_frames
-from cosee.plan.curves import shown_curves
+from cosee.plan.configuration import configuration
+from cosee.plan.shown import shown_curves
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def frames(paths: list[str]) -> pd.DataFrame:
 
 def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figures 4, 8 and 9; the latter two also show the curve of the first signal."""
-    control, first = snakemake.config["control"], snakemake.config["signals"][0]
+    config = configuration(snakemake.config)
     reference = frames(snakemake.input.reference) if snakemake.input.reference else None
     return figures.tradeoff_figure(
         frames(snakemake.input.frames),
@@ -33,7 +34,7 @@ def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
         reference=reference,
         reference_labels=None
         if reference is None
-        else {control: f"{snakemake.config['variants'][control]['label']}, {first}"},
+        else {config.reference_variant: f"{config.variants[config.reference_variant].label}, {config.signals[0]}"},
     )
 
 
@@ -45,14 +46,14 @@ def methods(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure"
         note,
         backbone=spec["backbone"],
         tasks=spec["tasks"],
-        emphasized=snakemake.config["control"],
+        emphasized=configuration(snakemake.config).reference_variant,
     )
 
 
 def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figures 1 and 7: at given thresholds on dev alone, or at target speed-ups on fit and dev."""
     frame = frames(snakemake.input.frames)
-    if "targets" in spec:
+    if spec["targets"]:
         frame = frame[frame["target_speedup"].isin(spec["targets"])]
     else:
         given = frame["target_speedup"].isna() & frame["threshold"].isin(spec["thresholds"])
@@ -80,11 +81,12 @@ def dis(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
 
 def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 6."""
+    config = configuration(snakemake.config)
     histories = [
         read_frame(f"{run.folder}/history.csv").assign(
             task=run.task, backbone=run.backbone, variant=run.variant, seed=run.seed
         )
-        for curve in shown_curves(snakemake.config, spec)
+        for curve in shown_curves(config, config.figures.shown[snakemake.params.name])
         for run in curve.runs
         if run.seed in snakemake.params.seeds
     ]

@@ -12,9 +12,10 @@ from cosee.evaluation.frames import operating_points
 from cosee.evaluation.outputs import load_outputs
 from cosee.io import write_frame
 from cosee.methods import rule_named
+from cosee.plan.configuration import configuration
 from cosee.plan.runs import timed_run
 from cosee.provenance import hardware
-from cosee.runs.device import default_device, prepare
+from cosee.runs.device import configure_torch, default_device
 from cosee.runs.weights import load_run
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    spec, run = snakemake.params.spec, timed_run(snakemake.config)
-    prepare(spec["threads"])
+    spec, run = snakemake.params.spec, timed_run(configuration(snakemake.config))
+    configure_torch(spec["threads"])
     device, backbone = default_device(), Path(snakemake.input.backbone[0]).parent
     model, rule = load_run(Path(run.folder), backbone), rule_named(run.rule)
     (points,) = operating_points([load_outputs(snakemake.input.selection)], rule, spec["targets"])

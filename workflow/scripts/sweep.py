@@ -9,8 +9,8 @@ from cosee.evaluation import frames as ev
 from cosee.evaluation.outputs import load_outputs
 from cosee.io import write_frame
 from cosee.methods import rule_named
+from cosee.plan.configuration import configuration
 from cosee.plan.curves import curves, evaluated_splits
-from cosee.plan.runs import selection_split
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    config, name, selection = snakemake.config, snakemake.wildcards.task, selection_split(snakemake.config)
+    config, name = configuration(snakemake.config), snakemake.wildcards.task
+    selection = config.protocol.selection_split
     given = [(float("nan"), threshold) for threshold in snakemake.params.thresholds]
     frames = {kind: [] for kind in snakemake.output.keys()}  # noqa: SIM118 (not a mapping)
     for curve in curves(config, name, snakemake.wildcards.signal):
@@ -44,7 +45,7 @@ with logged(snakemake.log[0]):
                 frames["targets"].append(ev.targets_frame(identity, outputs, split, rule, points))
                 frames["dis"].append(ev.dis_frame(identity, outputs, split, rule))
                 frames["density"].append(ev.density_frame(identity, outputs, split))
-                if curve.variant == config["control"]:
+                if curve.variant == config.reference_variant:
                     rng = numpy_generator(run.seed, "random", split)
                     frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule.name))
                     frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule.name))

@@ -6,7 +6,8 @@ import pandas as pd
 
 from cosee.evaluation.frames import STATIC
 from cosee.io import read_frames, read_json
-from cosee.plan.curves import trained_curves
+from cosee.plan.configuration import configuration
+from cosee.plan.shown import trained_curves
 from cosee.scripting import logged
 from cosee.tables import summary, summary_wide, write_table
 
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    config, params = snakemake.config, snakemake.params
+    config, params = configuration(snakemake.config), snakemake.params
     trained = []
-    for curve in trained_curves(config, params.spec):
-        is_static = "depths" in config["variants"][curve.variant]
+    for curve in trained_curves(config, config.tables.methods):
+        is_static = config.variants[curve.variant].is_static
         identity = {"task": curve.task, "backbone": curve.backbone, "variant": STATIC if is_static else curve.variant}
         for run in curve.runs:
             facts = read_json(f"{run.folder}/run.json")
