@@ -6,7 +6,6 @@ that can be concatenated over runs, splits and signals. Layers are 1-based in th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -52,7 +51,10 @@ class RunId:
 
 
 def tradeoff_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, max_points: int = 500) -> pd.DataFrame:
-    """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, speedup_flops and the scores."""
+    """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, speedup_flops and the scores.
+
+    The column first_exit_score, the same in every row, is the score if every example exits at the first exit.
+    """
     return _identified(thin(_curve(predictions, run.task, split, rule), max_points), run, split, rule.name)
 
 
@@ -68,12 +70,15 @@ def random_frame(
     predicted, labels = _answers(predictions, split)
     scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
     curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], predictions.exit_costs)
+    curve = _with_first_exit(curve, predicted, labels, run.task)
     return _identified(thin(curve, max_points), replace(run, method="random"), split, signal)
 
 
 def oracle_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
     """Control: the trade-off curve of the same exits under an oracle that knows the labels; method "oracle"."""
-    curve = oracle_curve(*_answers(predictions, split), TASKS[run.task], predictions.exit_costs)
+    predicted, labels = _answers(predictions, split)
+    curve = oracle_curve(predicted, labels, TASKS[run.task], predictions.exit_costs)
+    curve = _with_first_exit(curve, predicted, labels, run.task)
     return _identified(curve, replace(run, method="oracle"), split, signal)
 
 
@@ -125,21 +130,24 @@ def targets_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, 
 
 def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
     """The row of a static model in the same frame: neither target nor threshold."""
-    frame = static_frame(run, predictions, split).drop(columns="mean_exit_layer")
+    frame = static_frame(run, predictions, split).drop(columns=["mean_exit_layer", "first_exit_score"])
     frame = frame.assign(method=run.method, adjustable=False)
     frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
     return frame
 
 
 def criteria_of(predictions: Predictions, task: str, rule: Rule) -> dict[str, float]:
-    """Every selection criterion of one model on its selection split; a single exit is a curve of one point.
+    """Every selection criterion of one model on its selection split.
 
-    Of a model that has diverged, whose logits are no numbers, all are NaN.
+    A model with a single exit has one cost, whatever its hyper-parameters: its score stands for every criterion. Of a
+    model that has diverged, whose logits are no numbers, all are NaN.
     """
     if not np.isfinite(predictions.logits).all():
         return dict.fromkeys(CRITERIA, np.nan)
-    curve_of = _static_curve if len(predictions.exit_depths) == 1 else partial(_curve, rule=rule)
-    return criteria(curve_of(predictions, task, "selection"))
+    if len(predictions.exit_depths) == 1:
+        (score,) = _static_curve(predictions, task, "selection")["score"]
+        return dict.fromkeys(CRITERIA, float(score))
+    return criteria(_curve(predictions, task, "selection", rule))
 
 
 def dis_frame(run: RunId, predictions: Predictions, split: str, rule: Rule) -> pd.DataFrame:
@@ -216,8 +224,15 @@ def _curve(predictions: Predictions, task: str, split: str, rule: Rule) -> pd.Da
     predicted, labels = _answers(predictions, split)
     scores, costs = _scores(predictions, rule), predictions.exit_costs
     if rule.thresholds is None:
-        return tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[task], costs)
-    return points_curve(scores, rule.thresholds, predicted, labels, rule.harder_is, TASKS[task], costs)
+        curve = tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[task], costs)
+    else:
+        curve = points_curve(scores, rule.thresholds, predicted, labels, rule.harder_is, TASKS[task], costs)
+    return _with_first_exit(curve, predicted, labels, task)
+
+
+def _with_first_exit(curve: pd.DataFrame, predicted: NDArray, labels: NDArray, task: str) -> pd.DataFrame:
+    """The curve with the score of its model's first exit beside every point."""
+    return curve.assign(first_exit_score=float(glue_scores(predicted[:, 0], labels, TASKS[task])["score"]))
 
 
 def _static_curve(predictions: Predictions, task: str, split: str) -> pd.DataFrame:
@@ -230,7 +245,7 @@ def _static_curve(predictions: Predictions, task: str, split: str) -> pd.DataFra
         "speedup": predictions.num_layers / depth,
         "speedup_flops": predictions.num_layers / predictions.exit_costs[0],
     }
-    return pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[task])])
+    return pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[task]) | {"first_exit_score": np.nan}])
 
 
 def _answers(predictions: Predictions, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:

@@ -5,42 +5,21 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cosee.errors import InputError
+from cosee.evaluation.budget import curve_area, score_within
 
 Record = dict[str, Any]
 
 
-def curve_area(curve: pd.DataFrame, low: float = 1.5, high: float = 4.0) -> float:
-    """Mean score over the speed-ups low..high: the normalised area under a trade-off curve.
-
-    The curve is piecewise linear in speed-up; where it does not reach the window it goes on flat, so a single point (a
-    static model) has its score as its area.
-
-    Args:
-        curve: columns speedup and score, in any order of rows.
-        low: smallest speed-up that counts.
-        high: largest speed-up that counts, > low.
-    """
-    curve = curve.sort_values("speedup", kind="stable")
-    speedup, score = curve["speedup"].to_numpy(), curve["score"].to_numpy()
-    inside = speedup[(speedup > low) & (speedup < high)]
-    grid = np.concatenate([[low], inside, [high]])
-    return float(np.trapezoid(np.interp(grid, speedup, score), grid) / (high - low))
-
-
-def score_at(curve: pd.DataFrame, speedup: float) -> float:
-    """Score at a speed-up, interpolated as in `curve_area`: reachable by choosing between two thresholds at random."""
-    curve = curve.sort_values("speedup", kind="stable")
-    return float(np.interp(speedup, curve["speedup"], curve["score"]))
-
-
 CRITERIA: Mapping[str, Callable[[pd.DataFrame], float]] = MappingProxyType(
-    {"area": curve_area, "score_at_2x": partial(score_at, speedup=2.0)}
+    {"area": curve_area, "score_at_2x": partial(score_within, speedup=2.0)}
 )
-"""By what the best grid point is chosen: functions of its trade-off curve on the selection split, higher is better."""
+"""By what the best grid point is chosen: functions of its trade-off curve on the selection split, higher is better.
+
+None of them grows when a curve loses operating points (`cosee.evaluation.budget`).
+"""
 
 
 def criteria(curve: pd.DataFrame) -> dict[str, float]:
@@ -50,6 +29,8 @@ def criteria(curve: pd.DataFrame) -> dict[str, float]:
 
 def choose(candidates: pd.DataFrame, criterion: str) -> tuple[Record, list[Record]]:
     """Choose the grid point with the highest criterion; of equals the earlier row, so the order of the grid decides.
+
+    Checkpoints are compared alike: of equally good epochs the earlier is kept, in which COSEE's weights are more even.
 
     Args:
         candidates: one row per grid point: its settings, and columns with the names of `CRITERIA`.

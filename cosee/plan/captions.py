@@ -39,12 +39,13 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "table5": "All methods that were trained on every task: means over the tasks ± standard deviation over "
         "seeds, scores in %. Asked for: score and, in brackets, realised speed-up, with thresholds sought on "
         "the selection split; FLOPs as in Table 2. Exactly: interpolated on the dev trade-off curve; full depth "
-        "is that at 1×. Area: mean score over 1.5 to 4×, flat beyond the end of the curve (Up to). ELUE: mean "
+        "is that at 1×. Area: mean of the best score within a budget, over the budgets of 1.5 to 4×, evenly in cost; "
+        "beyond the end of a curve (Up to), examples are mixed with ones that exit at the first exit. ELUE: mean "
         "over the points that were asked for, each once, of the score minus that of the models of k layers at "
         "the same FLOPs, exits included, on the line through these models. Ranks: mean place among the methods, "
-        "without the models of k layers; a curve that does not get to the speed-up, or to the end of the area, "
-        "has none. Training: seconds for all models that a curve takes, without grid search, on the hardware "
-        "of the manifest. †: no threshold to choose, the trained model nearest to the target.",
+        "without the models of k layers; a curve that does not get to the speed-up has none there. Training: "
+        "seconds for all models that a curve takes, without grid search, on the hardware of the manifest. †: no "
+        "threshold to choose, the trained model nearest to the target.",
         "differences": "Score (points) minus that of the control variant at one target speed-up, mean over the seeds "
         "that both have, with the 95 % interval of a paired bootstrap over seeds and rows; with one seed the interval "
         "is of the rows alone, with few it is too narrow. ‡: the realised speed-ups, which are in "

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cosee.evaluation.budget import curve_area
 from cosee.evaluation.interpolation import at_speedups
-from cosee.evaluation.selection import curve_area
 from cosee.plan.captions import Protocol
 from cosee.tables.text import FIXED, NONE, count, decimal, mean_std, speedups_text
 
@@ -46,11 +46,11 @@ def summary(
 
     - score, speedup, speedup_flops: realised with the threshold that was sought for `target_speedup`.
     - score_at: of the trade-off curve at exactly `target_speedup`, where it gets there; at 1 that of full depth.
-    - area, fastest: mean score over speed-ups 1.5 to 4 (`curve_area`), and where the curve ends; beyond, the area takes
-      it as flat.
+    - area, fastest: mean of the best score within the budgets of speed-ups 1.5 to 4 (`curve_area`), and where the curve
+      ends; from there the area goes on to the score of the first exit.
     - elue: see `elue_score`.
     - rank_at, rank_area: place among the methods by `score_at` and by `area`, 1 is the best; a curve that does not get
-      to `rank_at`, or to the end of the area, has none.
+      to `rank_at` has no `score_at` and no place by it.
     - seconds, stages, models: time to train all models of a curve, stages of each, and how many they are.
 
     The models of k layers stand beside the methods, unranked, where every k was trained; of their points the nearest to
@@ -206,12 +206,11 @@ def _average(values: pd.DataFrame, by: list[str], num_tasks: int) -> pd.DataFram
 def _ranks(table: pd.DataFrame, labels: Mapping[str, str], at: float, num_tasks: int) -> pd.DataFrame:
     """Places of the methods on every task, and their means."""
     of_methods = table[table["method"].isin(labels) & (table["task"] != _AVERAGE)]
-    fastest = of_methods[of_methods["measure"] == "fastest"].set_index(["task", "method"])["mean"]
     by_score = of_methods[(of_methods["measure"] == "score_at") & (of_methods["target_speedup"] == at)]
-    by_area = of_methods[of_methods["measure"] == "area"].join(fastest.rename("end"), on=["task", "method"])
+    by_area = of_methods[(of_methods["measure"] == "area") & of_methods["mean"].notna()]
     ranked = [
         rows.assign(measure=measure, value=rows.groupby("task")["mean"].rank(ascending=False))
-        for measure, rows in (("rank_at", by_score), ("rank_area", by_area[by_area["end"] >= _AREA[1]]))
+        for measure, rows in (("rank_at", by_score), ("rank_area", by_area))
     ]
     ranks = pd.concat(ranked).assign(target_speedup=np.nan)
     ranks = pd.concat([ranks, _average(ranks, ["method"], num_tasks)])

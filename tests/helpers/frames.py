@@ -65,7 +65,8 @@ def tradeoff(
                     speeds = {"speedup": speedup, "speedup_flops": speedup / COST}
                     model = f"static-{layer:g}" if method == "static" else method
                     identity = _identity(task, method, seed, signal=signal, model=model)
-                    rows.append(identity | point | speeds | _metrics(task, score))
+                    first = np.nan if method == "static" else 1 / TASKS[task].num_classes
+                    rows.append(identity | point | speeds | _metrics(task, score) | {"first_exit_score": first})
     return pd.DataFrame(rows)
 
 
