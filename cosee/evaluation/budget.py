@@ -40,6 +40,15 @@ def frontier(curve: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     return np.array(costs), np.array(scores)
 
 
+def on_frontier(curve: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a curve that are vertices of its frontier, and the slowest and the fastest row."""
+    vertices = set(zip(*frontier(curve), strict=True))
+    points = zip(1 / curve["speedup"].to_numpy(), curve["score"].to_numpy(), strict=True)
+    kept = np.array([point in vertices for point in points])
+    kept |= curve["speedup"].isin([curve["speedup"].min(), curve["speedup"].max()]).to_numpy()
+    return curve[kept].drop_duplicates(["speedup", "score"])
+
+
 def score_within(curve: pd.DataFrame, speedup: float) -> float:
     """Best score at a speed-up of at least `speedup`; NaN where the curve cannot be as fast.
 

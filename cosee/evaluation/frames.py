@@ -17,7 +17,7 @@ from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, 
 from cosee.evaluation.outputs import Predictions
 from cosee.evaluation.selection import CRITERIA, criteria
 from cosee.evaluation.tradeoff import oracle_curve, points_curve, thin, tradeoff_curve
-from cosee.exiting.rules import Rule
+from cosee.exiting.rules import Rule, members
 from cosee.exiting.signals import energy, normalized_energy
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, threshold_for_speedup
 
@@ -53,9 +53,11 @@ class RunId:
 def tradeoff_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, max_points: int = 500) -> pd.DataFrame:
     """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, speedup_flops and the scores.
 
-    The column first_exit_score, the same in every row, is the score if every example exits at the first exit.
+    The columns first_exit_score and rule are the same in every row: the score if every example exits at the first exit,
+    and the exit rule that the thresholds belong to.
     """
-    return _identified(thin(_curve(predictions, run.task, split, rule), max_points), run, split, rule.name)
+    curve = thin(_curve(predictions, run.task, split, rule), max_points).assign(rule=rule.name)
+    return _identified(curve, run, split, rule.family)
 
 
 def random_frame(
@@ -114,7 +116,8 @@ def targets_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, 
     """What thresholds realise on a split: target_speedup, threshold, speedup, speedup_flops, score, accuracy, f1.
 
     The thresholds come from `operating_points` on the selection split. `adjustable` says whether they could be chosen:
-    a method without a knob at test time shows the nearest of its trained points.
+    a method without a knob at test time shows the nearest of its trained points. `rule` is what the threshold is set
+    on: of a family of rules, one member.
     """
     predicted, labels = _answers(predictions, split)
     target, threshold = np.reshape(list(thresholds), (-1, 2)).T
@@ -125,13 +128,14 @@ def targets_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, 
     }
     realised |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
     frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realised})
-    return _identified(frame.assign(adjustable=rule.thresholds is None), run, split, rule.name)
+    frame = frame.assign(adjustable=rule.thresholds is None, rule=rule.name)
+    return _identified(frame, run, split, rule.family)
 
 
 def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
     """The row of a static model in the same frame: neither target nor threshold."""
     frame = static_frame(run, predictions, split).drop(columns=["mean_exit_layer", "first_exit_score"])
-    frame = frame.assign(method=run.method, adjustable=False)
+    frame = frame.assign(method=run.method, adjustable=False, rule=NO_SIGNAL)
     frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
     return frame
 
@@ -147,7 +151,18 @@ def criteria_of(predictions: Predictions, task: str, rule: Rule) -> dict[str, fl
     if len(predictions.exit_depths) == 1:
         (score,) = _static_curve(predictions, task, "selection")["score"]
         return dict.fromkeys(CRITERIA, float(score))
-    return criteria(_curve(predictions, task, "selection", rule))
+    return criteria(selection_curve(predictions, task, rule))
+
+
+def selection_curve(predictions: Predictions, task: str, rule: Rule) -> pd.DataFrame:
+    """What a model is selected by: the trade-off curve of its rule, of a family of rules those of all members together.
+
+    Returns:
+        The columns of `tradeoff_curve`, first_exit_score, and the name of each point's rule.
+    """
+    rules = members(rule, len(predictions.exit_depths))
+    curves = [_curve(predictions, task, "selection", each).assign(rule=each.name) for each in rules]
+    return pd.concat(curves, ignore_index=True)
 
 
 def dis_frame(run: RunId, predictions: Predictions, split: str, rule: Rule) -> pd.DataFrame:
@@ -163,7 +178,7 @@ def dis_frame(run: RunId, predictions: Predictions, split: str, rule: Rule) -> p
             "num_hard": (~correct).sum(axis=0),
         }
     )
-    return _identified(frame, run, split, rule.name)
+    return _identified(frame, run, split, rule.family)
 
 
 def layers_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
@@ -196,7 +211,7 @@ def histogram_frame(
             }
         )
         frames.append(frame)
-    return _identified(pd.concat(frames, ignore_index=True), run, split, rule.name)
+    return _identified(pd.concat(frames, ignore_index=True), run, split, rule.family)
 
 
 def density_frame(

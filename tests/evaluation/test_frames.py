@@ -24,7 +24,7 @@ IDENTITY = "task backbone method signal seed split model".split()
 TRADEOFF = [*IDENTITY, *"threshold mean_exit_layer speedup speedup_flops score accuracy f1 first_exit_score".split()]
 TARGETS = [
     *IDENTITY,
-    *"target_speedup threshold speedup speedup_flops score accuracy f1 adjustable".split(),
+    *"target_speedup threshold speedup speedup_flops score accuracy f1 adjustable rule".split(),
 ]
 
 
@@ -56,7 +56,8 @@ def assert_identity(frame, run, split, signal=None, method=None):
 def test_tradeoff_frame_is_the_curve_of_the_float64_scores(run, name):
     signal, predictions, task = SIGNALS[name], multi_exit(run), TASKS[run.task]
     frame = frames.tradeoff_frame(run, predictions, "dev", RULES[name], max_points=10_000)
-    assert list(frame.columns) == TRADEOFF
+    assert list(frame.columns) == [*TRADEOFF, "rule"]
+    assert set(frame["rule"]) == {name}
     assert_identity(frame, run, "dev", name)
     logits = predictions.logits.astype(np.float64)
     scores, labels, costs = signal.score(logits[:, :-1]), predictions.labels, predictions.exit_costs

@@ -24,7 +24,7 @@ with logged(snakemake.log[0]):
     }
     for row in at_target(read_frames(snakemake.input.targets), params.labels, backbone, params.target).itertuples():
         predictions = load_predictions(f"{folders[row.task, row.method, row.seed, row.model]}/logits-dev.npz")
-        rule = None if row.signal == NO_SIGNAL else rule_named(row.signal)
+        rule = None if row.signal == NO_SIGNAL else rule_named(row.rule)
         by_seed = answers.setdefault((row.task, row.method), {})
         by_seed[row.seed] = answers_at(predictions, rule, row.threshold)
     table = differences(
