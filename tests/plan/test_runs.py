@@ -22,7 +22,7 @@ def test_every_final_run_is_trained_once(config):
     variants, plain = 4, 2  # vanilla, wo_osc, wo_swm, cosee, with all seeds where there are curves; backbone, half
     static = 10  # depths 1 to 11 but for 6, one seed
     signals = 2 * 2  # entropy and softmax score for wo_osc and cosee, one seed
-    methods = 8 + 2  # of Table 2, one seed; ConsistentEE has two points, and some variants share others' models
+    methods = 9 + 2  # of Table 2, one seed; ConsistentEE has two points, and some variants share others' models
     albert = 6  # Table 3, one seed
     expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + plain)
     expected += curve_tasks * (static + signals + albert)
