@@ -81,14 +81,14 @@ def _check_variant(config: Config, name: str) -> None:
     where, entry = f"config: variants.{name}", config["variants"][name]
     _defined(entry["method"], METHODS, f"{where}.method")
     _defined(entry.get("same_point_as", name), config["variants"], f"{where}.same_point_as")
-    _defined(entry.get("model_of", name), config["variants"], f"{where}.model_of")
+    _defined(entry.get("model_of") or name, config["variants"], f"{where}.model_of")
     if "rule" in entry:
         rule_named(entry["rule"])
-    elif "model_of" in entry or "points" in entry:
+    elif entry.get("model_of") or "points" in entry:
         raise InputError(f"{where} needs a `rule` by which its models are left.")
     for axis in entry.get("tune", []):
         _defined(axis, config["grid"], f"{where}.tune")
-        if axis in entry.get("fixed", {}):
+        if any(axis in fixed for fixed in (entry.get("fixed", {}), *entry.get("fixed_by_task", {}).values())):
             raise InputError(f"{where} both fixes and tunes {axis!r}; choose one.")
 
 

@@ -44,14 +44,14 @@ def curves(config: Mapping[str, Any], task: str, signal: str) -> list[Curve]:
     for variant, entry in config["variants"].items():
         if ("rule" in entry) != (signal == OWN):
             continue
-        trained = [run for run in runs if run.variant == entry.get("model_of", variant)]
+        trained = [run for run in runs if run.variant == (entry.get("model_of") or variant)]
         groups: dict[tuple[str, int, str], list[Run]] = {}
         for run in trained:
             if signal == OWN or run.signal in (None, signal):
                 point = "" if "points" in config["variants"][run.variant] else run.name
                 groups.setdefault((run.backbone, run.seed, point), []).append(run)
         rule = entry.get("rule", signal)
-        if "model_of" in entry:
+        if entry.get("model_of"):
             groups = {key: group for key, group in groups.items() if _shown_with(config, variant, group[0])}
         found += [Curve(b, task, variant, seed, rule, tuple(group)) for (b, seed, _), group in groups.items()]
     if not found:

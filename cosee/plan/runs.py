@@ -82,11 +82,12 @@ def final_runs(config: Mapping[str, Any]) -> list[Run]:
 def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task: str, variant: str) -> Iterator[Run]:
     backbone = experiment["backbone"]
     entry = config["variants"][variant]
-    if "model_of" in entry:  # another exit rule on the models of another variant
+    if entry.get("model_of"):  # another exit rule on the models of another variant
         return
     layers = num_layers(config, backbone)
-    training = {**task_training(config, task), **entry.get("training", {})}
-    fixed = entry.get("fixed", {})
+    fixed = {**entry.get("fixed", {}), **entry.get("fixed_by_task", {}).get(task, {})}
+    own = {**entry.get("training", {}), **entry.get("training_by_task", {}).get(task, {})}
+    training = {**task_training(config, task), **own}
     seeds = entry.get("seeds", experiment.get("seeds", config["seeds"]))
     if "depths" in entry:  # the first layers fine-tuned alone: one static model per depth
         depths = {"full": [layers], "half": [layers // 2], "between": [k for k in range(1, layers) if k != layers // 2]}

@@ -9,6 +9,7 @@ from helpers.presets import read
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.plan.checks import check, check_settings
 from cosee.plan.curves import evaluated_splits
 from cosee.plan.jobs import cut
 from cosee.plan.runs import Run, final_runs, predicted_splits
@@ -173,3 +174,48 @@ def test_a_variant_may_be_trained_by_its_own_recipe(config):
     runs = final_runs(config)
     assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant == "deebert"} == {(6, 8)}
     assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant != "deebert"} == {(2, 32)}
+
+
+def merged(base, change):
+    """Two configuration files as Snakemake puts them together: mappings are merged, all else is replaced."""
+    both = {
+        key: merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        for key, value in change.items()
+    }
+    return base | both
+
+
+def test_a_variant_may_differ_on_a_task(config):
+    config["variants"]["gpfee"] |= {"fixed": {"dropout": 0.2}, "training": {"epochs": 3}}
+    config["variants"]["gpfee"]["fixed_by_task"] = {"mnli": {"frozen_layers": 3}}
+    config["variants"]["gpfee"]["training_by_task"] = {"rte": {"epochs": 4, "warmup": 0.5}}
+    runs = {run.task: run for run in final_runs(config) if run.variant == "gpfee"}
+    assert runs["mnli"].settings == {"dropout": 0.2, "frozen_layers": 3}
+    assert runs["rte"].settings == {"dropout": 0.2}
+    assert (runs["rte"].training["epochs"], runs["rte"].training["warmup"]) == (4, 0.5)
+    assert (runs["mnli"].training["epochs"], runs["mnli"].training["warmup"]) == (3, config["training"]["warmup"])
+
+
+def test_the_released_recipes_are_those_of_the_released_code():
+    config = merged(read("bert-base"), read("as-released"))
+    check(config)
+    check_settings(config)
+    of_bert = [run for run in final_runs(config) if run.backbone == "bert" and run.signal in (None, "energy")]
+    runs = {(run.variant, run.task): run for run in of_bert}
+    assert {run.rule for (name, _), run in runs.items() if name == "berxit"} == {"entropy"}
+    assert not any("lte" in run.settings for (name, _), run in runs.items() if name == "berxit")
+    assert runs["palbert", "rte"].settings == {"kl": "code", "last_takes_rest": False}
+    assert runs["consistentee", "rte"].settings == {"alpha": 0.0}
+    tasks = ("rte", "qnli", "mrpc", "sst2", "qqp", "mnli")
+    assert [runs["gpfee", task].settings["frozen_layers"] for task in tasks] == [1, 1, 2, 2, 2, 3]
+    assert runs["cosee", "sst2"].settings == {"alpha": 0.1, "beta0": 10.0, "signal": "energy"}
+    assert "fpabee" not in {name for name, _ in runs}  # on PABEE's models
+
+
+@pytest.mark.parametrize(("task", "rows"), [("rte", 2490), ("mrpc", 3668), ("sst2", 67349), ("mnli", 392702)])
+def test_pcee_bert_as_released_warms_up_for_200_steps(task, rows):
+    config = merged(read("bert-base"), read("as-released"))
+    (run,) = [run for run in final_runs(config) if (run.variant, run.task) == ("pcee", task)]
+    assert run.rule == "pcee"
+    steps = run.training["epochs"] * -(-(rows - min(2000, round(rows / 10))) // run.training["batch_size"])
+    assert run.training["warmup"] * steps == pytest.approx(200, rel=0.02)
