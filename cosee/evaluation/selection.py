@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -52,6 +53,16 @@ def choose(candidates: pd.DataFrame, criterion: str) -> tuple[Record, list[Recor
         )
     best, *runners_up = ranked.to_dict("records")
     return best, runners_up
+
+
+def improved(best: Mapping[str, float], scores: Mapping[str, float]) -> frozenset[str]:
+    """The exit rules by which a checkpoint is better than the best so far: each rule keeps a checkpoint of its own.
+
+    Args:
+        best: exit rule -> criterion of its best checkpoint so far; a rule without one is missing.
+        scores: exit rule -> criterion of this checkpoint; NaN is never better.
+    """
+    return frozenset(rule for rule, score in scores.items() if score > best.get(rule, -inf))
 
 
 def selection_record(

@@ -44,8 +44,8 @@ class Cosee(Method):
         num_thresholds: K of Eq. 5, fresh thresholds per step.
         osc_average: "present" as the released code, "all" as Eq. 6.
         initial_range: range of the thresholds in the first epoch: "unit" is (0, 1) as in the paper, "measured" that of
-            the untrained model's signals. The normalized energy stays below 1/C or so, and above it a threshold lets
-            every example exit at once: with "unit" a short training spends much of SWM on the first exit alone.
+            the untrained model's signals. Its normalized energy is near 1/(C+1), and a threshold above lets every
+            example exit at once: with "unit" a short training spends much of SWM on the first exit alone.
         sample_wise: whether the weights are those of each example, or their mean over the batch.
         dropout: on the pooled state before each head.
     """
