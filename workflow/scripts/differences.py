@@ -25,7 +25,7 @@ with logged(snakemake.log[0]):
     }
     for row in at_target(read_frames(snakemake.input.targets), params.labels, backbone, params.target).itertuples():
         predictions = load_outputs(f"{folders[row.task, row.variant, row.seed, row.model]}/logits-dev.npz")
-        rule = None if row.exit_rule == NO_RULE else rule_named(row.exit_rule)
+        rule = None if row.exit_rule == NO_RULE else rule_named(row.rule)
         by_seed = answers.setdefault((row.task, row.variant), {})
         by_seed[row.seed] = operating_point_at(predictions, rule, row.threshold)
     table = differences(
