@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--criterion",
         choices=("area", "score_at_2x"),
         default="area",
-        help="compare them by the mean score over speed-ups 1.5 to 4, or by the score at 2 (default: area)",
+        help="compare them by the mean of the best scores at speed-ups 1.5 to 4, or by that at 2 (default: area)",
     )
 
 

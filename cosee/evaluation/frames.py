@@ -7,7 +7,6 @@ frame; frames can be concatenated over runs, splits and exit rules. Layers are 1
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, 
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.selection import CRITERIA, criteria
 from cosee.evaluation.tradeoff import downsample_curve, oracle_curve, points_curve, tradeoff_curve
-from cosee.exiting.rules import Rule
+from cosee.exiting.rules import Rule, members
 from cosee.exiting.signals import energy, normalized_energy
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, threshold_for_speedup
 
@@ -56,8 +55,13 @@ class RunId:
 
 
 def tradeoff_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, max_points: int = 500) -> pd.DataFrame:
-    """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, speedup_flops and the scores."""
-    return _identified(downsample_curve(_curve(outputs, run.task, split, rule), max_points), run, split, rule.name)
+    """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, speedup_flops and the scores.
+
+    The columns first_exit_score and rule are the same in every row: the score if every example exits at the first exit,
+    and the exit rule that the thresholds belong to.
+    """
+    curve = downsample_curve(_curve(outputs, run.task, split, rule), max_points).assign(rule=rule.name)
+    return _identified(curve, run, split, rule.family)
 
 
 def random_frame(
@@ -72,12 +76,15 @@ def random_frame(
     predicted, labels = _predicted_and_labels(outputs, split)
     scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
     curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], outputs.exit_costs)
+    curve = _with_first_exit(curve, predicted, labels, run.task)
     return _identified(downsample_curve(curve, max_points), replace(run, variant=RANDOM), split, exit_rule)
 
 
 def oracle_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
     """Control: the trade-off curve of the same exits of an oracle that knows the labels; variant `ORACLE`."""
-    curve = oracle_curve(*_predicted_and_labels(outputs, split), TASKS[run.task], outputs.exit_costs)
+    predicted, labels = _predicted_and_labels(outputs, split)
+    curve = oracle_curve(predicted, labels, TASKS[run.task], outputs.exit_costs)
+    curve = _with_first_exit(curve, predicted, labels, run.task)
     return _identified(curve, replace(run, variant=ORACLE), split, exit_rule)
 
 
@@ -113,7 +120,8 @@ def targets_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thre
     """Results of thresholds on a split: target_speedup, threshold, speedup, speedup_flops, score, accuracy, f1.
 
     The thresholds come from `operating_points` on the selection split. `adjustable` is false for a
-    method without a test-time threshold, which shows the nearest of its trained points.
+    method without a test-time threshold, which shows the nearest of its trained points. `rule` is the exit rule
+    that the threshold belongs to: of a family of rules, one member.
     """
     predicted, labels = _predicted_and_labels(outputs, split)
     target, threshold = np.reshape(list(thresholds), (-1, 2)).T
@@ -124,26 +132,41 @@ def targets_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thre
     }
     realized |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
     frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realized})
-    return _identified(frame.assign(adjustable=rule.thresholds is None), run, split, rule.name)
+    frame = frame.assign(adjustable=rule.thresholds is None, rule=rule.name)
+    return _identified(frame, run, split, rule.family)
 
 
 def static_targets_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
     """The row of a static model in the same frame: neither target nor threshold."""
-    frame = static_frame(run, outputs, split).drop(columns="mean_exit_layer")
-    frame = frame.assign(variant=run.variant, adjustable=False)
+    frame = static_frame(run, outputs, split).drop(columns=["mean_exit_layer", "first_exit_score"])
+    frame = frame.assign(variant=run.variant, adjustable=False, rule=NO_RULE)
     frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
     return frame
 
 
 def criteria_of(outputs: ExitOutputs, task: str, rule: Rule) -> dict[str, float]:
-    """Every selection criterion of one model on its selection split; a single exit is a curve of one point.
+    """Every selection criterion of one model on its selection split.
 
-    All criteria are NaN for a diverged model, whose logits contain NaN or inf.
+    A model with a single exit has one cost, whatever its hyper-parameters: its score is every criterion. All criteria
+    are NaN for a diverged model, whose logits contain NaN or inf.
     """
     if not np.isfinite(outputs.logits).all():
         return dict.fromkeys(CRITERIA, np.nan)
-    curve_of = _static_curve if len(outputs.exit_depths) == 1 else partial(_curve, rule=rule)
-    return criteria(curve_of(outputs, task, "selection"))
+    if len(outputs.exit_depths) == 1:
+        (score,) = _static_curve(outputs, task, "selection")["score"]
+        return dict.fromkeys(CRITERIA, float(score))
+    return criteria(selection_curve(outputs, task, rule))
+
+
+def selection_curve(outputs: ExitOutputs, task: str, rule: Rule) -> pd.DataFrame:
+    """Trade-off curve that a model is selected by; for a family of rules, the curves of all members together.
+
+    Returns:
+        The columns of `tradeoff_curve`, first_exit_score, and the name of each point's rule.
+    """
+    rules = members(rule, len(outputs.exit_depths))
+    curves = [_curve(outputs, task, "selection", each).assign(rule=each.name) for each in rules]
+    return pd.concat(curves, ignore_index=True)
 
 
 def dis_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule) -> pd.DataFrame:
@@ -159,7 +182,7 @@ def dis_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule) -> pd.Da
             "num_hard": (~correct).sum(axis=0),
         }
     )
-    return _identified(frame, run, split, rule.name)
+    return _identified(frame, run, split, rule.family)
 
 
 def layers_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
@@ -190,7 +213,7 @@ def histogram_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, th
             }
         )
         frames.append(frame)
-    return _identified(pd.concat(frames, ignore_index=True), run, split, rule.name)
+    return _identified(pd.concat(frames, ignore_index=True), run, split, rule.family)
 
 
 def density_frame(
@@ -218,8 +241,15 @@ def _curve(outputs: ExitOutputs, task: str, split: str, rule: Rule) -> pd.DataFr
     predicted, labels = _predicted_and_labels(outputs, split)
     scores, costs = _scores(outputs, rule), outputs.exit_costs
     if rule.thresholds is None:
-        return tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[task], costs)
-    return points_curve(scores, rule.thresholds, predicted, labels, rule.harder_is, TASKS[task], costs)
+        curve = tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[task], costs)
+    else:
+        curve = points_curve(scores, rule.thresholds, predicted, labels, rule.harder_is, TASKS[task], costs)
+    return _with_first_exit(curve, predicted, labels, task)
+
+
+def _with_first_exit(curve: pd.DataFrame, predicted: NDArray, labels: NDArray, task: str) -> pd.DataFrame:
+    """The curve with the score of its model's first exit beside every point."""
+    return curve.assign(first_exit_score=float(glue_scores(predicted[:, 0], labels, TASKS[task])["score"]))
 
 
 def _static_curve(outputs: ExitOutputs, task: str, split: str) -> pd.DataFrame:
@@ -232,7 +262,7 @@ def _static_curve(outputs: ExitOutputs, task: str, split: str) -> pd.DataFrame:
         "speedup": outputs.num_layers / depth,
         "speedup_flops": outputs.num_layers / outputs.exit_costs[0],
     }
-    return pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[task])])
+    return pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[task]) | {"first_exit_score": np.nan}])
 
 
 def _predicted_and_labels(outputs: ExitOutputs, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:

@@ -10,9 +10,10 @@ VALUES = ["speedup_flops", "score", "accuracy", "f1"]
 
 
 def at_speedups(curves: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
-    """Curves at given speed-ups, linear between operating points, which a random choice between the two realizes.
+    """Curves at given speed-ups, linear in cost between operating points, which a random choice between two realizes.
 
-    A curve is undefined beyond its ends, so a speed-up has rows only if the curves of all seeds reach it.
+    Costs, in layers and in FLOPs, are averaged, not their inverses, the speed-ups. A curve is undefined beyond its
+    ends, so a speed-up has rows only if the curves of all seeds reach it.
 
     Args:
         curves: a trade-off frame of one backbone.
@@ -28,7 +29,8 @@ def at_speedups(curves: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
         at = speedups.get((task, variant), runs["speedup"].iloc[:0]).unique()
         at = at[(at >= ends["min"].max()) & (at <= ends["max"].min())]
         for _, curve in runs.groupby("seed") if at.size else ():
-            points = curve.groupby("speedup")[VALUES].mean()
-            values = {name: np.interp(at, points.index, points[name]) for name in VALUES}
+            points = curve.assign(speedup_flops=1 / curve["speedup_flops"]).groupby("speedup")[VALUES].mean()[::-1]
+            values = {name: np.interp(1 / at, 1 / points.index, points[name]) for name in VALUES}
+            values["speedup_flops"] = 1 / values["speedup_flops"]
             found.append(pd.DataFrame(curve[RUN].iloc[0].to_dict() | {"speedup": at} | values))
     return pd.concat(found, ignore_index=True)

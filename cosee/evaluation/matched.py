@@ -51,20 +51,20 @@ def deployed_point(outputs: ExitOutputs, rule: Rule | None, threshold: float) ->
     return OperatingPoint(_right(outputs, exits), outputs.labels, float(outputs.num_layers / mean_layer))
 
 
-def matched_point(models: Sequence[ExitOutputs], rule: Rule | None, target_speedup: float) -> OperatingPoint | None:
+def matched_point(models: Sequence[tuple[ExitOutputs, Rule | None]], target_speedup: float) -> OperatingPoint | None:
     """The mixture of neighboring operating points whose mean exit layer is exactly that of a speed-up.
 
     Args:
-        models: outputs of every model of a curve on the evaluated split. Methods without a test-time threshold have
-            several; the neighbors are then operating points of different models.
-        rule: exit rule; None for a static model, which has its own depth only.
+        models: outputs of every model of a curve on the evaluated split, with its exit rule; None for a static model,
+            which has its own depth only. Methods without a test-time threshold have several, and rules with a patience
+            come several times; the neighbors are then operating points of different models or rules.
         target_speedup: layers of the full model over the mean exit layer.
 
     Returns:
         The matched point; None if the target lies outside the range of the curve.
     """
-    target = models[0].num_layers / target_speedup
-    points = [_points(outputs, rule) for outputs in models]
+    first, target = models[0][0], models[0][0].num_layers / target_speedup
+    points = [_points(outputs, rule) for outputs, rule in models]
     thresholds, mean_layers = (np.concatenate(values) for values in zip(*points, strict=True))
     model = np.repeat(np.arange(len(models)), [len(values) for values, _ in points])
     slower = np.flatnonzero(mean_layers >= target - _TOLERANCE)
@@ -75,9 +75,11 @@ def matched_point(models: Sequence[ExitOutputs], rule: Rule | None, target_speed
     gap = mean_layers[slow] - mean_layers[fast]
     weight = 0.0 if gap <= _TOLERANCE else (mean_layers[slow] - target) / gap
     right_slow, right_fast = (
-        _right(models[model[point]], _exits(models[model[point]], rule, thresholds[point])) for point in (slow, fast)
+        _right(outputs, _exits(outputs, rule, thresholds[point]))
+        for point in (slow, fast)
+        for outputs, rule in (models[model[point]],)
     )
-    return OperatingPoint((1 - weight) * right_slow + weight * right_fast, models[0].labels, float(target_speedup))
+    return OperatingPoint((1 - weight) * right_slow + weight * right_fast, first.labels, float(target_speedup))
 
 
 def _points(outputs: ExitOutputs, rule: Rule | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

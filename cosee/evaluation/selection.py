@@ -2,43 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cosee.errors import InputError
-
-
-def curve_area(curve: pd.DataFrame, low: float = 1.5, high: float = 4.0) -> float:
-    """Mean score over the speed-ups low..high: the normalized area under a trade-off curve.
-
-    The curve is piecewise linear in speed-up; outside its range it is constant, so that the
-    area of a single point (a static model) is its score.
-
-    Args:
-        curve: columns speedup and score, in any order of rows.
-        low: smallest speed-up that counts.
-        high: largest speed-up that counts, > low.
-    """
-    curve = curve.sort_values("speedup", kind="stable")
-    speedup, score = curve["speedup"].to_numpy(), curve["score"].to_numpy()
-    inside = speedup[(speedup > low) & (speedup < high)]
-    grid = np.concatenate([[low], inside, [high]])
-    return float(np.trapezoid(np.interp(grid, speedup, score), grid) / (high - low))
-
-
-def score_at(curve: pd.DataFrame, speedup: float) -> float:
-    """Score at a speed-up, interpolated as in `curve_area`: that of a random choice between two thresholds."""
-    curve = curve.sort_values("speedup", kind="stable")
-    return float(np.interp(speedup, curve["speedup"], curve["score"]))
-
+from cosee.evaluation.budget import curve_area, score_within
 
 CRITERIA: Mapping[str, Callable[[pd.DataFrame], float]] = MappingProxyType(
-    {"area": curve_area, "score_at_2x": partial(score_at, speedup=2.0)}
+    {"area": curve_area, "score_at_2x": partial(score_within, speedup=2.0)}
 )
-"""Selection criteria: functions of a grid point's trade-off curve on the selection split; higher is better."""
+"""Selection criteria: functions of a grid point's trade-off curve on the selection split; higher is better.
+
+None of them grows when a curve loses operating points (`cosee.evaluation.budget`).
+"""
 
 
 def criteria(curve: pd.DataFrame) -> dict[str, float]:
@@ -48,6 +27,8 @@ def criteria(curve: pd.DataFrame) -> dict[str, float]:
 
 def choose(candidates: pd.DataFrame, criterion: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Choose the grid point with the highest criterion; among equals the earlier row.
+
+    Checkpoints are compared alike: of equally good epochs the earlier is kept, in which COSEE's weights are more even.
 
     Args:
         candidates: one row per grid point: its settings, and columns with the names of `CRITERIA`.
@@ -69,6 +50,16 @@ def choose(candidates: pd.DataFrame, criterion: str) -> tuple[dict[str, Any], li
         )
     best, *runners_up = ranked.to_dict("records")
     return best, runners_up
+
+
+def improved(best: Mapping[str, float], scores: Mapping[str, float]) -> frozenset[str]:
+    """The exit rules by which a checkpoint is better than the best so far: each rule keeps a checkpoint of its own.
+
+    Args:
+        best: exit rule -> criterion of its best checkpoint so far; a rule without one is missing.
+        scores: exit rule -> criterion of this checkpoint; NaN is never better.
+    """
+    return frozenset(rule for rule, score in scores.items() if score > best.get(rule, -inf))
 
 
 def selection_record(

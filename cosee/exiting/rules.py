@@ -8,7 +8,7 @@ Written for torch tensors and NumPy arrays alike, through the array API.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log
 from types import MappingProxyType
 
@@ -39,6 +39,7 @@ class Rule:
         needs_learned_scores: whether the rule reads learned scores.
         is_online: whether an example's score depends on this example alone, so that it can exit before others.
         lookback: number of earlier exits that a score depends on; None: all of them.
+        family: name under which results are filed; that of the rule, but for the members of `FAMILIES`.
     """
 
     name: str
@@ -50,6 +51,11 @@ class Rule:
     needs_learned_scores: bool = False
     is_online: bool = True
     lookback: int | None = None
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.family:
+            object.__setattr__(self, "family", self.name)
 
 
 def signal_rule(signal: Signal) -> Rule:
@@ -145,21 +151,44 @@ def _signed_unit(num_classes: int, num_exits: int) -> tuple[float, float]:
     return -1.0, 1.0
 
 
+def pcee(patience: int) -> Rule:
+    """Exit where the entropy was low at `patience` exits in a row: PCEE-BERT (Zhang et al. 2022)."""
+    score, label = consecutive(signal_rule(SIGNALS["entropy"]).score, patience), f"entropy, {patience} in a row"
+    return Rule(f"pcee-{patience}", label, score, "larger", _unit, lookback=patience - 1, family="pcee")
+
+
+def fpabee(patience: int) -> Rule:
+    """Exit where the divergence was small at `patience` exits in a row: F-PABEE (Gao et al. 2023)."""
+    score, label = consecutive(divergences, patience), f"divergence, {patience} in a row"
+    return Rule(f"fpabee-{patience}", label, score, "larger", _unit, lookback=patience, family="fpabee")
+
+
+FAMILIES: Mapping[str, Callable[[int], Rule]] = MappingProxyType({"pcee": pcee, "fpabee": fpabee})
+"""Rules with a patience beside their threshold, which both papers tune: name -> patience -> rule `NAME-PATIENCE`."""
+
+
+def member(name: str) -> Rule | None:
+    """The rule `NAME-PATIENCE` of a family; None if the name is no such one."""
+    family, _, patience = name.rpartition("-")
+    return FAMILIES[family](int(patience)) if family in FAMILIES and patience.isdecimal() and int(patience) else None
+
+
+def members(rule: Rule, num_exits: int) -> tuple[Rule, ...]:
+    """The rules among which selection chooses under a name: every patience that M exits have room for, or the rule."""
+    if rule.name not in FAMILIES:
+        return (rule,)
+    make = FAMILIES[rule.name]
+    most = max(1, num_exits - 1 - (make(1).lookback or 0))  # the last internal exit is exit M-1
+    return tuple(make(patience) for patience in range(1, most + 1))
+
+
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         rule.name: rule
         for rule in (
             *(signal_rule(signal) for signal in SIGNALS.values()),
             Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
-            Rule(
-                "pcee",
-                "entropy, twice in a row",
-                consecutive(signal_rule(SIGNALS["entropy"]).score, 2),
-                "larger",
-                _unit,
-                lookback=1,
-            ),
-            Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit, lookback=2),
+            *(replace(make(2), name=name) for name, make in FAMILIES.items()),
             Rule("uncertainty", "learned uncertainty", learned, "larger", _unit, needs_learned_scores=True, lookback=0),
             Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_learned_scores=True),
             Rule(
@@ -178,7 +207,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         )
     }
 )
-"""The exit rules by name. A new one is a function and a line here."""
+"""The exit rules by name. A new one is a function and a line here.
+
+`pcee` and `fpabee` alone have the patience 2 of the released scripts; where a threshold is chosen, so is the patience.
+"""
 
 
 def check_readable(rule: Rule, learns_scores: bool, where: str) -> None:

@@ -53,6 +53,18 @@ def sample_weights(exit_layers: Tensor, num_layers: int, beta: float | Tensor) -
     return table[exit_layers].mean(dim=0)
 
 
+def batch_mean_weights(weights: Tensor) -> Tensor:
+    """Weights without consistency: every example gets the mean over the batch, so each exit keeps its total weight.
+
+    Args:
+        weights: weights of every example [N, M].
+
+    Returns:
+        Weights [N, M] with equal rows; each row sums to 1 where the given ones do.
+    """
+    return weights.mean(dim=0, keepdim=True).expand_as(weights)
+
+
 def weighted_cross_entropy(cross_entropy: Tensor, weights: Tensor) -> Tensor:
     """Loss of Eq. 2 and 5: mean over samples of the weighted sum over exits; [N, M], [N, M] -> scalar."""
     return (weights * cross_entropy).sum(dim=1).mean()

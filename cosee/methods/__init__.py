@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from cosee.errors import InputError
-from cosee.exiting.rules import RULES, Rule
+from cosee.exiting.rules import RULES, Rule, member
 from cosee.ranges import check_ranges
 
 if TYPE_CHECKING:
@@ -86,13 +86,16 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
 
 
 def rule_named(name: str) -> Rule:
-    """The exit rule of this name: one of `RULES`, or the one that the method of this name brings along.
+    """The exit rule of this name: of `RULES`, a member of a family, or what the method of this name brings along.
 
     Raises:
         InputError: there is none.
     """
     if name in RULES:
         return RULES[name]
+    of_family = member(name)
+    if of_family is not None:
+        return of_family
     if name in METHODS:
         module = import_module(METHODS[name].partition(":")[0])
         if hasattr(module, "RULE"):

@@ -32,13 +32,18 @@ from cosee.training.schedule import Schedule, Stage
 CLASSIFIERS, POLICY, BOTH = range(3)
 """The stages."""
 
+PRICED_DEPTH = 12
+"""Layers of the encoders that the paper's prices per layer are for; in another depth a layer is another share."""
+
 
 @dataclass(frozen=True)
 class ConsistentEE(Method):
     """A linear head and a policy network on every exit. The exit rule is fixed: each `alpha` is a model of its own.
 
     Attributes:
-        alpha: price of a layer in the reward, in nats, for the easiest samples; the larger, the earlier they leave.
+        alpha: price in the reward, in nats, of a twelfth of the encoder, for the easiest samples; the larger, the
+            earlier they leave. In an encoder of 12 layers, as in the paper, that is the price of a layer; in any depth
+            the whole encoder costs 12 alpha.
         num_rollouts: K, sampled exits per sample and step; each is compared with the mean of the others. One
             forward pass gives the reward of every exit: many cost little. The released code pays a pass for each.
         entropy: weight of a bonus for the entropy of the exit distribution, against policies that are sure too soon.
@@ -140,16 +145,19 @@ def memorized_layers(correct: Tensor) -> Tensor:
 
 
 def rewards(cross_entropy: Tensor, memorized: Tensor, alpha: float) -> Tensor:
-    """Reward of leaving at every exit [B, M]: -CE - alpha * l * (1 - m / M) at layer l, with memorized layer m.
+    """Reward of exiting at layer l with memorized layer m [B, M]: -CE - alpha * (12 l / M) * (1 - m / M).
+
+    With 12 layers it is the paper's, -CE - alpha * l * (1 - m / M); in another depth cost and gain keep their balance.
 
     Args:
         cross_entropy: of every exit [B, M].
         memorized: memorized layers [B], 1-based; a sample that only the last layer gets right is not hurried at all.
-        alpha: price of a layer.
+        alpha: price of a twelfth of the encoder.
     """
     num_exits = cross_entropy.shape[1]
     layer = torch.arange(1, num_exits + 1, device=cross_entropy.device)
-    return -cross_entropy - alpha * layer * (1 - memorized[:, None] / num_exits)
+    price = alpha * PRICED_DEPTH / num_exits
+    return -cross_entropy - price * layer * (1 - memorized[:, None] / num_exits)
 
 
 def log_exit_distribution(log_odds: Tensor) -> Tensor:

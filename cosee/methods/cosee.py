@@ -1,7 +1,9 @@
 """COSEE: cross-entropy weighted by simulated exits (SWM) plus online signal calibration (OSC), Eq. 1-9.
 
 With `alpha = 0` and `beta0 = 0` this *is* the vanilla multi-exit model: the mean cross-entropy of all exits. The
-paper's ablations are settings of this one method: w/o OSC is `alpha = 0`, w/o SWM is `beta0 = 0`.
+paper's ablations are settings of this one method: w/o OSC is `alpha = 0`, w/o SWM is `beta0 = 0`. `sample_wise = False`
+is an ablation of its own: every example gets the batch mean of SWM's weights, that is SWM's emphasis per exit without
+consistency per example.
 """
 
 from collections.abc import Mapping
@@ -11,18 +13,25 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from cosee.data.batches import Batch
+from cosee.data.batches import Batch, DeviceSplit
 from cosee.exiting.signals import SIGNALS
 from cosee.losses.calibration import signal_calibration_loss
 from cosee.losses.per_exit import exit_cross_entropies
-from cosee.losses.weighting import sample_weights, simulate_exits, weighted_cross_entropy
+from cosee.losses.weighting import batch_mean_weights, sample_weights, simulate_exits, weighted_cross_entropy
 from cosee.methods.base import Method, linear_exits_model
 from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
 from cosee.ranges import FractionBelowOne, NonNegativeFloat, PositiveInt
+from cosee.seeds import derive, numpy_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
+
+MEASURED_EXAMPLES = 1024
+"""At most so many fit examples say what the range of the signal is before the first step."""
+
+MEASURED_BATCH = 64
+"""Examples per forward pass of that measurement."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,10 @@ class Cosee(Method):
         margin: epsilon of Eq. 7 and 8.
         num_thresholds: K of Eq. 5, fresh thresholds per step.
         osc_average: "present" as the released code, "all" as Eq. 6.
+        initial_range: range of the thresholds in the first epoch: "unit" is (0, 1) as in the paper, "measured" that of
+            the untrained model's signals. Its normalized energy is near 1/(C+1), and a threshold above lets every
+            example exit at once: with "unit" a short training spends much of SWM on the first exit alone.
+        sample_wise: whether the weights are those of each example, or their mean over the batch.
         dropout: on the pooled state before each head.
     """
 
@@ -45,6 +58,8 @@ class Cosee(Method):
     margin: NonNegativeFloat = 0.3
     num_thresholds: PositiveInt = 5
     osc_average: Literal["present", "all"] = "present"
+    initial_range: Literal["unit", "measured"] = "unit"
+    sample_wise: bool = True
     dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
@@ -64,7 +79,8 @@ class CoseeObjective(Objective):
     """The training objective of Eq. 9, with the threshold range that it carries from epoch to epoch.
 
     Thresholds are uniform between the smallest and largest signal of the previous epoch, over all internal exits and
-    training samples; in the first epoch between 0 and 1. Everything stays on the device: a step never waits for it.
+    training samples; in the first epoch between 0 and 1, or between what is measured before the first step
+    (`initial_range`). Everything stays on the device: a step never waits for it.
     """
 
     def __init__(self, method: Cosee, schedule: Schedule, seed: int, device: torch.device) -> None:
@@ -77,6 +93,31 @@ class CoseeObjective(Objective):
         self.seen = torch.tensor([torch.inf, -torch.inf], device=device)
         self.uniform = torch.empty(0, device=device)  # [steps per epoch, K], drawn once an epoch
         self.drawn_epoch = -1
+
+    def begin_stage(self, stage: int, model: MultiExitModel, fit: DeviceSplit) -> None:
+        """Measure the range of the first epoch, if the method is set to; a resumed run has it in its state."""
+        if self.method.initial_range == "measured" and self._needs_signal:
+            self.range = self._measured_range(model, fit)
+
+    @torch.no_grad()
+    def _measured_range(self, model: MultiExitModel, fit: DeviceSplit) -> Tensor:
+        """Smallest and largest signal [2] of at most `MEASURED_EXAMPLES` fit examples, with dropout as in training.
+
+        Examples and dropout come from streams of their own, so that the training that follows sees the random numbers
+        that it would have seen without the measurement.
+        """
+        rows = numpy_generator(self.seed, "initial range").permutation(len(fit))[:MEASURED_EXAMPLES]
+        rows = rows[fit.lengths[rows].argsort(kind="stable")]
+        with torch.random.fork_rng([fit.device] if fit.device.type == "cuda" else []):
+            torch.manual_seed(derive(self.seed, "initial range", "dropout"))
+            ranges = [
+                torch.stack(
+                    self.signal.score(model(fit.batch(rows[begin : begin + MEASURED_BATCH])).float()[:, :-1]).aminmax()
+                )
+                for begin in range(0, len(rows), MEASURED_BATCH)
+            ]
+        smallest, largest = torch.stack(ranges).unbind(dim=1)
+        return torch.stack([smallest.min(), largest.max()])
 
     def end_epoch(self) -> None:
         """Take over the signal range of the epoch that ended (replaced, not merged)."""
@@ -111,7 +152,10 @@ class CoseeObjective(Objective):
             self.method.beta0 * step / self.schedule.total_steps
         )  # Eq. 4: gamma_t = t / T, so that the first step is uniform
         exits = simulate_exits(signal, self._thresholds(step), self.signal.harder_is)
-        loss_ce = weighted_cross_entropy(cross_entropy, sample_weights(exits, model.num_exits, beta))
+        weights = sample_weights(exits, model.num_exits, beta)
+        if not self.method.sample_wise:
+            weights = batch_mean_weights(weights)
+        loss_ce = weighted_cross_entropy(cross_entropy, weights)
         correct = logits[:, :-1].argmax(dim=-1) == batch.labels[:, None]
         loss_osc = signal_calibration_loss(
             signal, correct, self.method.margin, self.signal.harder_is, self.method.osc_average

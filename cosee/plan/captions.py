@@ -32,12 +32,13 @@ METHODS_COLUMNS: Mapping[str, str] = MappingProxyType(
         "split, with the speed-up in FLOPs where it differs by more than 0.5 %",
         "exactly": "score interpolated on the dev trade-off curve",
         "Full depth": "the same at 1×",
-        "Area": "mean score over speed-ups 1.5 to 4, constant beyond the end of the curve",
+        "Area": "mean of the best score within a budget of layers, over the budgets of speed-ups 1.5 to 4, evenly in "
+        "cost; beyond the end of a curve, examples are mixed with ones that exit at the first exit",
         "Up to": "speed-up at the end of the curve",
         "ELUE": "score minus that of the models of k layers, interpolated linearly at the same FLOPs (exits included), "
         "mean over the points that were asked for",
         "Rank": "mean rank among the methods, models of k layers apart; empty for a curve that ends before the "
-        "speed-up or the end of the area",
+        "speed-up",
         "Training": "seconds for all models that a curve needs, without grid search, on the hardware of the manifest",
         "Stages": "training stages of a model",
         "Models": "trained models that a curve needs",

@@ -90,7 +90,10 @@ class Variant(Entry):
         "`uncertainty`, `quantile`, `policy`, `sampled` (PonderNet's, for whole splits only), or one that comes with a "
         "method; the results of such variants are in `results/<task>/rule_*.csv`. Default: the signals",
     )
-    models_from: str | None = Field(None, description="nothing is trained: `rule` is applied to that variant's models")
+    models_from: str | None = Field(
+        None,
+        description="nothing is trained: `rule` is applied to that variant's models; `null` gives it its own after all",
+    )
     one_model_per: dict[str, Values] | None = Field(
         None,
         min_length=1,
@@ -102,6 +105,9 @@ class Variant(Entry):
         True, description="false if training does not depend on the signal: one model then serves all signals"
     )
     fixed: dict[str, Scalar] = Field(default_factory=dict, description="hyper-parameters of the method, see below")
+    fixed_by_task: dict[TaskName, dict[str, Scalar]] = Field(
+        default_factory=dict, description="task → keys of `fixed` that differ"
+    )
     tune: Names = Field(default_factory=list, description="axes of `grid` that it is tuned on. Default: key `tune`")
     tuned_as: str | None = Field(
         None, description="no search of its own: the variant whose chosen grid point it takes. Default: key `tuned_as`"
@@ -109,6 +115,9 @@ class Variant(Entry):
     seeds: Seeds | None = Field(None, description="other seeds than those of its experiments")
     training: Training = Field(
         default_factory=Training, description="keys of `training` in which it differs, such as a published recipe"
+    )
+    training_by_task: dict[TaskName, Training] = Field(
+        default_factory=dict, description="task → keys of its `training` that differ"
     )
 
     @model_validator(mode="after")
@@ -118,7 +127,7 @@ class Variant(Entry):
         if self.tune and self.tuned_as:
             raise ValueError("has both `tune` and `tuned_as`; choose one")
         for axis in self.tune:
-            if axis in self.fixed:
+            if any(axis in fixed for fixed in (self.fixed, *self.fixed_by_task.values())):
                 raise ValueError(f"both fixes and tunes {axis!r}; choose one")
         return self
 
@@ -146,6 +155,15 @@ class Variant(Entry):
     def has_model_per_signal(self) -> bool:
         """Whether a model is trained for each signal."""
         return not self.is_static and not self.exits_by_own_rule and self.trained_with_signal
+
+    def fixed_on(self, task: str) -> dict[str, Any]:
+        """Hyper-parameters of the method on a task."""
+        return {**self.fixed, **self.fixed_by_task.get(task, {})}
+
+    def training_on(self, task: str) -> dict[str, Any]:
+        """Training settings in which it differs on a task."""
+        by_task = self.training_by_task.get(task)
+        return {**self.training.given, **(by_task.given if by_task else {})}
 
     def rule_for(self, signal: str) -> str:
         """The exit rule by which it exits where `signal` is asked for."""

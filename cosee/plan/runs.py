@@ -86,12 +86,12 @@ def _variant_runs(config: Configuration, experiment: Experiment, task: str, name
     variant = config.variants[name]
     if variant.reuses_models:
         return
-    training = {**task_training(config, task), **variant.training.given}
+    training = {**task_training(config, task), **variant.training_on(task)}
     seeds = variant.seeds or experiment.seeds or config.seeds
     models = _models(config, experiment, name, variant)
     for (model, signal, settings), seed in product(models, seeds):
         rule = variant.rule_for(signal or config.signals[0])
-        settings = {**variant.fixed, **settings}
+        settings = {**variant.fixed_on(task), **settings}
         yield Run(experiment.backbone, task, name, model, signal, rule, variant.method, settings, training, seed)
 
 

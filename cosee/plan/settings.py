@@ -103,7 +103,8 @@ class ProtocolSettings(Entry):
     sel_max: int = Field(ge=10, description="largest size of `sel`")
     split_seed: int = Field(ge=0, description="seed of the split, the same for all runs")
     criterion: Literal["area", "score_at_2x"] = Field(
-        description="by which grid points and checkpoints are compared: mean score over speed-ups 1.5 to 4, or at 2"
+        description="by which grid points and checkpoints are compared: `area`, mean of the best score within a budget "
+        "of layers over the budgets of speed-ups 1.5 to 4, evenly in cost, or the best score at a speed-up of 2 or more"
     )
     targets: Speedups = Field(description="speed-ups for which thresholds are sought on the selection split")
     table_target: float = Field(

@@ -21,6 +21,7 @@ from cosee.data.tokens import TokenSplit
 from cosee.errors import DivergedError
 from cosee.evaluation.frames import criteria_of
 from cosee.evaluation.outputs import exit_outputs, save_outputs
+from cosee.evaluation.training_dynamics import swm_force_by_epoch
 from cosee.io import remove_partials, write_frame, write_json
 from cosee.methods import make_method, rule_named
 from cosee.methods.base import Method
@@ -139,6 +140,8 @@ def train_and_predict(
     if keep_weights:
         save_weights(folder / "model.safetensors", model)
     write_frame(folder / "history.csv", history)
+    if "beta" in history:
+        training_facts["swm_force"] = swm_force_by_epoch(history).tolist()
     facts = _run_facts(run, method, model, tokens, selection, training_facts, prediction_seconds)
     write_json(folder / "run.json", facts)
 

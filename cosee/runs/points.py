@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from cosee.evaluation.families import choose_members
 from cosee.evaluation.matched import OperatingPoint, deployed_point, matched_point
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
-from cosee.exiting.rules import Rule
+from cosee.exiting.rules import FAMILIES, RULES, Rule
 from cosee.methods import rule_named
 from cosee.plan.curves import Curve
 
@@ -15,18 +16,21 @@ Points = dict[tuple[str, str], dict[int, OperatingPoint | None]]
 """(task, variant) -> seed -> operating point; None where the curve does not get to the target."""
 
 
-def matched_points(curves: Iterable[Curve], target_speedup: float, root: str | Path = ".") -> Points:
+def matched_points(
+    curves: Iterable[Curve], target_speedup: float, root: str | Path = ".", selection: str = "sel"
+) -> Points:
     """Points of equal mean exit layer on dev.
 
     Args:
         curves: one for every task, variant and seed.
         target_speedup: layers of the full model over the mean exit layer.
         root: folder of the workflow, which the folders of runs are relative to.
+        selection: the split on which patiences are chosen, for rules that have one.
     """
     points: Points = {}
     for curve in curves:
-        models = [load_outputs(Path(root, run.folder, "logits-dev.npz")) for run in curve.runs]
-        point = matched_point(models, _rule(models[0], curve.rule), target_speedup)
+        models = [pair for run in curve.runs for pair in _models(Path(root, run.folder), curve, selection)]
+        point = matched_point(models, target_speedup)
         points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
     return points
 
@@ -47,9 +51,18 @@ def deployed_points(curves: Iterable[Curve], targets: pd.DataFrame, root: str | 
             continue
         (folder,) = (run.folder for run in curve.runs if run.name == row.model)
         outputs = load_outputs(Path(root, folder, "logits-dev.npz"))
-        point = deployed_point(outputs, _rule(outputs, curve.rule), row.threshold)
+        point = deployed_point(outputs, _rule(outputs, row.rule), row.threshold)
         points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
     return points
+
+
+def _models(folder: Path, curve: Curve, selection: str) -> list[tuple[ExitOutputs, Rule | None]]:
+    """Outputs of a run on dev with its exit rule, or with every patience that its family of rules has on its curve."""
+    outputs = load_outputs(folder / "logits-dev.npz")
+    if curve.rule not in FAMILIES:
+        return [(outputs, _rule(outputs, curve.rule))]
+    chosen = choose_members(load_outputs(folder / f"logits-{selection}.npz"), RULES[curve.rule], curve.task, ())
+    return [(outputs, choice.curve) for choice in chosen if choice.curve is not None]
 
 
 def _rule(outputs: ExitOutputs, name: str) -> Rule | None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cosee.evaluation.budget import curve_area
 from cosee.evaluation.frames import NO_RULE, STATIC
 from cosee.evaluation.interpolation import at_speedups
-from cosee.evaluation.selection import curve_area
 from cosee.plan.captions import Protocol
 from cosee.tables.text import FIXED, NONE, count, decimal, mean_std, speedups_text
 
@@ -44,11 +44,11 @@ def summary(
 
     - score, speedup, speedup_flops: realized with the threshold chosen for `target_speedup`.
     - score_at: score of the trade-off curve at exactly `target_speedup`, if it reaches that; at 1 that of full depth.
-    - area, fastest: mean score over speed-ups 1.5 to 4 (`curve_area`, constant beyond the end of the curve), and the
-      highest speed-up of the curve.
+    - area, fastest: mean of the best score within the budgets of speed-ups 1.5 to 4 (`curve_area`), and the highest
+      speed-up of the curve, beyond which the area continues to the score of the first exit.
     - elue: see `elue_score`.
-    - rank_at, rank_area: rank among the variants by `score_at` and by `area`, 1 is the best; missing for a curve that
-      does not reach `rank_at`, or the end of the area.
+    - rank_at, rank_area: rank among the variants by `score_at` and by `area`, 1 is the best; a curve that does not
+      reach `rank_at` has no `score_at` and no rank by it.
     - seconds, stages, models: time to train all models of a curve, stages of each, and number of models.
 
     The models of k layers are listed too, unranked, if every k was trained; the point closest to a target counts, as
@@ -204,12 +204,11 @@ def _average(values: pd.DataFrame, by: list[str], num_tasks: int) -> pd.DataFram
 def _ranks(table: pd.DataFrame, labels: Mapping[str, str], at: float, num_tasks: int) -> pd.DataFrame:
     """Ranks of the variants on every task, and their means."""
     of_variants = table[table["variant"].isin(labels) & (table["task"] != _AVERAGE)]
-    fastest = of_variants[of_variants["measure"] == "fastest"].set_index(["task", "variant"])["mean"]
     by_score = of_variants[(of_variants["measure"] == "score_at") & (of_variants["target_speedup"] == at)]
-    by_area = of_variants[of_variants["measure"] == "area"].join(fastest.rename("end"), on=["task", "variant"])
+    by_area = of_variants[(of_variants["measure"] == "area") & of_variants["mean"].notna()]
     ranked = [
         rows.assign(measure=measure, value=rows.groupby("task")["mean"].rank(ascending=False))
-        for measure, rows in (("rank_at", by_score), ("rank_area", by_area[by_area["end"] >= _AREA[1]]))
+        for measure, rows in (("rank_at", by_score), ("rank_area", by_area))
     ]
     ranks = pd.concat(ranked).assign(target_speedup=np.nan)
     ranks = pd.concat([ranks, _average(ranks, ["variant"], num_tasks)])

@@ -21,10 +21,10 @@ ENERGY = RULES["energy"]
 MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13, "cosee-energy"), RunId("mnli", "albert", "vanilla", 7, "vanilla")
 RUNS = pytest.mark.parametrize("run", [MRPC, MNLI], ids=["C=2", "C=3"])
 IDENTITY = "task backbone variant exit_rule seed split model".split()
-TRADEOFF = [*IDENTITY, *"threshold mean_exit_layer speedup speedup_flops score accuracy f1".split()]
+TRADEOFF = [*IDENTITY, *"threshold mean_exit_layer speedup speedup_flops score accuracy f1 first_exit_score".split()]
 TARGETS = [
     *IDENTITY,
-    *"target_speedup threshold speedup speedup_flops score accuracy f1 adjustable".split(),
+    *"target_speedup threshold speedup speedup_flops score accuracy f1 adjustable rule".split(),
 ]
 
 
@@ -56,12 +56,13 @@ def assert_identity(frame, run, split, exit_rule=None, variant=None):
 def test_tradeoff_frame_is_the_curve_of_the_float64_scores(run, name):
     signal, predictions, task = SIGNALS[name], multi_exit(run), TASKS[run.task]
     frame = frames.tradeoff_frame(run, predictions, "dev", RULES[name], max_points=10_000)
-    assert list(frame.columns) == TRADEOFF
+    assert list(frame.columns) == [*TRADEOFF, "rule"]
+    assert set(frame["rule"]) == {name}
     assert_identity(frame, run, "dev", name)
     logits = predictions.logits.astype(np.float64)
     scores, labels, costs = signal.score(logits[:, :-1]), predictions.labels, predictions.exit_costs
     curve = tradeoff_curve(scores, logits.argmax(-1), labels, signal.harder_is, task, costs)
-    pd.testing.assert_frame_equal(frame[TRADEOFF[7:]], curve)
+    pd.testing.assert_frame_equal(frame[TRADEOFF[7:-1]], curve)
     np.testing.assert_allclose(frame["speedup_flops"], frame["speedup"] / 1.1)
 
 

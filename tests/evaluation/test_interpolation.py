@@ -10,17 +10,35 @@ def wanted(*rows):
     return pd.DataFrame(rows, columns=["task", "variant", "speedup"])
 
 
-def test_values_are_linear_between_operating_points():
+def test_values_are_linear_in_cost_between_operating_points():
     curves = frames.tradeoff(("mrpc", "sst2"), seeds=(1, 2))
     found = at_speedups(curves, wanted(("mrpc", "cosee", 2.0), ("mrpc", "cosee", 3.3), ("sst2", "vanilla", 1.5)))
     assert list(found.columns) == [*RUN, "speedup", *VALUES]
     assert len(found) == 2 * 3
     for row in found.itertuples():
         same = (curves["task"] == row.task) & (curves["variant"] == row.variant) & (curves["seed"] == row.seed)
-        curve = curves[same].sort_values("speedup")
+        curve = curves[same].sort_values("mean_exit_layer")
         for name in VALUES:
-            expected = np.interp(row.speedup, curve["speedup"], curve[name])
+            values = 1 / curve[name] if name == "speedup_flops" else curve[name]
+            expected = np.interp(12 / row.speedup, curve["mean_exit_layer"], values)
+            expected = 1 / expected if name == "speedup_flops" else expected
             assert getattr(row, name) == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_mixture_of_two_operating_points_has_its_score_and_costs():
+    exits = {"slow": np.array([5, 6, 6, 6]), "fast": np.array([1, 1, 2, 2])}  # layers of four examples
+    right = {"slow": np.array([1, 1, 1, 0]), "fast": np.array([1, 0, 1, 0])}
+    points = [
+        {"speedup": 6 / exits[k].mean(), "speedup_flops": 6 / (1.1 * exits[k]).mean(), "score": right[k].mean()}
+        for k in exits
+    ]
+    curves = pd.DataFrame(points).assign(
+        task="rte", variant="m", exit_rule="energy", seed=0, split="dev", accuracy=0.5, f1=np.nan
+    )
+    both = {name: np.concatenate([values["slow"], values["fast"]]) for name, values in (("e", exits), ("r", right))}
+    (row,) = at_speedups(curves, wanted(("rte", "m", 6 / both["e"].mean()))).itertuples()  # each with probability 1/2
+    assert row.score == pytest.approx(both["r"].mean())
+    assert row.speedup_flops == pytest.approx(6 / (1.1 * both["e"]).mean())
 
 
 def test_the_models_of_a_seed_make_one_curve():
@@ -28,7 +46,7 @@ def test_the_models_of_a_seed_make_one_curve():
     curves = pd.DataFrame(rows, columns=["model", "speedup", "score"]).assign(
         task="rte", variant="m", exit_rule="policy", seed=0, split="dev", speedup_flops=1.0, accuracy=0.5, f1=np.nan
     )
-    (row,) = at_speedups(curves, wanted(("rte", "m", 2.0))).itertuples()
+    (row,) = at_speedups(curves, wanted(("rte", "m", 1.5))).itertuples()  # half of the cost between 1 and 1/3
     assert row.score == pytest.approx((0.9 + 0.6) / 2)
     assert np.isnan(row.f1)
 

@@ -47,7 +47,7 @@ def test_a_deployed_point_has_the_answers_of_the_exits_that_are_taken():
 @pytest.mark.parametrize("speedup", [1.5, 2, 6])
 def test_a_static_model_matches_at_its_own_depth_only(speedup):
     outputs = outputs_of(2, depths=(3,))
-    deployed, matched = deployed_point(outputs, None, np.nan), matched_point([outputs], None, speedup)
+    deployed, matched = deployed_point(outputs, None, np.nan), matched_point([(outputs, None)], speedup)
     assert deployed.speedup == 2
     if speedup != 2:
         assert matched is None
@@ -65,7 +65,7 @@ def test_the_mixture_of_the_neighboring_thresholds_has_exactly_the_target(seed, 
     thresholds = np.concatenate([[finite[0] - 1], (finite[:-1] + finite[1:]) / 2, [finite[-1] + 1]])
     layers = np.array([mean_layer(outputs, rule, threshold) for threshold in thresholds])
     target = LAYERS / speedup
-    point = matched_point([outputs], rule, speedup)
+    point = matched_point([(outputs, rule)], speedup)
     if target < layers.min():
         assert point is None
         return
@@ -93,7 +93,7 @@ def test_expected_scores_are_those_of_random_mixtures():
     drawn = np.where(rng.random((20_000, 400)) < weight, exits[1], exits[0])
     assert 1 + drawn.mean() == pytest.approx(LAYERS / speedup, abs=0.002)
     scores = glue_scores(outputs.predicted[np.arange(400), drawn], outputs.labels, TASKS["mrpc"])
-    point = matched_point([outputs], rule, speedup)
+    point = matched_point([(outputs, rule)], speedup)
     counts = point.right.sum(), point.right[outputs.labels == 1].sum()
     found = glue_scores_from_counts(*counts, 400, TASKS["mrpc"])
     assert found["accuracy"] == pytest.approx(scores["accuracy"].mean(), abs=3e-4)
@@ -107,16 +107,18 @@ def test_trained_models_are_mixed_where_a_method_has_no_threshold():
     assert layers == sorted(layers, reverse=True)
     target = 0.3 * layers[1] + 0.7 * layers[2]
     right = [deployed_point(outputs, rule, 0.5).right for outputs in models]
-    point = matched_point(models, rule, LAYERS / target)
+    point = matched_point([(each, rule) for each in models], LAYERS / target)
     np.testing.assert_allclose(point.right, 0.3 * right[1] + 0.7 * right[2], atol=1e-9)
-    np.testing.assert_allclose(matched_point(models[::-1], rule, LAYERS / target).right, point.right)
-    np.testing.assert_array_equal(matched_point(models, rule, LAYERS / layers[0]).right, right[0])
+    np.testing.assert_allclose(
+        matched_point([(each, rule) for each in models[::-1]], LAYERS / target).right, point.right
+    )
+    np.testing.assert_array_equal(matched_point([(each, rule) for each in models], LAYERS / layers[0]).right, right[0])
     for outside in (layers[0] + 0.01, layers[2] - 0.01):
-        assert matched_point(models, rule, LAYERS / outside) is None
+        assert matched_point([(each, rule) for each in models], LAYERS / outside) is None
 
 
 def test_no_label_moves_a_matched_point():
     outputs, rule = outputs_of(5), RULES["energy"]
     flipped = ExitOutputs(**vars(outputs) | {"labels": 1 - outputs.labels})
-    points = [matched_point([some], rule, 2.3) for some in (outputs, flipped)]
+    points = [matched_point([(some, rule)], 2.3) for some in (outputs, flipped)]
     np.testing.assert_allclose(points[0].right, 1 - points[1].right)

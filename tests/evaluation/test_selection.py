@@ -2,15 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cosee.errors import InputError
-from cosee.evaluation.selection import CRITERIA, choose, criteria, curve_area, score_at, selection_record
+from cosee.evaluation.budget import curve_area, score_within
+from cosee.evaluation.selection import choose, criteria, improved, selection_record
 
 
-def curve(*points):
-    return pd.DataFrame(points, columns=["speedup", "score"])
+def curve(*points, num_layers=6):
+    frame = pd.DataFrame(points, columns=["speedup", "score"])
+    return frame.assign(mean_exit_layer=num_layers / frame["speedup"], first_exit_score=0.4)
 
 
 GRID = pd.DataFrame(
@@ -23,37 +23,9 @@ GRID = pd.DataFrame(
 )
 
 
-def test_the_area_of_a_straight_line_is_its_score_in_the_middle_of_the_window():
-    assert curve_area(curve((1, 1.0), (6, 0.5))) == pytest.approx(1 - 0.1 * (2.75 - 1))
-
-
-def test_the_area_of_a_kinked_curve_weighs_each_piece_by_its_width():
-    # 0.9 up to 2x, then falling to 0.5 at 4x: (0.5 * 0.9 + 2 * 0.7) / 2.5
-    assert curve_area(curve((1, 0.9), (2, 0.9), (4, 0.5), (12, 0.4))) == pytest.approx(0.74)
-
-
-@pytest.mark.parametrize("points", [[(2, 0.8)], [(12, 0.8)], [(1, 0.8)], [(1, 0.8), (1.2, 0.8)]])
-def test_a_curve_that_misses_the_window_goes_on_flat(points):
-    assert curve_area(curve(*points)) == pytest.approx(0.8)
-
-
-@given(st.lists(st.tuples(st.floats(1, 12), st.floats(0, 1)), min_size=1, max_size=20, unique_by=lambda p: p[0]))
-def test_the_area_equals_a_fine_sum_and_ignores_the_order_of_rows(points):
-    points = [(round(speedup, 3), score) for speedup, score in {round(s, 3): (s, v) for s, v in points}.values()]
-    ordered = sorted(points)
-    middles = 1.5 + 2.5 * (np.arange(20_000) + 0.5) / 20_000
-    fine = np.interp(middles, *zip(*ordered, strict=True)).mean()
-    assert curve_area(curve(*points)) == pytest.approx(fine, abs=1e-3)
-    assert curve_area(curve(*points[::-1])) == curve_area(curve(*points))
-
-
-def test_the_score_at_a_speedup_is_interpolated():
-    assert score_at(curve((3, 0.6), (1, 1.0)), 1.5) == pytest.approx(0.9)
-    assert criteria(curve((1, 1.0), (3, 0.6)))["score_at_2x"] == pytest.approx(0.8)
-
-
 def test_every_criterion_is_measured():
-    assert criteria(curve((2, 0.5))) == dict.fromkeys(CRITERIA, 0.5)
+    points = curve((6, 0.5), (2, 0.8), (1, 1.0))
+    assert criteria(points) == {"area": curve_area(points), "score_at_2x": score_within(points, 2.0)}
 
 
 def test_the_highest_criterion_wins_and_ties_go_to_the_earlier_row():
@@ -61,6 +33,16 @@ def test_the_highest_criterion_wins_and_ties_go_to_the_earlier_row():
     assert best == GRID.to_dict("records")[1]
     assert [row["lr"] for row in runners_up] == [5e-5, 1e-5, 3e-5]
     assert choose(GRID, "score_at_2x")[0]["lr"] == 1e-5
+
+
+def test_every_rule_keeps_its_own_best_checkpoint_and_of_equals_the_earlier():
+    epochs = [{"patience": 0.7, "pcee": np.nan}, {"patience": 0.7, "pcee": 0.5}, {"patience": 0.6, "pcee": 0.8}]
+    best, chosen = {}, {}
+    for epoch, scores in enumerate(epochs):
+        for rule in improved(best, scores):
+            best[rule], chosen[rule] = scores[rule], epoch
+    assert chosen == {"patience": 0, "pcee": 2}
+    assert improved({}, {"pcee": np.nan}) == frozenset()
 
 
 def test_an_unknown_criterion_names_the_known_ones():

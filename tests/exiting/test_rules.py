@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cosee.errors import InputError
-from cosee.exiting.rules import RULES, Rule, agreements, consecutive, divergences
+from cosee.exiting.rules import FAMILIES, RULES, Rule, agreements, consecutive, divergences, members
 from cosee.exiting.signals import SIGNALS
 from cosee.exiting.simulation import exit_layers
 from cosee.methods import pabee, rule_named
@@ -335,3 +335,40 @@ def test_the_module_imports_no_torch():
     code = "import sys, numpy as np; from cosee.exiting.rules import RULES; "
     code += "RULES['patience'].score(np.zeros((2, 3, 2)), None); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- families ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "most"), [("pcee", 5), ("fpabee", 4)])
+def test_a_family_has_every_patience_that_lets_a_row_leave_early(family, most):
+    rules, logits = members(RULES[family], 6), sure(5)
+    assert [rule.name for rule in rules] == [f"{family}-{patience}" for patience in range(1, most + 1)]
+    exits = [exit_layers(rule.score(logits, None), 0.5, rule.harder_is)[0] for rule in rules]
+    first = 0 if family == "pcee" else 1
+    assert exits == list(range(first, 5))  # 0-based, the last of them is exit M-1
+    assert exit_layers(FAMILIES[family](most + 1).score(logits, None), 0.5, "larger")[0] == 5
+    assert {rule.family for rule in rules} == {family}
+
+
+def test_other_rules_are_families_of_their_own():
+    for name in RULES.keys() - FAMILIES.keys():
+        assert members(RULES[name], 6) == (RULES[name],)
+        assert RULES[name].family == name
+    assert [rule.name for rule in members(RULES["fpabee"], 2)] == ["fpabee-1"]  # too shallow, yet there is a curve
+
+
+def test_members_are_found_by_name_and_are_what_the_head_is_with_its_patience():
+    logits = np.random.default_rng(0).normal(size=(20, 6, 2))
+    for family in FAMILIES:
+        head, two, three = RULES[family], rule_named(f"{family}-2"), rule_named(f"{family}-3")
+        np.testing.assert_array_equal(head.score(logits, None), two.score(logits, None))
+        assert head.lookback == two.lookback == three.lookback - 1
+        assert three.name == f"{family}-3"
+        assert (three.score(logits, None) >= two.score(logits, None)).all()
+
+
+@pytest.mark.parametrize("name", ["pcee-0", "pcee-", "pcee--1", "pcee-1.5", "energy-2", "-2"])
+def test_what_is_no_member_is_no_rule(name):
+    with pytest.raises(InputError, match="is unknown"):
+        rule_named(name)

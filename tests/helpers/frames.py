@@ -74,7 +74,8 @@ def tradeoff(
                     speeds = {"speedup": speedup, "speedup_flops": speedup / COST}
                     model = f"static-{layer:g}" if variant == "static" else variant
                     identity = _identity(task, variant, seed, exit_rule=exit_rule, model=model)
-                    rows.append(identity | point | speeds | _metrics(task, score))
+                    first = np.nan if variant == "static" else 1 / TASKS[task].num_classes
+                    rows.append(identity | point | speeds | _metrics(task, score) | {"first_exit_score": first})
     return pd.DataFrame(rows)
 
 

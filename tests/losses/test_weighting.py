@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosee.losses.weighting import sample_weights, simulate_exits, weighted_cross_entropy
+from cosee.losses.weighting import batch_mean_weights, sample_weights, simulate_exits, weighted_cross_entropy
 
 M = 12
 
@@ -138,3 +138,15 @@ def test_no_gradient_flows_through_the_weights():
     (with_constants,) = torch.autograd.grad(loss(logits.detach()), logits)
     assert torch.equal(with_graph, with_constants)
     assert with_graph.abs().sum() > 0
+
+
+@given(st.integers(1, 20), st.integers(2, 12), st.integers(1, 5), st.floats(0, 20), st.integers(0, 2**31))
+def test_static_weights_keep_the_total_of_each_exit_and_forget_the_example(samples, layers, thresholds, beta, seed):
+    generator = torch.Generator().manual_seed(seed)
+    exits = torch.randint(layers, (thresholds, samples), generator=generator)
+    weights = sample_weights(exits, layers, beta)
+    static = batch_mean_weights(weights)
+    assert static.shape == weights.shape
+    torch.testing.assert_close(static.mean(dim=0), weights.mean(dim=0))
+    torch.testing.assert_close(static.sum(dim=1), torch.ones(samples))
+    assert torch.equal(static, static[:1].expand_as(static))

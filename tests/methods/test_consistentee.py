@@ -12,6 +12,7 @@ from cosee.exiting.online import early_exit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.methods.consistentee import (
+    PRICED_DEPTH,
     ConsistentEE,
     exit_counts,
     log_exit_distribution,
@@ -28,7 +29,7 @@ from cosee.models.randomness import torch_generator
 from cosee.training.schedule import Schedule
 
 N, M, K = 8, 4, 3
-METHOD = ConsistentEE(policy_rate=2.0, joint_rate=0.5)
+METHOD = ConsistentEE(alpha=0.05 * LAYERS / PRICED_DEPTH, policy_rate=2.0, joint_rate=0.5)  # 0.05 a layer
 SCHEDULE = Schedule(5, 2, stages=METHOD.stages())  # steps 0-5 train classifiers, 6 and 7 policies, 8 and 9 both
 
 
@@ -81,7 +82,7 @@ def test_the_memorized_layer_is_the_smallest_with_all_deeper_right():
 
 def test_rewards_by_hand():
     cross_entropy = torch.tensor([[0.7, 0.4, 0.2, 0.1]] * 3)
-    found = rewards(cross_entropy, torch.tensor([1, 3, 4]), alpha=0.1)
+    found = rewards(cross_entropy, torch.tensor([1, 3, 4]), alpha=0.1 * 4 / 12)  # 0.1 a layer
     expected = [
         [-0.7 - 0.075, -0.4 - 0.15, -0.2 - 0.225, -0.1 - 0.3],  # 0.1 * l * 3/4
         [-0.7 - 0.025, -0.4 - 0.05, -0.2 - 0.075, -0.1 - 0.1],  # 0.1 * l * 1/4
@@ -89,6 +90,18 @@ def test_rewards_by_hand():
     ]
     torch.testing.assert_close(found, torch.tensor(expected))
     assert torch.equal(rewards(cross_entropy, torch.tensor([1, 3, 4]), alpha=0.0), -cross_entropy)
+
+
+@pytest.mark.parametrize("num_layers", [4, 6, 12, 24])
+def test_the_whole_encoder_costs_the_same_in_any_depth_and_the_paper_s_price_in_twelve_layers(num_layers):
+    cross_entropy = torch.zeros(1, num_layers)
+    earliest, latest = torch.tensor([0]), torch.tensor([num_layers])  # a factor of 1, and of 0
+    found = rewards(cross_entropy, earliest, alpha=0.05)[0]
+    assert found[-1].item() == pytest.approx(-0.05 * 12)
+    assert found[num_layers // 2 - 1].item() == pytest.approx(-0.05 * 6)
+    assert not rewards(cross_entropy, latest, alpha=0.05).any()
+    if num_layers == 12:
+        torch.testing.assert_close(found, -0.05 * torch.arange(1.0, 13))
 
 
 def test_memorized_layers_are_those_of_the_fit_rows_after_the_first_stage(tiny_bert):
@@ -190,7 +203,7 @@ def losses_by_loops(logits, labels, odds, memorized, uniform, method):
         chance = [leave[m] * math.prod(1 - p for p in leave[:m]) for m in range(M)]
         entropy_sum -= sum(q * math.log(q) for q in chance)
         exits = [next((m for m in range(M - 1) if draw[m] < leave[m]), M - 1) for draw in uniform[n]]
-        reward = [-ce[m] - method.alpha * (m + 1) * (1 - memorized[n] / M) for m in exits]
+        reward = [-ce[m] - method.alpha * 12 * (m + 1) / M * (1 - memorized[n] / M) for m in exits]
         for k, m in enumerate(exits):
             baseline = sum(reward[:k] + reward[k + 1 :]) / (len(exits) - 1)
             policy_sum -= (reward[k] - baseline) * math.log(chance[m])
@@ -379,7 +392,7 @@ def test_golden_losses(tiny_bert, tmp_path):
 
 def test_it_learns_and_leaves_the_earlier_the_dearer_a_layer_is(tiny_bert, tmp_path):
     layers = []
-    for alpha in (0.0, 0.5):
+    for alpha in (0.0, 0.5 * LAYERS / PRICED_DEPTH):
         method = ConsistentEE(alpha=alpha, policy_rate=5.0, joint_rate=1.0)
         settings = {"epochs": 14, "checkpoint": "last", "learning_rate": 0.01}
         weights = run(tiny_bert, method, tmp_path / "state", **settings)[0]

@@ -64,8 +64,8 @@ def test_parts_that_do_not_fit_together_are_named(mini, change, sentence):
         (lambda c: c["grid"].update(learning_rate=[-1.0]), "learning_rate must be"),  # an axis of one value
         (lambda c: c["training"].update(accumulation=5), "cannot be cut into 5 passes"),
         (
-            lambda c: c["variants"]["berxit"]["fixed"].update(lte=False),
-            "berxit: learns no scores, .* uncertainty",
+            lambda c: c["variants"]["berxit_lte"]["fixed"].update(lte=False),
+            "berxit_lte: learns no scores, .* uncertainty",
         ),
         (lambda c: c["variants"]["pcee"].update(rule="policy"), "variants.pcee: learns no scores, .* policy reads"),
     ],

@@ -35,8 +35,8 @@ def test_methods_with_rules_of_their_own_are_a_set_apart(config):
 
 def test_the_models_of_a_method_without_a_knob_are_one_curve(config):
     (curve,) = [c for c in curves.curves(config, "rte", curves.RULE) if c.variant == "consistentee"]
-    assert [run.name for run in curve.runs] == ["consistentee-alpha-0.001", "consistentee-alpha-0.01"]
-    assert [run.settings["alpha"] for run in curve.runs] == [0.001, 0.01]
+    assert [run.name for run in curve.runs] == [f"consistentee-alpha-{alpha}" for alpha in (0.0, 0.003, 0.01, 0.03)]
+    assert [run.settings["alpha"] for run in curve.runs] == [0.0, 0.003, 0.01, 0.03]
 
 
 def test_a_task_without_runs_for_a_signal_is_refused(config):

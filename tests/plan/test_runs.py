@@ -1,14 +1,17 @@
 """What is trained follows from the configuration alone."""
 
 import pytest
-from helpers.presets import preset
+from helpers.presets import CONFIGS, preset
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.plan.checks import check, check_settings
 from cosee.plan.configuration import configuration
 from cosee.plan.curves import evaluated_splits
 from cosee.plan.runs import Run, final_runs, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_points, grid_runs, point_name, search_owner, searches, with_point
+
+RECIPES = sorted(f"recipes/{path.stem}" for path in (CONFIGS / "recipes").iterdir())
 
 
 def test_every_final_run_is_trained_once(config):
@@ -18,7 +21,7 @@ def test_every_final_run_is_trained_once(config):
     variants, plain = 4, 2  # vanilla, wo_osc, wo_swm, cosee, with all seeds where there are curves; backbone, half
     static = 10  # depths 1 to 11 but for 6, one seed
     signals = 2 * 2  # entropy and softmax score for wo_osc and cosee, one seed
-    methods = 8 + 2  # of Table 2, one seed; ConsistentEE has two points, and some variants share others' models
+    methods = 9 + 4  # of Table 2, one seed; ConsistentEE has four points, and some variants share others' models
     albert = 6  # Table 3, one seed
     expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + plain)
     expected += curve_tasks * (static + signals + albert)
@@ -112,7 +115,7 @@ def test_the_whole_encoder_has_a_search_and_everything_else_another_of_the_same_
         for run in final_runs(config)
     )
     searched = {(run.backbone, run.task, run.name) for run in grid_runs(config)}
-    assert len(grid_runs(config)) == 2 * len(searched) and len(searched) == 2 * 10
+    assert len(grid_runs(config)) == 3 * len(searched) and len(searched) == 2 * 10
 
 
 def test_fingerprint_changes_with_every_setting_and_only_then(config):
@@ -161,3 +164,39 @@ def test_a_variant_may_be_trained_by_its_own_recipe(mini):
     runs = final_runs(configuration(mini))
     assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant == "deebert"} == {(6, 8)}
     assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant != "deebert"} == {(2, 32)}
+
+
+def test_a_variant_may_differ_on_a_task(mini):
+    mini["variants"]["gpfee"] |= {"fixed": {"dropout": 0.2}, "training": {"epochs": 3}}
+    mini["variants"]["gpfee"]["fixed_by_task"] = {"mnli": {"frozen_layers": 3}}
+    mini["variants"]["gpfee"]["training_by_task"] = {"rte": {"epochs": 4, "warmup": 0.5}}
+    runs = {run.task: run for run in final_runs(configuration(mini)) if run.variant == "gpfee"}
+    assert runs["mnli"].settings == {"dropout": 0.2, "frozen_layers": 3}
+    assert runs["rte"].settings == {"dropout": 0.2}
+    assert (runs["rte"].training["epochs"], runs["rte"].training["warmup"]) == (4, 0.5)
+    assert (runs["mnli"].training["epochs"], runs["mnli"].training["warmup"]) == (3, mini["training"]["warmup"])
+
+
+def test_the_released_recipes_are_those_of_the_released_code():
+    config = preset("bert-base", *RECIPES)
+    check(config)
+    check_settings(config)
+    of_bert = [run for run in final_runs(config) if run.backbone == "bert" and run.signal in (None, "energy")]
+    runs = {(run.variant, run.task): run for run in of_bert}
+    assert {run.rule for (name, _), run in runs.items() if name == "berxit"} == {"entropy"}
+    assert not any("lte" in run.settings for (name, _), run in runs.items() if name == "berxit")
+    assert runs["palbert", "rte"].settings == {"kl": "code", "last_takes_rest": False}
+    assert runs["consistentee", "rte"].settings == {"alpha": 0.0}
+    tasks = ("rte", "qnli", "mrpc", "sst2", "qqp", "mnli")
+    assert [runs["gpfee", task].settings["frozen_layers"] for task in tasks] == [1, 1, 2, 2, 2, 3]
+    assert runs["cosee", "sst2"].settings == {"alpha": 0.1, "beta0": 10.0, "signal": "energy"}
+    assert "fpabee" not in {name for name, _ in runs}  # on PABEE's models
+
+
+@pytest.mark.parametrize(("task", "rows"), [("rte", 2490), ("mrpc", 3668), ("sst2", 67349), ("mnli", 392702)])
+def test_pcee_bert_as_released_warms_up_for_200_steps(task, rows):
+    config = preset("bert-base", *RECIPES)
+    (run,) = [run for run in final_runs(config) if (run.variant, run.task) == ("pcee", task)]
+    assert run.rule == "pcee"
+    steps = run.training["epochs"] * -(-(rows - min(2000, round(rows / 10))) // run.training["batch_size"])
+    assert run.training["warmup"] * steps == pytest.approx(200, rel=0.02)

@@ -12,6 +12,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.errors import DivergedError
 from cosee.evaluation.frames import criteria_of
 from cosee.evaluation.outputs import load_outputs
+from cosee.evaluation.training_dynamics import swm_force_by_epoch
 from cosee.exiting.online import early_exit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
@@ -42,6 +43,8 @@ def test_a_run_leaves_its_files(run, tiny_bert, tmp_path, monkeypatch):
     assert facts["run"]["seed"] == 3 and facts["fingerprint"] == run.fingerprint()
     assert facts["rows"] == {"fit": 40, "sel": 24, "dev": 20} and facts["steps"] == 10
     assert facts["sel_score"] == pytest.approx(history["sel_score"].max())
+    expected = {} if run is HALF else {"swm_force": swm_force_by_epoch(history).tolist()}
+    assert {name: facts[name] for name in ("swm_force",) if name in facts} == expected
     assert facts["versions"]["torch"] == torch.__version__
     json.dumps(facts, allow_nan=False)
 

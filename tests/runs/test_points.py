@@ -41,14 +41,19 @@ def test_points_are_those_of_the_stored_outputs(tmp_path):
     ]
     found = matched_points(curves, 2.0, tmp_path)
     expected = {
-        "cosee": matched_point([outputs["cosee"]], RULES["energy"], 2.0),
-        "half": matched_point([outputs["half"]], None, 2.0),
+        "cosee": matched_point([(outputs["cosee"], RULES["energy"])], 2.0),
+        "half": matched_point([(outputs["half"], None)], 2.0),
     }
     for variant, point in expected.items():
         np.testing.assert_array_equal(found["sst2", variant][0].right, point.right)
     assert matched_points(curves[1:], 1.01, tmp_path) == {("sst2", "policy"): {0: None}, ("sst2", "half"): {0: None}}
 
-    chosen = {"variant": ["cosee", "policy"], "model": ["cosee", "fast"], "threshold": [0.4, 0.5]}
+    chosen = {
+        "variant": ["cosee", "policy"],
+        "model": ["cosee", "fast"],
+        "threshold": [0.4, 0.5],
+        "rule": ["energy", "policy"],
+    }
     targets = pd.DataFrame(chosen | {"task": "sst2", "seed": 0})
     found = deployed_points(curves, targets, tmp_path)
     assert set(found) == {("sst2", "cosee"), ("sst2", "policy")}

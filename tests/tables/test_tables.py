@@ -143,8 +143,8 @@ def test_a_method_is_measured_at_the_speedup_that_it_reports():
     row = cell(compare(), "cosee", "mrpc", "f1")
     assert row.reported_speedup == pytest.approx(row.interpolated_speedup) == 2.70
     assert row.interpolated_speedup_flops == pytest.approx(2.70 / frames.COST)
-    curves = CURVES.query("task == 'mrpc' and variant == 'cosee'").sort_values("speedup").groupby("seed")
-    values = [100 * np.interp(2.70, curve["speedup"], curve["f1"]) for _, curve in curves]
+    curves = CURVES.query("task == 'mrpc' and variant == 'cosee'").sort_values("mean_exit_layer").groupby("seed")
+    values = [100 * np.interp(12 / 2.70, curve["mean_exit_layer"], curve["f1"]) for _, curve in curves]
     assert row.interpolated_mean == pytest.approx(np.mean(values))
     assert row.interpolated_std == pytest.approx(np.std(values, ddof=1))
     assert pd.isna(cell(compare(), "half", "mrpc", "f1").interpolated_mean)  # one model, no curve

@@ -18,7 +18,8 @@ with logged(snakemake.log[0]):
     curves = shown_curves(config, config.tables.differences, params.labels)
     targets = at_target(read_frames(snakemake.input.targets), params.labels, backbone, target)
     deployed = deployed_points(curves, targets)
-    matched = matched_points([curve for curve in curves if (curve.task, curve.variant) in deployed], target)
+    compared = [curve for curve in curves if (curve.task, curve.variant) in deployed]
+    matched = matched_points(compared, target, selection=config.protocol.selection_split)
     table = differences(
         {"matched": matched, "deployed": deployed},
         params.labels,

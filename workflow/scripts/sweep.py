@@ -6,7 +6,9 @@ import pandas as pd
 
 from cosee.data.tasks import TASKS
 from cosee.evaluation import frames as ev
+from cosee.evaluation.families import Choice, choose_members
 from cosee.evaluation.outputs import load_outputs
+from cosee.exiting.rules import FAMILIES
 from cosee.io import write_frame
 from cosee.methods import rule_named
 from cosee.plan.configuration import configuration
@@ -34,6 +36,10 @@ with logged(snakemake.log[0]):
         )
         for run, model, points in zip(curve.runs, models, found, strict=True):
             identity = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
+            if rule.name in FAMILIES:
+                choices = choose_members(model[selection], rule, name, snakemake.params.targets)
+            else:
+                choices = [Choice(rule, points, curve=rule)]
             for split in TASKS[name].eval_splits:
                 outputs = model[split]
                 frames["layers"].append(ev.layers_frame(identity, outputs, split))
@@ -41,16 +47,21 @@ with logged(snakemake.log[0]):
                     frames["tradeoff"].append(ev.static_frame(identity, outputs, split, rule.name))
                     frames["targets"].append(ev.static_targets_frame(identity, outputs, split))
                     continue
-                frames["tradeoff"].append(ev.tradeoff_frame(identity, outputs, split, rule))
-                frames["targets"].append(ev.targets_frame(identity, outputs, split, rule, points))
+                for choice in choices:
+                    if choice.curve is not None:
+                        frames["tradeoff"].append(ev.tradeoff_frame(identity, outputs, split, choice.curve))
+                    frames["targets"].append(ev.targets_frame(identity, outputs, split, choice.rule, choice.points))
                 frames["dis"].append(ev.dis_frame(identity, outputs, split, rule))
                 frames["density"].append(ev.density_frame(identity, outputs, split))
                 if curve.variant == config.reference_variant:
                     rng = numpy_generator(run.seed, "random", split)
                     frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule.name))
                     frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule.name))
-            if not is_static and points + given:  # a model may be closest to no target
-                shown = [split for split in ("fit", "dev") if split in model]
-                frames["exits"] += [ev.histogram_frame(identity, model[s], s, rule, points + given) for s in shown]
+            for choice in [] if is_static else choices:
+                shown = [split for split in ("fit", "dev") if split in model and choice.points + given]
+                frames["exits"] += [
+                    ev.histogram_frame(identity, model[split], split, choice.rule, choice.points + given)
+                    for split in shown
+                ]  # a model, or a patience, may be the best for no target
     for kind, parts in frames.items():
         write_frame(snakemake.output[kind], pd.concat(parts, ignore_index=True))
