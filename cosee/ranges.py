@@ -1,4 +1,4 @@
-"""Ranges of numbers, said where a setting is declared: `dropout: Share = 0.1`."""
+"""Ranges of numbers, said where a setting is declared: `dropout: Fraction = 0.1`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ def _whole(value: float) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-Positive = Annotated[float, Range("above 0", lambda value: value > 0)]
-NotNegative = Annotated[float, Range("0 or more", lambda value: value >= 0)]
-Share = Annotated[float, Range("from 0 to 1", lambda value: 0 <= value <= 1)]
-PartialShare = Annotated[float, Range("from 0 to below 1", lambda value: 0 <= value < 1)]
-Between = Annotated[float, Range("above 0 and below 1", lambda value: 0 < value < 1)]
-Count = Annotated[int, Range("a whole number above 0", lambda value: _whole(value) and value > 0)]
-Several = Annotated[int, Range("a whole number above 1", lambda value: _whole(value) and value > 1)]
-Number = Annotated[int, Range("a whole number, not negative", lambda value: _whole(value) and value >= 0)]
+PositiveFloat = Annotated[float, Range("above 0", lambda value: value > 0)]
+NonNegativeFloat = Annotated[float, Range("0 or more", lambda value: value >= 0)]
+Fraction = Annotated[float, Range("from 0 to 1", lambda value: 0 <= value <= 1)]
+FractionBelowOne = Annotated[float, Range("from 0 to below 1", lambda value: 0 <= value < 1)]
+OpenFraction = Annotated[float, Range("above 0 and below 1", lambda value: 0 < value < 1)]
+PositiveInt = Annotated[int, Range("a whole number above 0", lambda value: _whole(value) and value > 0)]
+IntAboveOne = Annotated[int, Range("a whole number above 1", lambda value: _whole(value) and value > 1)]
+NonNegativeInt = Annotated[int, Range("a whole number, not negative", lambda value: _whole(value) and value >= 0)]
 
 
 def check_ranges(kind: type, settings: Mapping[str, Any], where: str) -> None:

@@ -1,12 +1,8 @@
 """Seeds derived from one number by name, so that every random stream is its own and can be drawn again alone."""
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import torch
 
 
 def derive(seed: int, *names: str | int) -> int:
@@ -18,10 +14,3 @@ def derive(seed: int, *names: str | int) -> int:
 def numpy_generator(seed: int, *names: str | int) -> np.random.Generator:
     """NumPy generator of a named stream."""
     return np.random.default_rng(derive(seed, *names))
-
-
-def torch_generator(seed: int, *names: str | int) -> "torch.Generator":
-    """Torch CPU generator of a named stream."""
-    import torch
-
-    return torch.Generator().manual_seed(derive(seed, *names))

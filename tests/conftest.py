@@ -52,6 +52,31 @@ def tiny_albert(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tiny_mpnet(tmp_path_factory):
+    """Folder of a tiny MPNet."""
+    from helpers.tiny import write_backbone
+
+    return write_backbone(tmp_path_factory.mktemp("backbones") / "mpnet", "mpnet")
+
+
+@pytest.fixture(scope="session")
+def tiny_bert_fresh(tmp_path_factory):
+    """Folder of a tiny BERT whose pooler is drawn for every run."""
+    from helpers.tiny import write_backbone
+
+    return write_backbone(tmp_path_factory.mktemp("backbones") / "bert-fresh", "bert", pooler="fresh")
+
+
+@pytest.fixture(scope="session")
+def tiny_mpnet_norm(tmp_path_factory):
+    """Folder of a tiny MPNet without a pooler, whose exits read the standardized mean over all tokens."""
+    from helpers.tiny import write_backbone
+
+    folder = tmp_path_factory.mktemp("backbones") / "mpnet-norm"
+    return write_backbone(folder, "mpnet", pooler="norm", exit_state="mean")
+
+
+@pytest.fixture(scope="session")
 def tiny_bert_mean(tmp_path_factory):
     """Folder of a tiny BERT whose exits read the mean over all tokens."""
     from helpers.tiny import write_backbone
@@ -68,19 +93,27 @@ def tiny_albert_groups(tmp_path_factory):
 
 
 @pytest.fixture
-def config():
-    """The mini preset."""
+def mini():
+    """The mini preset as it is read, to be changed."""
     from helpers.presets import read
 
     return read("config")
 
 
 @pytest.fixture
-def own_search(config):
-    """The mini preset with one grid search, of COSEE's, by signal."""
+def config():
+    """The mini preset."""
+    from helpers.presets import preset
+
+    return preset("config")
+
+
+@pytest.fixture
+def own_search(mini):
+    """The mini preset with one grid search, of COSEE's, by signal, to be changed."""
     from helpers.presets import with_own_search
 
-    return with_own_search(config)
+    return with_own_search(mini)
 
 
 @pytest.fixture(scope="session", autouse=True)

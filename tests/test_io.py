@@ -162,7 +162,7 @@ def test_pickles_and_single_arrays_are_refused(tmp_path):
 
 def test_csv_keeps_floats_and_words_as_they_are(tmp_path):
     floats = np.random.default_rng(0).random(500) * 10.0 ** np.random.default_rng(1).integers(-12, 12, 500)
-    frame = pd.DataFrame({"x": floats, "signal": ["none", "NA", "null", "nan", "energy"] * 100})
+    frame = pd.DataFrame({"x": floats, "exit_rule": ["none", "NA", "null", "nan", "energy"] * 100})
     frame.loc[3, "x"] = np.nan
     io.write_frame(tmp_path / "a.csv", frame)
     pd.testing.assert_frame_equal(io.read_frame(tmp_path / "a.csv"), frame, check_exact=True)

@@ -7,7 +7,7 @@ import pytest
 
 from cosee import ranges
 from cosee.errors import InputError
-from cosee.methods import METHODS, make_method
+from cosee.methods import METHODS, make_method, method_class
 from cosee.ranges import check_ranges
 from cosee.training.settings import TrainingSettings
 
@@ -17,14 +17,14 @@ TRAINING = {"learning_rate": 1e-3, "batch_size": 8, "epochs": 1}
 @pytest.mark.parametrize(
     ("name", "inside", "outside"),
     [
-        ("Positive", [1e-9, 2], [0, -1.0]),
-        ("NotNegative", [0, 0.5], [-1e-9]),
-        ("Share", [0, 1, 0.5], [-0.1, 1.1]),
-        ("PartialShare", [0, 0.99], [1, -0.1]),
-        ("Between", [0.01, 0.99], [0, 1]),
-        ("Count", [1, 7], [0, -1, 2.0, True]),
-        ("Several", [2], [1, 2.5]),
-        ("Number", [0, 3], [-1, 1.0]),
+        ("PositiveFloat", [1e-9, 2], [0, -1.0]),
+        ("NonNegativeFloat", [0, 0.5], [-1e-9]),
+        ("Fraction", [0, 1, 0.5], [-0.1, 1.1]),
+        ("FractionBelowOne", [0, 0.99], [1, -0.1]),
+        ("OpenFraction", [0.01, 0.99], [0, 1]),
+        ("PositiveInt", [1, 7], [0, -1, 2.0, True]),
+        ("IntAboveOne", [2], [1, 2.5]),
+        ("NonNegativeInt", [0, 3], [-1, 1.0]),
     ],
 )
 def test_a_range_allows_what_its_words_say(name, inside, outside):
@@ -41,7 +41,9 @@ def test_a_range_allows_what_its_words_say(name, inside, outside):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_number_of_a_method_has_a_range(name):
-    plain = {key for key, hint in get_type_hints(METHODS[name], include_extras=True).items() if hint in (int, float)}
+    plain = {
+        key for key, hint in get_type_hints(method_class(name), include_extras=True).items() if hint in (int, float)
+    }
     assert not plain
 
 

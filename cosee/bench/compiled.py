@@ -58,7 +58,7 @@ def measure_compiled(
     for layer in models["compiled"].backbone.encoder.encoder.layer[:-1]:
         layer.compile(dynamic=True)
     steps = {
-        name: Steps(each, device, precision).step(training_loss(each, Cosee(), split), cycle(full))
+        name: Steps(each, precision).step(training_loss(each, Cosee(), split), cycle(full))
         for name, each in models.items()
     }
     several = {name: lambda step=step: [step() for _ in range(FIRST)] for name, step in steps.items()}

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,9 @@ from cosee.data.batches import DeviceSplit, training_order
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.methods import make_method
+from cosee.models.loading import backbone_of_run
 from cosee.models.prediction import predict
+from cosee.plan.configuration import Configuration
 from cosee.plan.cost import Passes, passes
 from cosee.plan.runs import Run, final_runs, task_training
 from cosee.plan.search import grid_runs
@@ -58,7 +60,7 @@ Cell = tuple[Kind, str]
 """A kind and a task that it is trained on."""
 
 
-def cell_of(config: Mapping[str, Any], run: Run) -> Cell:
+def cell_of(config: Configuration, run: Run) -> Cell:
     """The kind that a run is of, and its task."""
     size = run.training["batch_size"]
     usual = task_training(config, run.task)["batch_size"]
@@ -66,7 +68,7 @@ def cell_of(config: Mapping[str, Any], run: Run) -> Cell:
 
 
 def measure_cost(
-    config: Mapping[str, Any],
+    config: Configuration,
     tokens_of: Callable[[str, str], Mapping[str, TokenSplit]],
     folder_of: Callable[[str], Path],
     device: torch.device,
@@ -99,7 +101,7 @@ def measure_cost(
         for kind, task in cells_to_time(rows, common):
             run = runs[kind, task][0]
             fit = tokens_of(backbone, task)["fit"]
-            paces[kind, task] = pace(run, fit, folder_of(backbone), device, config["cost"]["steps"])
+            paces[kind, task] = pace(run, fit, folder_of(backbone), device, config.cost.steps)
             speed = 1 / paces[kind, task].training
             size = run.training["batch_size"]
             say(f"{backbone}, {task}, {run.name}, batches of {size}: {speed:.1f} rows a second in training")
@@ -167,19 +169,19 @@ def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps:
     method = make_method(run.method, run.settings)
     training, prediction = [], []
     for _ in range(REPEATS):
-        model = method.build(str(backbone), TASKS[run.task].num_classes, run.seed).to(device)
+        model = method.build(backbone_of_run(backbone, run.seed), TASKS[run.task].num_classes, run.seed).to(device)
         with TemporaryDirectory() as nowhere:
             _, facts = train(
                 model,
-                method.stages(),
-                lambda schedule: method.objective(schedule, run.seed, device),
-                rows,
-                one,
-                settings,
-                run.seed,
-                lambda outputs: 0.0,
-                Path(nowhere) / "state.safetensors",
-                "timed",
+                stages=method.stages(),
+                objective=lambda schedule: method.objective(schedule, run.seed, device),
+                fit=rows,
+                sel=one,
+                settings=settings,
+                seed=run.seed,
+                select=lambda outputs: 0.0,
+                state_file=Path(nowhere) / "state.safetensors",
+                fingerprint="timed",
             )
         training.append(facts["seconds"] / (settings.epochs * len(rows)))
         began = perf_counter()

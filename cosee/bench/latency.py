@@ -14,14 +14,13 @@ from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.evaluation.frames import operating_points
-from cosee.evaluation.outputs import predictions_of
+from cosee.evaluation.outputs import exit_outputs
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule
-from cosee.models.heads import LinearExits
+from cosee.methods.base import linear_exits_model
 from cosee.models.loading import empty_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import predict
-from cosee.seeds import torch_generator
 
 WHOLE, TESTS, EARLY = "whole", "tests", "early"
 """What is timed: the encoder with its last exit alone; with every exit tested, but none taken; leaving early."""
@@ -83,7 +82,7 @@ def thresholds_on(
 ) -> dict[float, float]:
     """Target speed-up -> threshold that comes closest to it on these very rows."""
     outputs = predict(model, DeviceSplit(rows, device), 32)
-    (points,) = operating_points([predictions_of(model, outputs, rows, model.num_exits)], rule, targets)
+    (points,) = operating_points([exit_outputs(model, outputs, rows, model.num_exits)], rule, targets)
     return dict(points)
 
 
@@ -108,9 +107,8 @@ def leaving_model(encoder: Mapping[str, Any], split: TokenSplit, device: torch.d
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = empty_backbone(encoder)
-    num_exits = backbone.num_layers
-    heads = LinearExits(num_exits, backbone.hidden_size, 2, 0.0, torch_generator(seed, "heads"))
-    model = MultiExitModel(backbone, heads, range(1, num_exits + 1)).to(device).eval()
+    model = linear_exits_model(backbone, num_classes=2, dropout=0.0, seed=seed).to(device).eval()
+    num_exits, heads = model.num_exits, model.exits
     logits = torch.from_numpy(predict(model, DeviceSplit(split, device), 32).logits).to(device)
     margin = logits[..., 1] - logits[..., 0]
     scale = torch.linspace(4 / num_exits, 4, num_exits, device=device) / margin.std(dim=0)

@@ -40,10 +40,10 @@ def collate(rows: list[tuple[Tensor, Tensor, Tensor, int]], device: torch.device
 def exits_one_by_one(model: MultiExitModel, batch: Batch) -> list[Tensor]:
     """Logits [B, C] of every exit, layer after layer."""
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    logits, memory = [], None
+    logits, carry = [], None
     for index in range(model.num_exits):
         hidden = model.backbone.layer(index, hidden, mask)
-        outputs, memory = model.exits.at(index, model.backbone.state(hidden, mask), model.backbone, memory)
+        outputs, carry = model.exits.forward_exit(index, model.backbone.state(hidden, mask), model.backbone, carry)
         logits.append(outputs.logits)
     return logits
 

@@ -83,7 +83,7 @@ def refilled(
     # Zeros, as what lies behind a row's tokens is read with weight 0, and NaN would still be NaN.
     states = torch.zeros(slots, int(lengths.max()), model.backbone.hidden_size, device=split.device)
     free, slot = list(range(slots)), np.empty(len(arrivals), dtype=np.int64)
-    memories: dict[int, Tensor] = {}
+    carries: dict[int, Tensor] = {}
     queues: list[deque[int]] = [deque() for _ in range(num_layers)]
     latencies, arrived, answered, began = np.empty(len(arrivals)), 0, 0, perf_counter()
     while answered < len(arrivals):
@@ -104,8 +104,8 @@ def refilled(
         else:
             hidden, mask = states[slot[rows], :width], _mask(lengths[rows], width, split.device)
         hidden = model.backbone.layer(layer, hidden, mask)
-        memory = torch.stack([memories[row] for row in rows]) if layer and memories else None
-        here, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
+        carry = torch.stack([carries[row] for row in rows]) if layer and carries else None
+        here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
         done = record.test(rows, layer, [here], threshold)[:, 0] | (layer == num_layers - 1)
         leaving, stay = rows[done], np.flatnonzero(~done)
         exits[leaving], latencies[leaving] = layer, perf_counter() - began - arrivals[leaving]
@@ -114,8 +114,8 @@ def refilled(
         if len(stay):
             states[slot[rows[stay]], :width] = hidden[stay]
             queues[layer + 1].extend(rows[stay].tolist())
-        if memory is not None:
-            memories |= dict(zip(rows.tolist(), memory, strict=True))
+        if carry is not None:
+            carries |= dict(zip(rows.tolist(), carry, strict=True))
     seconds, logits = perf_counter() - began, record.logits[np.arange(len(exits)), exits]
     return Served(logits.astype(np.float32), exits, latencies, seconds)
 

@@ -20,7 +20,7 @@ from cosee.data.batches import DeviceSplit, training_order
 from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
-from cosee.models.loading import encoders_of
+from cosee.models.loading import empty_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.training.optimizer import make_optimizer, update
 from cosee.training.schedule import Schedule
@@ -35,8 +35,7 @@ Precision = Literal["fp32", "bf16"]
 
 def model_in_training(encoder: str, method: Cosee, device: torch.device, num_classes: int = 2) -> MultiExitModel:
     """The model of a method on an encoder of `ENCODERS` with fresh weights, in training mode."""
-    with encoders_of(ENCODERS[encoder]):
-        return method.build("", num_classes, seed=0).to(device).train()
+    return method.build(empty_backbone(ENCODERS[encoder]), num_classes, seed=0).to(device).train()
 
 
 def measure_objectives(
@@ -57,7 +56,7 @@ def measure_objectives(
     Raises:
         InputError: there are fewer rows than a batch has.
     """
-    split, run = DeviceSplit(rows, device), Steps(model, device, precision)
+    split, run = DeviceSplit(rows, device), Steps(model, precision)
     full = full_batches(rows, batch_size)
     methods = {"vanilla": Cosee(alpha=0.0, beta0=0.0), "cosee": Cosee()}
     steps = {name: run.step(training_loss(model, method, split), cycle(full)) for name, method in methods.items()}
@@ -93,7 +92,7 @@ def measure_throughput(
         while True:
             yield from np.array_split(generators["reference"].permutation(len(rows)), size)
 
-    run = Steps(model, device, precision)
+    run = Steps(model, precision)
     steps = {
         "reference": run.step(_reference_loss(model, method, rows, device), theirs()),
         "here": run.step(training_loss(model, method, split), ours()),
@@ -143,7 +142,8 @@ def _reference_loss(model: MultiExitModel, method: Cosee, rows: TokenSplit, devi
 
     def loss(chosen: np.ndarray) -> Tensor:
         batch = collate([padded_row(rows, row, MAX_LENGTH, pad_id=0) for row in chosen], device)
-        logits = [exit_logits.float() for exit_logits in exits_one_by_one(model, batch)]
+        with torch.autocast(device.type, torch.bfloat16, enabled=model.mixed_precision):
+            logits = [exit_logits.float() for exit_logits in exits_one_by_one(model, batch)]
         return looped_loss(logits, batch.labels, method, rng.random(method.num_thresholds).tolist(), method.beta0 / 2)
 
     return loss
@@ -152,17 +152,15 @@ def _reference_loss(model: MultiExitModel, method: Cosee, rows: TokenSplit, devi
 class Steps:
     """Training steps of several losses on one model with one optimizer, so that only the losses differ."""
 
-    def __init__(self, model: MultiExitModel, device: torch.device, precision: Precision) -> None:
+    def __init__(self, model: MultiExitModel, precision: Precision) -> None:
         self.optimizer = make_optimizer(model, RATE, 0.0)
-        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+        model.mixed_precision = precision == "bf16"
 
     def step(self, loss: Loss, order: Iterator[np.ndarray]) -> Callable[[], None]:
         """What makes one step per call, on the next batch of an order."""
 
         def step() -> None:
-            with self.autocast:
-                value = loss(next(order))
-            value.backward()
+            loss(next(order)).backward()
             update(self.optimizer, RATE, clip=1.0)
 
         return step

@@ -54,7 +54,7 @@ def measure_utilisation(
     size = product_size or PRODUCT_SIZE[device.type]
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     left, right, out = (torch.randn(size, size, device=device).to(dtype) for _ in range(3))
-    step = Steps(model, device, precision).step(loss, repeat(batch))
+    step = Steps(model, precision).step(loss, repeat(batch))
     contenders = {"matrix product": lambda: torch.mm(left, right, out=out), "training step": step}
     seconds = interleaved(contenders, rounds, warmup, device)
     flops = {"matrix product": 2.0 * size**3, "training step": float(counter.get_total_flops())}

@@ -34,13 +34,13 @@ def measure_visits(model: MultiExitModel, split: DeviceSplit, rule: Rule, rounds
     seconds: dict[str, list[float]] = defaultdict(list)
     for turn in range(-warmup, rounds):
         for row in range(len(split)):
-            batch, record, memory = split.batch(np.array([row])), Record(rule, 1, model), None
+            batch, record, carry = split.batch(np.array([row])), Record(rule, 1, model), None
             hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
             for layer in range(model.num_exits):
                 times = [perf_counter()]
                 hidden = model.backbone.layer(layer, hidden, mask)
                 times.append(perf_counter())
-                here, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
+                here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
                 times.append(perf_counter())
                 record.test(np.array([0]), layer, [here], NOBODY)
                 times.append(perf_counter())

@@ -1,8 +1,8 @@
-"""The command `cosee`: one module per command, whose heavy imports wait until it runs, so that help comes at once.
+"""The command `cosee`: one module per command, with heavy imports deferred until it runs, so that help is immediate.
 
-A command's module has `HELP`, `EXAMPLES`, `add_arguments(parser)` and `run(args)`. What it computes is done by the
-functions that the workflow's scripts call; here are arguments, messages and exit codes: 0; 2 for wrong input; 130 after
-Ctrl-C; 141 where the reader of a pipe has gone.
+A command's module has `HELP`, `EXAMPLES`, `add_arguments(parser)` and `run(args)`. Results are computed by the same
+functions as in the workflow's scripts; this package handles arguments, messages and exit codes: 0; 2 for wrong input;
+130 after Ctrl-C; 141 if the reader of a pipe has closed it.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from typing import Any
 from cosee import __version__
 from cosee.errors import InputError
 
-COMMANDS = ("train", "predict", "sweep", "submit", "export", "classify", "bench")
-"""The commands, in the order in which a model passes through them; each is a module of this package."""
+COMMANDS = ("train", "predict", "sweep", "submit", "publish", "export", "classify", "bench", "config")
+"""The commands, in the usual order of use; each is a module of this package."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
         return 128 + signal.SIGPIPE
     except OSError as error:  # a file that cannot be read or written
-        file = error.filename2 or error.filename  # the second of two is the one that was asked for
+        file = error.filename2 or error.filename  # of two files the second is the one that was requested
         return _refuse(args.command, f"{file}: {error.strerror}" if file else str(error))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "cosee",
         **_help(
-            "Train, evaluate, export and use text classifiers that leave early.",
+            "Train, evaluate, export and use text classifiers with early exits.",
             [module.EXAMPLES[0] for module in modules.values()],
         ),
     )
@@ -71,6 +71,6 @@ def _help(description: str, examples: Iterable[str]) -> dict[str, Any]:
 
 
 def _refuse(command: str, message: str) -> int:
-    """Say what is wrong, on one line whatever it quotes, as argparse does for arguments that it cannot read."""
+    """Print an error on one line in the format of argparse, and return the exit code."""
     print(f"cosee {command}: error: {' '.join(message.split())}", file=sys.stderr)
     return 2

@@ -1,4 +1,4 @@
-"""`cosee bench`: what things cost on this machine, as ratios of what is timed side by side."""
+"""`cosee bench`: timings on this machine, as ratios of contenders measured in turn."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cosee.data.tokens import TokenSplit
     from cosee.models.multi_exit import MultiExitModel
 
-HELP = "measure early exit, serving, training or the sweep on this machine; where a run's time went"
+HELP = "measure early exit, serving, training or the sweep on this machine, or summarize the time of a workflow run"
 EXAMPLES = (
     "cosee bench latency --encoder bert-base --lengths sst2 --rows 64 --out latency.csv",
     "cosee bench visits --encoder bert-base --rows 48",
@@ -28,22 +28,22 @@ EXAMPLES = (
     "cosee bench jobs --folder benchmarks",
 )
 ON_CPU = ("visits", "sweep")
-"""What is measured on the CPU, whatever else there is."""
+"""Measurements that always use the CPU."""
 
 RULE = "energy"
-"""The exit rule that is timed; what a layer or a test costs does not depend on it much."""
+"""The exit rule that is timed; the cost of a layer or an exit test hardly depends on it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what can be measured, and the arguments of each."""
+    """Declare the measurements and their arguments."""
     kinds = parser.add_subparsers(dest="what", metavar="what", required=True)
     measures = {
-        "latency": (_latency, "seconds of early exit against the same model run to the end"),
-        "visits": (_visits, "what an exit costs between two layers, on a CPU, one row at a time"),
-        "serving": (_serving, "requests per second: run to the end, rows leaving their batch, freed rows refilled"),
+        "latency": (_latency, "seconds of early exit against the same model without early exit"),
+        "visits": (_visits, "cost of an exit between two layers, on a CPU, one example at a time"),
+        "serving": (_serving, "requests per second: full model, early exit from a batch, freed places refilled"),
         "training": (_training, "a COSEE step against a vanilla one; training against a padded, looping reference"),
         "utilisation": (_utilisation, "FLOP/s of a training step beside those of a large matrix product"),
-        "compiled": (_compiled, "a training step against one with compiled layers; what compiling takes"),
+        "compiled": (_compiled, "a training step against one with compiled layers, and the time of compiling"),
         "sweep": (_sweep, "seconds and memory of an exact trade-off curve"),
         "jobs": (_jobs, "time and memory of every rule in a finished run of the workflow"),
     }
@@ -71,9 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--lengths",
             default="sst2",
             choices=("sst2", "mnli"),
-            help="task that has rows so long (default: sst2)",
+            help="task whose example lengths are used (default: sst2)",
         )
-        command.add_argument("--rows", type=positive, default=256, metavar="N", help="rows (default: 256)")
+        command.add_argument("--rows", type=positive, default=256, metavar="N", help="examples (default: 256)")
     latency = commands["latency"]
     latency.add_argument("--batch-sizes", type=positive, nargs="+", default=[1, 8, 32], metavar="B")
     latency.add_argument("--targets", type=float, nargs="+", default=TARGETS, metavar="X")
@@ -82,14 +82,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     serving = commands["serving"]
     serving.add_argument("--speedup", type=float, default=2.0, metavar="X", help="in layers (default: 2)")
-    serving.add_argument("--capacity", type=positive, default=32, metavar="B", help="rows at a time (default: 32)")
+    serving.add_argument("--capacity", type=positive, default=32, metavar="B", help="examples at a time (default: 32)")
     serving.add_argument("--rate", type=positive_number, metavar="R", help="arrivals per second (default: all at once)")
     for name in ("training", "utilisation", "compiled"):
         command = commands[name]
-        command.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows per step (default: 32)")
+        command.add_argument(
+            "--batch-size", type=positive, default=32, metavar="B", help="examples per step (default: 32)"
+        )
         command.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
     commands["utilisation"].add_argument(
-        "--length", type=positive, default=128, metavar="T", help="tokens of every row, at most 128 (default: 128)"
+        "--length", type=positive, default=128, metavar="T", help="tokens of every example, at most 128 (default: 128)"
     )
     commands["sweep"].add_argument("--rows", type=positive, default=40_430, metavar="N", help="(default: those of QQP)")
     commands["jobs"].add_argument(
@@ -98,21 +100,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, say on what machine (but of a run that is over), show."""
+    """Measure, print the machine (except for a finished run) and the result."""
     from cosee.io import write_frame
     from cosee.provenance import git_commit, hardware
-    from cosee.runs.device import prepare
+    from cosee.runs.device import configure_torch
 
-    here = args.what != "jobs"
-    if here:
-        prepare(args.threads)
+    measures_here = args.what != "jobs"
+    if measures_here:
+        configure_torch(args.threads)
     measured, where = args.measure(args), {}
-    if here:
+    if measures_here:
         machine = hardware()
         cpu = f"{machine['processor']}, {args.threads} of {machine['cores']} cores"
-        place = cpu if args.what in ON_CPU else machine["gpu"] or cpu
-        where = {"machine": place, "torch": version("torch"), "commit": git_commit(Path(__file__).parent)}
-        print(place)
+        device = cpu if args.what in ON_CPU else machine["gpu"] or cpu
+        where = {"machine": device, "torch": version("torch"), "commit": git_commit(Path(__file__).parent)}
+        print(device)
     print(measured.to_string(index=False, float_format="{:.4g}".format, na_rep=""))
     if args.out:
         write_frame(args.out, measured.assign(**where))
@@ -123,8 +125,8 @@ def _latency(args: argparse.Namespace) -> "pd.DataFrame":
     import numpy as np
 
     from cosee.bench.latency import measure
+    from cosee.evaluation.latency import latency
     from cosee.exiting.rules import RULES
-    from cosee.tables import latency
 
     model, split, thresholds = _model_at(args, args.targets)
     rows = np.arange(len(split))
@@ -145,7 +147,7 @@ def _visits(args: argparse.Namespace) -> "pd.DataFrame":
 
 
 def _serving(args: argparse.Namespace) -> "pd.DataFrame":
-    """Medians over the rounds, one row per way of serving."""
+    """Medians over the rounds, one row per server."""
     import numpy as np
 
     from cosee.bench.serving import measure, poisson_arrivals, servers
@@ -163,7 +165,7 @@ def _serving(args: argparse.Namespace) -> "pd.DataFrame":
 
 
 def _training(args: argparse.Namespace) -> "pd.DataFrame":
-    """Both comparisons: of single steps, in ten times as many rounds, and of passes over all rows."""
+    """Both comparisons: of single steps, in ten times as many rounds, and of passes over all examples."""
     import pandas as pd
 
     from cosee.bench.training import measure_objectives, measure_throughput
@@ -172,7 +174,7 @@ def _training(args: argparse.Namespace) -> "pd.DataFrame":
     how = {"batch_size": args.batch_size, "precision": args.precision}
     steps = measure_objectives(model, rows, device, rounds=10 * args.rounds, **how)
     passes = measure_throughput(model, rows, device, rounds=args.rounds, **how)
-    return pd.concat({"step": steps, "pass over all rows": passes}, names=["timed"]).reset_index(level="timed")
+    return pd.concat({"step": steps, "pass over all examples": passes}, names=["timed"]).reset_index(level="timed")
 
 
 def _utilisation(args: argparse.Namespace) -> "pd.DataFrame":
@@ -212,7 +214,7 @@ def _jobs(args: argparse.Namespace) -> "pd.DataFrame":
 
 
 def _in_training(args: argparse.Namespace) -> "tuple[MultiExitModel, TokenSplit, torch.device]":
-    """A model for COSEE with fresh weights, rows for it, and where it is."""
+    """A model for COSEE with fresh weights, examples for it, and its device."""
     from cosee.bench.shapes import rows_for
     from cosee.bench.training import model_in_training
     from cosee.methods.cosee import Cosee
@@ -226,7 +228,7 @@ def _in_training(args: argparse.Namespace) -> "tuple[MultiExitModel, TokenSplit,
 def _model_at(
     args: argparse.Namespace, targets: Sequence[float], device: "torch.device | None" = None
 ) -> "tuple[MultiExitModel, DeviceSplit, dict[float, float]]":
-    """A model whose rows leave all over the layers, these rows, and the thresholds for target speed-ups."""
+    """A model whose examples exit at all layers, these examples, and the thresholds for target speed-ups."""
     from cosee.bench.latency import leaving_model, thresholds_on
     from cosee.bench.shapes import ENCODERS, rows_for
     from cosee.data.batches import DeviceSplit

@@ -1,4 +1,4 @@
-"""`cosee classify`: texts in, labels out, each row no deeper than it must go."""
+"""`cosee classify`: labels of texts, with early exit."""
 
 import argparse
 import csv
@@ -39,16 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speed.add_argument("--threshold", type=float, metavar="T", help="a threshold of its exit rule (default: as saved)")
     parser.add_argument("--column", metavar="NAME", help="read CSV with a header, texts from this column")
     parser.add_argument("--pair-column", metavar="NAME", help="second texts, for tasks on pairs")
-    parser.add_argument("--batch-size", type=positive, default=32, metavar="B", help="rows at a time (default: 32)")
+    parser.add_argument("--batch-size", type=positive, default=32, metavar="B", help="examples at a time (default: 32)")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="CSV file with label, confidence, exit_layer (default: stdout)"
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Classify in the order of the input, never more rows in memory than a batch has."""
+    """Classify in the order of the input, with at most one batch in memory."""
     if args.pair_column and not args.column:
-        raise InputError("--pair-column: names the second text of a row; name the first with --column.")
+        raise InputError("--pair-column: names the second text of an example; name the first with --column.")
     with opened(args.file) as file:
         rows = read_lines(file)
         if args.column:
@@ -62,12 +62,12 @@ def run(args: argparse.Namespace) -> None:
 
         from tqdm import tqdm
 
-        is_quiet = not sys.stderr.isatty() or (args.out is None and sys.stdout.isatty())  # answers show on it already
+        is_quiet = not sys.stderr.isatty() or (args.out is None and sys.stdout.isatty())  # labels appear there already
         with written(args.out) as out, tqdm(unit=" rows", disable=is_quiet) as bar:
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow(["label", "confidence", "exit_layer"])
             while batch := list(islice(rows, args.batch_size)):
-                writer.writerows(answers(model, tokenizer, batch))
+                writer.writerows(classify_batch(model, tokenizer, batch))
                 out.flush()
                 bar.update(len(batch))
 
@@ -77,7 +77,7 @@ def opened(path: Path | None) -> Iterator[TextIO]:
     """A text file, or stdin.
 
     Raises:
-        InputError: what is read in the block is not UTF-8, or not the CSV that it is read as.
+        InputError: the text read in the block is not UTF-8, or not valid CSV.
     """
     source = sys.stdin.fileno() if path is None else path
     try:
@@ -111,13 +111,13 @@ def read_columns(file: TextIO, columns: Sequence[str]) -> Iterator[Row]:
     """The texts of some columns of a CSV file, row by row.
 
     Raises:
-        InputError: a column is not there (at once), or a row ends before it (in its turn).
+        InputError: a column is missing (at once), or a row ends before it (when it is read).
     """
     reader = csv.DictReader(file)
-    there = reader.fieldnames or []
+    available = reader.fieldnames or []
     for name in columns:
-        if name not in there:
-            raise InputError(f"no column {name!r}; the columns are {', '.join(map(repr, there)) or 'none'}.")
+        if name not in available:
+            raise InputError(f"no column {name!r}; the columns are {', '.join(map(repr, available)) or 'none'}.")
 
     def rows() -> Iterator[Row]:
         for row in reader:
@@ -130,7 +130,7 @@ def read_columns(file: TextIO, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def check_texts(model: Path, columns: Sequence[str], given: int) -> None:
-    """Check that rows have as many texts as the model was trained on.
+    """Check the number of texts per example.
 
     Raises:
         InputError: one text is given to a model of pairs, or two to one of single texts.
@@ -141,14 +141,14 @@ def check_texts(model: Path, columns: Sequence[str], given: int) -> None:
             "and --pair-column."
         )
     if len(columns) == 1 != given:
-        raise InputError(f"{model}: classifies single texts ({columns[0]}); leave out --pair-column.")
+        raise InputError(f"{model}: classifies single texts ({columns[0]}); omit --pair-column.")
 
 
 def load(folder: Path) -> tuple["EarlyExitForSequenceClassification", "PreTrainedTokenizerBase"]:
-    """An exported model, on the GPU where there is one, and its tokenizer.
+    """An exported model, on the GPU if there is one, and its tokenizer.
 
     Raises:
-        InputError: the folder holds none, or it is damaged.
+        InputError: the folder contains no exported model, or a damaged one.
     """
     from cosee.io import read_json
 
@@ -170,10 +170,10 @@ def load(folder: Path) -> tuple["EarlyExitForSequenceClassification", "PreTraine
     return model.to(default_device()), tokenizer
 
 
-def answers(
+def classify_batch(
     model: "EarlyExitForSequenceClassification", tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Row]
 ) -> Iterator[tuple[str, str, int]]:
-    """Label, its probability and the exit layer (from 1) of every row of a batch."""
+    """Label, its probability and the 1-based exit layer of every example of a batch."""
     texts = map(list, zip(*rows, strict=True))
     inputs = tokenizer(*texts, padding=True, truncation=True, return_tensors="pt").to(model.device)
     output = model(**inputs)

@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, with weights and predictions")
     parser.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="encoder that the run used")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write; must not exist")
-    parser.add_argument("--rule", help="exit rule (default: the one that the run was selected by)")
+    parser.add_argument("--rule", help="exit rule (default: that of the run's selection)")
     parser.add_argument(
-        "--manifest", type=Path, metavar="FILE", help="manifest.json of the workflow, which knows data and encoder"
+        "--manifest", type=Path, metavar="FILE", help="manifest.json of the workflow, with data and encoder"
     )
 
 
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     """Export."""
     from cosee.runs.stored import read_run
 
-    read_run(args.folder)  # before the seconds that the next import takes
+    read_run(args.folder)  # before the next import, which takes seconds
     from transformers.utils import logging
 
     from cosee.export.model_folder import export

@@ -1,4 +1,4 @@
-"""`cosee predict`: what every exit of a trained model says about the rows of a split."""
+"""`cosee predict`: logits of every exit of a trained model for a split."""
 
 import argparse
 from pathlib import Path
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Load, predict, write."""
-    from cosee.data.tokens import check_tokens, load_tokens, padding_id
+    from cosee.data.tokens import check_tokens, load_tokens, max_positions, padding_id
     from cosee.runs.stored import read_run
 
     facts = read_run(args.folder)
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"{args.tokens}: no split {args.split!r}; it has {', '.join(tokens)}.")
 
     from cosee.data.batches import DeviceSplit
-    from cosee.evaluation.outputs import predictions_of, save_predictions
+    from cosee.evaluation.outputs import exit_outputs, save_outputs
     from cosee.models.loading import encoder_configuration
     from cosee.models.prediction import predict
     from cosee.runs.device import default_device
@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> None:
     from cosee.training.settings import TrainingSettings
 
     encoder, rows, device = encoder_configuration(args.backbone), tokens[args.split], default_device()
-    check_tokens({args.split: rows}, encoder.vocab_size, encoder.max_position_embeddings, str(args.tokens))
+    check_tokens({args.split: rows}, encoder.vocab_size, max_positions(encoder.to_dict()), str(args.tokens))
     model = load_run(args.folder, args.backbone).to(device)
     split = DeviceSplit(rows, device, padding_id(args.backbone / "tokenizer.json"))
     outputs = predict(model, split, TrainingSettings(**facts["run"]["training"]).eval_batch_size)
-    save_predictions(args.out, predictions_of(model, outputs, rows, encoder.num_hidden_layers))
+    save_outputs(args.out, exit_outputs(model, outputs, rows, encoder.num_hidden_layers))

@@ -1,4 +1,4 @@
-"""Arguments that become settings: `--set alpha=0.1`, read by the type that the dataclass gives the field."""
+"""Arguments that become settings: `--set alpha=0.1`, read according to the type of the dataclass field."""
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from cosee.errors import InputError
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)
-"""Target speed-ups of commands that are given none: those of `cosee.evaluation.frames`, whose import takes seconds."""
+"""Default target speed-ups: those of `cosee.evaluation.frames`, whose import takes seconds."""
 
 
 def assignment(text: str) -> tuple[str, str]:
@@ -44,11 +44,11 @@ def read_settings(kind: type, assignments: Iterable[tuple[str, str]], option: st
 
     Args:
         kind: dataclass of the settings.
-        assignments: names and texts of values; of a name given twice the last counts.
-        option: the option that they were given with, for errors.
+        assignments: names and texts of values; the last one of a repeated name counts.
+        option: the option on the command line, for errors.
 
     Raises:
-        InputError: there is no such field, or the text is no value of its type.
+        InputError: there is no such field, or the text is not a value of its type.
     """
     hints = get_type_hints(kind)
     known = [field.name for field in fields(kind)]
@@ -65,11 +65,11 @@ def read_settings(kind: type, assignments: Iterable[tuple[str, str]], option: st
 
 
 def _reader(kind: Any) -> tuple[str, Callable[[str], Any]]:
-    """What a value of this type is called, and how its text is read."""
+    """Description of a type, and the function that reads its text."""
     if get_origin(kind) is Literal:
         choices = get_args(kind)
         return " or ".join(choices), {choice: choice for choice in choices}.__getitem__
-    first = next(iter(get_args(kind)), kind)  # of "int | None" the int: None is what not giving the option means
+    first = next(iter(get_args(kind)), kind)  # of "int | None" the int: None means that the option is not given
     return _READERS[first]
 
 

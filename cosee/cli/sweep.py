@@ -1,4 +1,4 @@
-"""`cosee sweep`: every operating point of a trained run, from the predictions that it left."""
+"""`cosee sweep`: every operating point of a trained run, from its stored outputs."""
 
 import argparse
 from pathlib import Path
@@ -14,16 +14,16 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, with its predictions")
-    parser.add_argument("--split", default="dev", help="rows to evaluate (default: dev)")
-    parser.add_argument("--rule", help="exit rule (default: the one that the run was selected by)")
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of the run, with its outputs")
+    parser.add_argument("--split", default="dev", help="split to evaluate (default: dev)")
+    parser.add_argument("--rule", help="exit rule (default: that of the run's selection)")
     parser.add_argument(
         "--targets",
         type=float,
         nargs="+",
         default=TARGETS,
         metavar="SPEEDUP",
-        help="thresholds are sought on the selection split, what they give on --split is shown (default: 1.5 2 3 4)",
+        help="target speed-ups: thresholds are chosen on the selection split and shown on --split (default: 1.5 2 3 4)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="CSV file to write")
 
@@ -36,17 +36,17 @@ def run(args: argparse.Namespace) -> None:
     from cosee.runs.stored import read_run, run_id, stored_predictions
 
     facts = read_run(args.folder)
-    who, rule = run_id(facts), rule_named(args.rule or facts["run"]["rule"])
-    predictions = stored_predictions(args.folder, args.split)
-    if len(predictions.exit_depths) == 1:
-        curve = ev.static_frame(who, predictions, args.split, rule.name)
-        shown = ev.static_targets_frame(who, predictions, args.split)
+    identity, rule = run_id(facts), rule_named(args.rule or facts["run"]["rule"])
+    outputs = stored_predictions(args.folder, args.split)
+    if len(outputs.exit_depths) == 1:
+        curve = ev.static_frame(identity, outputs, args.split, rule.name)
+        shown = ev.static_targets_frame(identity, outputs, args.split)
     else:
-        all_points = predictions.predicted.size + 1  # no curve has more
+        all_points = outputs.predicted.size + 1  # no curve has more
         selection = stored_predictions(args.folder, facts["selection_split"])
         (thresholds,) = ev.operating_points([selection], rule, args.targets)
-        curve = ev.tradeoff_frame(who, predictions, args.split, rule, all_points)
-        shown = ev.targets_frame(who, predictions, args.split, rule, thresholds)
+        curve = ev.tradeoff_frame(identity, outputs, args.split, rule, all_points)
+        shown = ev.targets_frame(identity, outputs, args.split, rule, thresholds)
     write_frame(args.out, curve)
     columns = ["target_speedup", "threshold", "speedup", "speedup_flops", "score", "accuracy", "f1"]
     table = shown[columns].dropna(axis="columns", how="all")

@@ -1,4 +1,4 @@
-"""`cosee train`: one run as the workflow makes it."""
+"""`cosee train`: one training, as in the workflow."""
 
 import argparse
 from pathlib import Path
@@ -22,10 +22,10 @@ EXAMPLES = (
     --data GLUE --backbone resources/backbones/bert --out runs/pabee""",
 )
 DEFAULTS = {"learning_rate": 2e-5, "batch_size": 32, "epochs": 10}
-"""Training settings that have no default elsewhere: those of the preset bert-base on small tasks."""
+"""Training settings without a default elsewhere: those of the preset bert-base on small tasks."""
 
 MAX_LENGTH = 128
-"""Tokens per row of rows that are tokenised here."""
+"""Tokens per example that is tokenized here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,22 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FOLDER",
-        help="rows in the layout of nyu-mll/glue, FOLDER/<task>/train-*.parquet; tokenised into OUT/tokens.npz",
+        help="examples in the layout of nyu-mll/glue, FOLDER/<task>/train-*.parquet; tokenized into OUT/tokens.npz",
     )
     parser.add_argument("--backbone", type=Path, required=True, metavar="FOLDER", help="pretrained encoder")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="the run's folder; an unfinished run there goes on"
+        "--out", type=Path, required=True, metavar="FOLDER", help="the run's folder; an unfinished run in it is resumed"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of rows' order and fresh weights (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of example order and fresh weights (default: 0)")
     parser.add_argument(
         "--rule",
-        help="exit rule by which checkpoints are compared (default: that of the method's paper)",
+        help="exit rule for the comparison of checkpoints (default: that of the method's paper)",
     )
     parser.add_argument(
         "--protocol",
         choices=("heldout", "field"),
         default="heldout",
-        help="compare checkpoints on rows held out from train, or on dev as the papers do (default: heldout)",
+        help="compare checkpoints on examples held out from train, or on dev as the papers do (default: heldout)",
     )
     parser.add_argument(
         "--criterion",
@@ -81,11 +81,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, predict, write; then say which checkpoint was chosen."""
+    """Train, predict, write; then print the chosen checkpoint."""
     if (args.out / "run.json").exists():
-        raise InputError(f"{args.out}: holds a finished run; choose another folder, or remove this one.")
+        raise InputError(f"{args.out}: contains a finished run; choose another folder, or remove this one.")
     if args.tokens and not args.tokens.is_file():
-        raise InputError(f"{args.tokens}: no such file; give token ids, or rows to be tokenised with --data.")
+        raise InputError(f"{args.tokens}: no such file; give token ids, or examples to tokenize with --data.")
     from dataclasses import asdict
 
     import torch
@@ -93,15 +93,15 @@ def run(args: argparse.Namespace) -> None:
     from cosee.data.tokens import padding_id
     from cosee.exiting.rules import check_readable
     from cosee.exiting.signals import SIGNALS
-    from cosee.methods import make_method, rule_named
+    from cosee.methods import make_method, method_class, rule_named
     from cosee.models.loading import encoder_configuration
     from cosee.plan.runs import Run
-    from cosee.runs.device import default_device, prepare
-    from cosee.runs.execution import STATE, execute
+    from cosee.runs.device import configure_torch, default_device
+    from cosee.runs.execution import STATE, RunInputs, train_and_predict
     from cosee.runs.stored import read_run
     from cosee.training.settings import TrainingSettings
 
-    settings = read_settings(METHODS[args.method], args.set, "--set")
+    settings = read_settings(method_class(args.method), args.set, "--set")
     method = make_method(args.method, settings)
     rule = rule_named(args.rule or method.exit_rule())
     check_readable(rule, method.learns_scores(), f"--method {args.method}")
@@ -122,14 +122,11 @@ def run(args: argparse.Namespace) -> None:
     )
     encoder = encoder_configuration(args.backbone)
     tokens = read_tokens(args, encoder)
-    prepare(torch.get_num_threads())
-    execute(
+    configure_torch(torch.get_num_threads())
+    train_and_predict(
         run,
-        tokens,
-        args.backbone,
-        num_layers=encoder.num_hidden_layers,
+        RunInputs(tokens, args.backbone, encoder.num_hidden_layers, padding_id(args.backbone / "tokenizer.json")),
         protocol={"name": args.protocol, "criterion": args.criterion},
-        pad_id=padding_id(args.backbone / "tokenizer.json"),
         splits=list(tokens),
         keep_weights=True,
         keep_state=False,
@@ -139,17 +136,17 @@ def run(args: argparse.Namespace) -> None:
     (args.out / STATE).unlink(missing_ok=True)
     facts = read_run(args.out)
     score, split = facts["sel_score"], facts["selection_split"]
-    print(f"{args.out}: {args.criterion} {score:.4f} on {split} after epoch {facts['best_epoch']}, which was kept")
+    print(f"{args.out}: {args.criterion} {score:.4f} on {split} after epoch {facts['best_epoch']} (chosen)")
 
 
 def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[str, "TokenSplit"]:
-    """The token ids of `--tokens`, or those of the rows in `--data`, cut and encoded as the workflow does.
+    """The token ids of `--tokens`, or those of the examples in `--data`, cut and encoded as in the workflow.
 
     Raises:
         InputError: they do not fit the task, the protocol or the encoder.
     """
     from cosee.data.glue import SELECTION_SPLIT, check_rows, cut_splits, local_rows
-    from cosee.data.tokens import check_tokens, encode, load_tokens, save_tokens
+    from cosee.data.tokens import check_tokens, encode, load_tokens, max_positions, save_tokens
 
     task, where = TASKS[args.task], args.tokens or args.data
     if args.tokens:
@@ -159,7 +156,7 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
         check_rows(rows, task, "--data")
         tokens = encode(cut_splits(rows, task, args.protocol), args.backbone / "tokenizer.json", MAX_LENGTH)
         save_tokens(args.out / "tokens.npz", tokens)
-    check_tokens(tokens, encoder.vocab_size, encoder.max_position_embeddings, str(where))
+    check_tokens(tokens, encoder.vocab_size, max_positions(encoder.to_dict()), str(where))
     for split in ("fit", SELECTION_SPLIT[args.protocol]):
         if split not in tokens:
             has = ", ".join(tokens)
@@ -167,7 +164,7 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
         labels = tokens[split].labels
         if not 0 <= labels.min() <= labels.max() < task.num_classes:
             raise InputError(
-                f"{where}: labels from {labels.min()} to {labels.max()} in the split {split!r}, {task.name} has "
+                f"{where}: labels from {labels.min()} to {labels.max()} in the split {split!r}, but {task.name} has "
                 f"{task.num_classes} classes; give the token ids of this task."
             )
     return tokens

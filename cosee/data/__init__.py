@@ -1,1 +1,1 @@
-"""Rows of GLUE or of generated data, their token ids, and batches of them."""
+"""Examples of GLUE or of generated data, their token ids, and batches of them."""

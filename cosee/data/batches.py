@@ -1,4 +1,4 @@
-"""Batches of token ids: gathered on the device, padded to their own longest row, rows of like length together."""
+"""Batches of token ids: gathered on the device, sorted by length, padded to the longest example of the batch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 from cosee.data.tokens import TokenSplit
 
 POOL_BATCHES = 32
-"""Batches that are drawn together, sorted by length and cut: enough to save padding, few enough to stay random."""
+"""Batches per pool that is sorted by length: enough to save padding, few enough to stay random."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Batch:
 
     Attributes:
         input_ids: token ids [B, T].
-        attention_mask: which tokens are not padding [B, T]; None: all of them.
+        attention_mask: true for tokens that are not padding [B, T]; None: no padding.
         token_type_ids: segment of every token [B, T].
         labels: label ids [B].
-        rows: which rows of the split these are [B].
+        rows: positions of the examples in the split [B].
     """
 
     input_ids: Tensor
@@ -32,19 +32,19 @@ class Batch:
     rows: Tensor
 
     def __len__(self) -> int:
-        """B, the number of rows."""
+        """B, the number of examples."""
         return len(self.labels)
 
 
 class DeviceSplit:
     """One split whose token ids live on a device as a single tensor; batches are gathered there.
 
-    No worker processes and no copy from the host in a step, apart from the row numbers.
+    No worker processes, and no copy from the host in a step apart from the positions of the examples.
     """
 
     def __init__(self, split: TokenSplit, device: torch.device, pad_id: int = 0) -> None:
         """Move the ids to `device`; `pad_id` fills the padding, which the attention mask hides."""
-        self.lengths = split.lengths  # on the host: the padded length must be known without asking the device
+        self.lengths = split.lengths  # on the host, so that the padded length needs no synchronization
         self.device = device
         self.pad_id = pad_id
         self.ids = torch.as_tensor(split.ids, device=device)
@@ -53,14 +53,14 @@ class DeviceSplit:
         self.labels = torch.as_tensor(split.labels, dtype=torch.int64, device=device)
 
     def __len__(self) -> int:
-        """N, the number of rows."""
+        """N, the number of examples."""
         return len(self.lengths)
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """Gather the given rows [B], padded to the longest of them."""
+        """Gather the examples at the given positions [B], padded to the longest of them."""
         lengths = self.lengths[rows]
         longest = int(lengths.max())
-        index = torch.as_tensor(rows).to(self.device, non_blocking=True)  # the host goes on at once
+        index = torch.as_tensor(rows).to(self.device, non_blocking=True)  # the host does not wait
         position = torch.arange(longest, device=self.device)
         start, stop = self.offsets[index], self.offsets[index + 1]
         inside = position < (stop - start)[:, None]
@@ -71,10 +71,10 @@ class DeviceSplit:
 
 
 def training_order(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Rows of every batch of one epoch: each row once, rows of like length together, batches in random order.
+    """Positions of the examples of every batch of one epoch: each once, similar lengths together, in random order.
 
-    The rows are shuffled, cut into pools of `POOL_BATCHES` batches, sorted by length within a pool and cut into
-    batches, so that padding is small while every epoch meets other neighbours. One batch may be smaller.
+    The examples are shuffled, cut into pools of `POOL_BATCHES` batches, sorted by length within a pool and cut into
+    batches, so that padding is small and batches differ between epochs. One batch may be smaller.
     """
     shuffled = rng.permutation(len(lengths))
     pool = batch_size * POOL_BATCHES
@@ -87,6 +87,6 @@ def training_order(lengths: np.ndarray, batch_size: int, rng: np.random.Generato
 
 
 def evaluation_order(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Rows of every batch, shortest rows first; each row once."""
+    """Positions of the examples of every batch, shortest examples first; each once."""
     order = np.argsort(lengths, kind="stable")
     return (order[i : i + batch_size] for i in range(0, len(order), batch_size))

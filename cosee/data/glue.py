@@ -1,4 +1,4 @@
-"""Rows of the tasks: from the hub, from a local copy in the hub's layout, or generated; cut into fit, sel and dev.
+"""Examples of the tasks: from the hub, from a local copy in its layout, or generated; cut into fit, sel and dev.
 
 Whatever the source, the result is one frame per task with the columns `split, text_a, text_b, label, idx, difficulty`
 (`text_b` is empty for single sentences, `difficulty` is 0 where the source has none).
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from cosee.data.groups import connected_groups, hold_out_groups, hold_out_sentences, parent_sentences
 from cosee.data.tasks import Task
 from cosee.errors import InputError
 from cosee.io import read_frame
@@ -111,29 +112,90 @@ def cut_splits(
     sel_max: int = 2000,
     train_rows: int | None = None,
     seed: int = 1,
+    held_rows: int = 0,
+    grouped: bool = True,
 ) -> pd.DataFrame:
-    """One frame with the splits fit, sel, dev (dev_mm) and, where the source has it, test (test_mm).
+    """One frame with the splits fit, sel, held, dev (dev_mm) and, where the source has it, test (test_mm).
 
-    `heldout` cuts `sel` from the training rows (stratified, at most `sel_max` rows, never a text that occurs twice, so
-    that nothing chosen on `sel` was trained on); `field` trains on all of them and has no `sel`. `train_rows` then
-    limits `fit` to a stratified sample.
+    `heldout` cuts `sel` from the training examples; `field` trains on all of them and has no `sel`. `held` are further
+    training examples that nothing is trained or chosen on. No text of `sel` or `held` occurs in `fit`: none is a
+    phrase of a sentence there or has one there as its phrase (SST-2), none shares its question, context sentence or
+    premise (QNLI, MNLI), and none has a duplicate. What would belong to two splits is left out of all.
+
+    Args:
+        rows: the splits of the source.
+        task: which texts count as shared.
+        protocol: "heldout" or "field".
+        sel_fraction: share of the training examples (SST-2: of the whole sentences) that becomes `sel`, and
+        sel_max: its largest number of examples; a group that reaches it is still held out whole.
+        train_rows: largest number of `fit` examples, a stratified sample; None: all.
+        seed: decides the cuts.
+        held_rows: number of `held` examples.
+        grouped: whether texts are shared as in GLUE; generated examples are independent of each other.
     """
     rng = np.random.default_rng(seed)
     train = _unified(rows["train"], task, "fit")
-    if protocol == "heldout":
-        unique = np.flatnonzero(~train.duplicated(["text_a", "text_b"], keep=False))
-        count = min(sel_max, round(sel_fraction * len(train)))
-        sel = unique[_stratified(train["label"].to_numpy()[unique], count, rng)]
-        train.loc[sel, "split"] = "sel"
+    fraction = sel_fraction if protocol == "heldout" else 0.0
+    if grouped and task.has_phrases:
+        _hold_out_phrases(train, fraction, sel_max, held_rows, rng)
+    elif grouped and task.shared_columns:
+        _hold_out_shared(train, task, fraction, sel_max, held_rows, rng)
+    else:
+        _hold_out_single(train, fraction, sel_max, held_rows, rng)
+    train = train[train["split"] != ""].reset_index(drop=True)
     if train_rows is not None and (train["split"] == "fit").sum() > train_rows:
         fit = np.flatnonzero(train["split"] == "fit")
         kept = fit[_stratified(train["label"].to_numpy()[fit], train_rows, rng)]
-        train = pd.concat([train.iloc[kept], train[train["split"] == "sel"]])
+        train = pd.concat([train.iloc[kept], train[train["split"] != "fit"]])
     evaluated = {**task.eval_splits, **task.test_splits}
     others = [_unified(rows[hub], task, ours) for ours, hub in evaluated.items() if hub in rows]
     cut = pd.concat([train, *others], ignore_index=True)
     cut.loc[cut["split"].isin(list(task.test_splits)), "label"] = -1  # the hub has MRPC's, which are not public
     return cut
+
+
+def _hold_out_single(
+    train: pd.DataFrame, sel_fraction: float, sel_max: int, held_rows: int, rng: np.random.Generator
+) -> None:
+    """Name `sel` and `held` in the column `split`: single examples, stratified, none of which has a duplicate."""
+    counts = {"sel": min(sel_max, round(sel_fraction * len(train))), "held": held_rows}
+    free = np.flatnonzero(~train.duplicated(["text_a", "text_b"], keep=False))
+    for split, count in counts.items():
+        if count:
+            taken = free[_stratified(train["label"].to_numpy()[free], count, rng)]
+            train.loc[taken, "split"], free = split, np.setdiff1d(free, taken)
+
+
+def _hold_out_shared(
+    train: pd.DataFrame, task: Task, sel_fraction: float, sel_max: int, held_rows: int, rng: np.random.Generator
+) -> None:
+    """Name `sel` and `held`: whole groups of examples that share a question, context sentence or premise."""
+    names = dict(zip(task.columns, ("text_a", "text_b"), strict=True))
+    shared = [train[names[column]].tolist() for column in task.shared_columns]
+    groups = connected_groups([*shared, (train["text_a"] + "\t" + train["text_b"]).tolist()])
+    for split, count in {"sel": min(sel_max, round(sel_fraction * len(train))), "held": held_rows}.items():
+        free = (train["split"] == "fit").to_numpy()
+        train.loc[hold_out_groups(groups, count, rng, free), "split"] = split
+
+
+def _hold_out_phrases(
+    train: pd.DataFrame, sel_fraction: float, sel_max: int, held_rows: int, rng: np.random.Generator
+) -> None:
+    """Name `sel`, whole sentences as dev has them, and `held`, sentences with their phrases; "" leaves an example out.
+
+    The phrases of a sentence in `sel` are left out.
+    """
+    parents = parent_sentences(train["text_a"].tolist())
+    duplicated = train.duplicated(["text_a"], keep=False).to_numpy()
+    sentences = np.flatnonzero([p == (i,) and not duplicated[i] for i, p in enumerate(parents)])
+    count = min(sel_max, round(sel_fraction * len(sentences)))
+    sel = sentences[_stratified(train["label"].to_numpy()[sentences], count, rng)] if count else sentences[:0]
+    chosen = set(sel.tolist())
+    train.loc[[not chosen.isdisjoint(p) for p in parents], "split"] = ""
+    held, parts = hold_out_sentences(parents, np.setdiff1d(sentences, sel), held_rows, rng)
+    train.loc[parts, "split"] = ""
+    train.loc[held, "split"] = "held"
+    train.loc[sel, "split"] = "sel"
 
 
 def split_counts(cut: pd.DataFrame, task: Task) -> pd.DataFrame:

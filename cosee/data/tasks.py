@@ -12,15 +12,18 @@ class Task:
     Attributes:
         name: configuration name of the data set, also the folder of a local copy.
         label: name as printed in tables and figures.
-        kind: what the task asks for, as in the paper's Table 1.
+        kind: kind of task, as in the paper's Table 1.
         columns: the one or two text columns, in the order in which they are fed to the encoder.
         classes: class names; the position is the label id.
-        metrics: `accuracy`, and `f1` (of class 1) where GLUE reports it; the task's score is their mean.
-        eval_splits: our name of each split that is reported on -> the hub's name.
+        metrics: `accuracy`, and `f1` (of class 1) if GLUE reports it; the task's score is their mean.
+        eval_splits: name of each evaluation split in this project -> name on the hub.
         test_splits: the same for the splits without public labels.
-        submission: the file name that the GLUE server expects for each test split.
-        official_rows: rows of the official release by the hub's split name.
-        submits_names: whether the server wants names of classes, not their ids.
+        submission: file name that the GLUE server expects for each test split.
+        official_rows: number of examples of the official release by split name on the hub.
+        submits_names: whether the server expects names of classes instead of ids.
+        has_phrases: whether most training examples are parts of others (SST-2), so that whole sentences are held out.
+        shared_columns: text columns whose text stands in several training examples, but in none of dev: what is held
+            out shares none with what is trained on. In the other tasks dev shares texts with train as well.
     """
 
     name: str
@@ -34,6 +37,8 @@ class Task:
     test_splits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"test": "test"}))
     submission: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     submits_names: bool = False
+    has_phrases: bool = False
+    shared_columns: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -41,8 +46,8 @@ class Task:
         return len(self.classes)
 
     @property
-    def answers(self) -> tuple[str, ...]:
-        """What the GLUE server calls the classes, by label id."""
+    def submission_labels(self) -> tuple[str, ...]:
+        """Names of the classes on the GLUE server, by label id."""
         return self.classes if self.submits_names else tuple(map(str, range(self.num_classes)))
 
 
@@ -83,6 +88,7 @@ _ALL = (
         kind="Sentiment",
         columns=("sentence",),
         classes=("negative", "positive"),
+        has_phrases=True,
         official_rows={"train": 67349, "validation": 872, "test": 1821},
         submission={"test": "SST-2.tsv"},
     ),
@@ -91,6 +97,7 @@ _ALL = (
         label="QNLI",
         kind="QA/NLI",
         columns=("question", "sentence"),
+        shared_columns=("question", "sentence"),
         classes=("entailment", "not_entailment"),
         official_rows={"train": 104743, "validation": 5463, "test": 5463},
         submission={"test": "QNLI.tsv"},
@@ -101,6 +108,7 @@ _ALL = (
         label="MNLI",
         kind="NLI",
         columns=("premise", "hypothesis"),
+        shared_columns=("premise",),
         classes=("entailment", "neutral", "contradiction"),
         official_rows={
             "train": 392702,

@@ -1,12 +1,12 @@
-"""Token ids of a task: encoded once, kept unpadded, one flat array per split.
+"""Token ids of a task: encoded once, stored without padding, one flat array per split.
 
-Only the `tokenizers` library is needed, not transformers, whose import costs seconds.
+Needs the library `tokenizers` only, not transformers, whose import takes seconds.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MAX_UNKNOWN = 0.5
-"""Share of unknown tokens above which the tokenizer is taken to be broken or for another language."""
+"""Fraction of unknown tokens above which the tokenizer is rejected as broken or made for another language."""
 
 
 @dataclass(frozen=True)
 class TokenSplit:
-    """The token ids of one split, row after row.
+    """Token ids of one split, example after example.
 
     Attributes:
-        ids: token ids of all rows, special tokens included [total length], int32.
-        offsets: row n is ids[offsets[n]:offsets[n+1]] [N+1], int64.
-        second: position within the row where the second segment begins; the row's length for single sentences [N].
-        labels: label ids, -1 where they are not public [N].
-        idx: GLUE's row numbers [N].
+        ids: token ids of all examples, special tokens included [total length], int32.
+        offsets: example n is ids[offsets[n]:offsets[n+1]] [N+1], int64.
+        second: position in the example at which the second segment begins; its length for single sentences [N].
+        labels: label ids, -1 if they are not public [N].
+        idx: GLUE's example numbers [N].
     """
 
     ids: np.ndarray
@@ -40,16 +40,16 @@ class TokenSplit:
     idx: np.ndarray
 
     def __len__(self) -> int:
-        """N, the number of rows."""
+        """N, the number of examples."""
         return len(self.labels)
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens per row [N]."""
+        """Tokens per example [N]."""
         return np.diff(self.offsets)
 
     def take(self, rows: np.ndarray) -> "TokenSplit":
-        """The rows of the given numbers, in their order."""
+        """The examples at the given positions, in that order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
@@ -57,7 +57,7 @@ class TokenSplit:
 
 
 def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> dict[str, TokenSplit]:
-    """Encode the rows of `cosee.data.glue.cut_splits`, split by split.
+    """Encode the examples of `cosee.data.glue.cut_splits`, split by split.
 
     Pairs longer than `max_length` lose tokens from the longer segment first.
 
@@ -79,7 +79,7 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
             ids=np.concatenate([np.array(e.ids, dtype=np.int32) for e in encodings]),
             offsets=np.concatenate([[0], np.cumsum(lengths)]),
             second=lengths - np.array([sum(e.type_ids) for e in encodings]),
-            labels=frame["label"].to_numpy(copy=True),  # pandas lends its own read-only
+            labels=frame["label"].to_numpy(copy=True),  # pandas gives a read-only view
             idx=frame["idx"].to_numpy(copy=True),
         )
     share = np.mean(np.concatenate([s.ids for s in splits.values()]) == unknown)
@@ -92,28 +92,44 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
 
 
 def check_tokens(splits: Mapping[str, TokenSplit], vocab_size: int, max_positions: int, where: str) -> None:
-    """Check that an encoder can read the rows.
+    """Check that an encoder can read the examples.
 
     Raises:
-        InputError: a token id or a row's length is beyond what the encoder knows.
+        InputError: a token id or a length exceeds the encoder's vocabulary or positions.
     """
     for name, split in splits.items():
         if split.ids.max() >= vocab_size or split.lengths.max() > max_positions:
             raise InputError(
-                f"{where}: the split {name} has token ids up to {split.ids.max()} and rows of up to "
-                f"{split.lengths.max()} tokens, the encoder knows {vocab_size} ids and {max_positions} positions; "
-                "take the encoder's own tokenizer, and no more tokens per row than it has positions."
+                f"{where}: the split {name} has token ids up to {split.ids.max()} and examples of up to "
+                f"{split.lengths.max()} tokens, but the encoder has {vocab_size} ids and {max_positions} positions; "
+                "use the encoder's own tokenizer, and no more tokens per example than it has positions."
             )
 
 
 def padding_id(tokenizer_file: str | Path) -> int:
-    """Id of the padding token; 0 where the tokenizer names none, as the attention mask hides it anyway.
+    """Id of the padding token; 0 if the tokenizer names none, as the attention mask hides it anyway.
+
+    What the tokenizer itself pads with goes first, then its special tokens, then its words: MPNet's vocabulary holds a
+    word "[PAD]", but it pads with "<pad>", and takes its positions from where that is not.
 
     Raises:
         InputError: the tokenizer cannot be read.
     """
     tokenizer = _tokenizer(tokenizer_file)
-    return next((i for token in ("[PAD]", "<pad>") if (i := tokenizer.token_to_id(token)) is not None), 0)
+    if tokenizer.padding is not None:
+        return tokenizer.padding["pad_id"]
+    special = {token.content: number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    words = tokenizer.get_vocab()
+    return next((known[token] for known in (special, words) for token in ("[PAD]", "<pad>") if token in known), 0)
+
+
+def max_positions(encoder: Mapping[str, Any]) -> int:
+    """How many tokens a row may have, by an encoder's transformers configuration.
+
+    MPNet counts positions from the one behind its padding id on, so that its first ones are never used.
+    """
+    unused = encoder["pad_token_id"] + 1 if encoder["model_type"] == "mpnet" else 0
+    return encoder["max_position_embeddings"] - unused
 
 
 def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:
@@ -123,10 +139,10 @@ def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:
 
 
 def load_tokens(path: str | Path) -> dict[str, TokenSplit]:
-    """Read what `save_tokens` wrote.
+    """Read a file of `save_tokens`.
 
     Raises:
-        InputError: the file is missing, truncated or holds something else.
+        InputError: the file is missing, truncated or of another kind.
     """
     fields: dict[str, dict[str, np.ndarray]] = {}
     for key, array in load_arrays(path).items():

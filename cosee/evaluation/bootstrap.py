@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cosee.data.tasks import Task
 from cosee.evaluation.metrics import glue_scores, glue_scores_from_counts
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import Rule
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 
@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class OperatingPoint:
     """What one model answers at one operating point: predicted label ids [N], labels [N], speed-up."""
 
     predicted: NDArray[np.int64]
@@ -30,14 +30,14 @@ class Answers:
     speedup: float
 
 
-def answers_at(predictions: Predictions, rule: Rule | None, threshold: float) -> Answers:
+def operating_point_at(outputs: ExitOutputs, rule: Rule | None, threshold: float) -> OperatingPoint:
     """The answers of a multi-exit model at a threshold; of a static model, which has no rule, those of its one exit."""
     if rule is None:
-        (depth,) = predictions.exit_depths
-        return Answers(predictions.predicted[:, 0], predictions.labels, predictions.num_layers / depth)
-    layers = exit_layers(predictions.scores(rule), threshold, rule.harder_is)
-    chosen = predictions.predicted[np.arange(len(layers)), layers]
-    return Answers(chosen, predictions.labels, float(speedup_ratio(layers, predictions.num_layers)))
+        (depth,) = outputs.exit_depths
+        return OperatingPoint(outputs.predicted[:, 0], outputs.labels, outputs.num_layers / depth)
+    layers = exit_layers(outputs.exit_scores(rule), threshold, rule.harder_is)
+    chosen = outputs.predicted[np.arange(len(layers)), layers]
+    return OperatingPoint(chosen, outputs.labels, float(speedup_ratio(layers, outputs.num_layers)))
 
 
 def score_difference(method: ArrayLike, reference: ArrayLike, labels: ArrayLike, task: Task) -> float:

@@ -1,7 +1,8 @@
-"""Data frames of results, built from stored predictions: one function per kind of file.
+"""Data frames of results, built from stored outputs: one function per kind of file.
 
-Every function takes who was trained (`RunId`), its predictions on one split and the split's name, and gives long rows
-that can be concatenated over runs, splits and signals. Layers are 1-based in these frames, scores lie in 0..1.
+Every function takes the identity of a run (`RunId`), its outputs on one split and the split's name, and returns a long
+frame; frames can be concatenated over runs, splits and exit rules. Layers are 1-based in these frames, scores lie in
+0..1.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,87 +16,90 @@ from numpy.typing import NDArray
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, glue_scores
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.selection import CRITERIA, criteria
-from cosee.evaluation.tradeoff import oracle_curve, points_curve, thin, tradeoff_curve
+from cosee.evaluation.tradeoff import downsample_curve, oracle_curve, points_curve, tradeoff_curve
 from cosee.exiting.rules import Rule
 from cosee.exiting.signals import energy, normalized_energy
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, threshold_for_speedup
 
-NO_SIGNAL = "none"
-"""Name in the column `signal` of rows to which no signal applies: static models, the oracle."""
+NO_RULE = "none"
+"""Value of the column `exit_rule` in rows without an exit rule: static models, the oracle."""
+
+RANDOM, ORACLE, STATIC = CONTROLS = ("random", "oracle", "static")
+"""The controls, which stand in the column `variant` too: exits at random, by an oracle, and models of k layers."""
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)
-"""Speed-ups for which thresholds are sought unless others are asked for."""
+"""Default target speed-ups."""
 
 Thresholds = Iterable[tuple[float, float]]
-"""Pairs of a target speed-up (NaN for a threshold that was simply given) and a threshold."""
+"""Pairs of a target speed-up (NaN for a threshold that was given) and a threshold."""
 
 
 @dataclass(frozen=True)
 class RunId:
-    """Who was trained: the identity that every row of a result carries.
+    """Identity of a run, which every row of a result carries.
 
     Attributes:
         task: key of `TASKS`.
         backbone: key of the backbone.
-        method: key of the variant.
+        variant: key of the variant, or one of `CONTROLS`.
         seed: seed of the run.
         model: name of the run: a variant may have several models, one per operating point.
     """
 
     task: str
     backbone: str
-    method: str
+    variant: str
     seed: int
     model: str
 
 
-def tradeoff_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, max_points: int = 500) -> pd.DataFrame:
+def tradeoff_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, max_points: int = 500) -> pd.DataFrame:
     """Trade-off curve of a multi-exit model: threshold, mean_exit_layer, speedup, speedup_flops and the scores."""
-    return _identified(thin(_curve(predictions, run.task, split, rule), max_points), run, split, rule.name)
+    return _identified(downsample_curve(_curve(outputs, run.task, split, rule), max_points), run, split, rule.name)
 
 
 def random_frame(
     run: RunId,
-    predictions: Predictions,
+    outputs: ExitOutputs,
     split: str,
     rng: np.random.Generator,
-    signal: str = NO_SIGNAL,
+    exit_rule: str = NO_RULE,
     max_points: int = 500,
 ) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits when the scores are noise; method "random"."""
-    predicted, labels = _answers(predictions, split)
+    """Control: the trade-off curve of the same exits with random scores; variant `RANDOM`."""
+    predicted, labels = _predicted_and_labels(outputs, split)
     scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
-    curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], predictions.exit_costs)
-    return _identified(thin(curve, max_points), replace(run, method="random"), split, signal)
+    curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], outputs.exit_costs)
+    return _identified(downsample_curve(curve, max_points), replace(run, variant=RANDOM), split, exit_rule)
 
 
-def oracle_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits under an oracle that knows the labels; method "oracle"."""
-    curve = oracle_curve(*_answers(predictions, split), TASKS[run.task], predictions.exit_costs)
-    return _identified(curve, replace(run, method="oracle"), split, signal)
+def oracle_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
+    """Control: the trade-off curve of the same exits of an oracle that knows the labels; variant `ORACLE`."""
+    curve = oracle_curve(*_predicted_and_labels(outputs, split), TASKS[run.task], outputs.exit_costs)
+    return _identified(curve, replace(run, variant=ORACLE), split, exit_rule)
 
 
-def static_frame(run: RunId, predictions: Predictions, split: str, signal: str = NO_SIGNAL) -> pd.DataFrame:
-    """Control: the one point of a truncated model of k layers, as a row of a trade-off curve; method "static"."""
-    return _identified(_static_curve(predictions, run.task, split), replace(run, method="static"), split, signal)
+def static_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
+    """Control: the one point of a truncated model of k layers, as a row of a trade-off curve; variant `STATIC`."""
+    return _identified(_static_curve(outputs, run.task, split), replace(run, variant=STATIC), split, exit_rule)
 
 
 def operating_points(
-    selection: Sequence[Predictions], rule: Rule, targets: Iterable[float] = TARGETS
+    selection: Sequence[ExitOutputs], rule: Rule, targets: Iterable[float] = TARGETS
 ) -> list[list[tuple[float, float]]]:
-    """For every target speed-up the model and threshold that come closest to it on the selection split.
+    """Model and threshold closest to every target speed-up on the selection split.
 
     Args:
-        selection: predictions of every model of a curve; one, unless the method has no knob at test time.
+        selection: outputs of every model of a curve; one, unless the method has no test-time threshold.
         rule: exit rule.
         targets: speed-ups.
 
     Returns:
-        Pairs (target, threshold) of every model; a target belongs to one model, of equally close ones to the first.
+        Pairs (target, threshold) of every model; a target belongs to one model, among equally close ones to the first.
     """
-    scores = [_scores(predictions, rule) for predictions in selection]
+    scores = [_scores(outputs, rule) for outputs in selection]
     points: list[list[tuple[float, float]]] = [[] for _ in selection]
     for target in targets:
         found = [threshold_for_speedup(s, target, rule.harder_is, rule.thresholds) for s in scores]
@@ -105,50 +109,50 @@ def operating_points(
     return points
 
 
-def targets_frame(run: RunId, predictions: Predictions, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
-    """What thresholds realise on a split: target_speedup, threshold, speedup, speedup_flops, score, accuracy, f1.
+def targets_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
+    """Results of thresholds on a split: target_speedup, threshold, speedup, speedup_flops, score, accuracy, f1.
 
-    The thresholds come from `operating_points` on the selection split. `adjustable` says whether they could be chosen:
-    a method without a knob at test time shows the nearest of its trained points.
+    The thresholds come from `operating_points` on the selection split. `adjustable` is false for a
+    method without a test-time threshold, which shows the nearest of its trained points.
     """
-    predicted, labels = _answers(predictions, split)
+    predicted, labels = _predicted_and_labels(outputs, split)
     target, threshold = np.reshape(list(thresholds), (-1, 2)).T
-    layers = exit_layers(_scores(predictions, rule), threshold, rule.harder_is)
-    realised = {
-        "speedup": speedup_ratio(layers, predictions.num_layers),
-        "speedup_flops": predictions.num_layers / np.asarray(predictions.exit_costs)[layers].mean(axis=-1),
+    layers = exit_layers(_scores(outputs, rule), threshold, rule.harder_is)
+    realized = {
+        "speedup": speedup_ratio(layers, outputs.num_layers),
+        "speedup_flops": outputs.num_layers / np.asarray(outputs.exit_costs)[layers].mean(axis=-1),
     }
-    realised |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
-    frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realised})
+    realized |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
+    frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realized})
     return _identified(frame.assign(adjustable=rule.thresholds is None), run, split, rule.name)
 
 
-def static_targets_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
+def static_targets_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
     """The row of a static model in the same frame: neither target nor threshold."""
-    frame = static_frame(run, predictions, split).drop(columns="mean_exit_layer")
-    frame = frame.assign(method=run.method, adjustable=False)
+    frame = static_frame(run, outputs, split).drop(columns="mean_exit_layer")
+    frame = frame.assign(variant=run.variant, adjustable=False)
     frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
     return frame
 
 
-def criteria_of(predictions: Predictions, task: str, rule: Rule) -> dict[str, float]:
+def criteria_of(outputs: ExitOutputs, task: str, rule: Rule) -> dict[str, float]:
     """Every selection criterion of one model on its selection split; a single exit is a curve of one point.
 
-    Of a model that has diverged, whose logits are no numbers, all are NaN.
+    All criteria are NaN for a diverged model, whose logits contain NaN or inf.
     """
-    if not np.isfinite(predictions.logits).all():
+    if not np.isfinite(outputs.logits).all():
         return dict.fromkeys(CRITERIA, np.nan)
-    curve_of = _static_curve if len(predictions.exit_depths) == 1 else partial(_curve, rule=rule)
-    return criteria(curve_of(predictions, task, "selection"))
+    curve_of = _static_curve if len(outputs.exit_depths) == 1 else partial(_curve, rule=rule)
+    return criteria(curve_of(outputs, task, "selection"))
 
 
-def dis_frame(run: RunId, predictions: Predictions, split: str, rule: Rule) -> pd.DataFrame:
+def dis_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule) -> pd.DataFrame:
     """Difficulty inversion score of every internal exit: layer, dis, dis_strict (percent), num_easy, num_hard."""
-    predicted, labels = _answers(predictions, split)
-    scores, correct = _scores(predictions, rule), predicted[:, :-1] == labels[:, None]
+    predicted, labels = _predicted_and_labels(outputs, split)
+    scores, correct = _scores(outputs, rule), predicted[:, :-1] == labels[:, None]
     frame = pd.DataFrame(
         {
-            "layer": predictions.exit_depths[:-1],
+            "layer": outputs.exit_depths[:-1],
             "dis": difficulty_inversion_score(scores, correct, rule.harder_is),
             "dis_strict": difficulty_inversion_score(scores, correct, rule.harder_is, ties=0),
             "num_easy": correct.sum(axis=0),
@@ -158,21 +162,19 @@ def dis_frame(run: RunId, predictions: Predictions, split: str, rule: Rule) -> p
     return _identified(frame, run, split, rule.name)
 
 
-def layers_frame(run: RunId, predictions: Predictions, split: str) -> pd.DataFrame:
-    """Every exit used for all samples: layer, score, accuracy, f1, loss (mean cross-entropy in nats)."""
-    predicted, labels = _answers(predictions, split)
+def layers_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
+    """Every exit used for all examples: layer, score, accuracy, f1, loss (mean cross-entropy in nats)."""
+    predicted, labels = _predicted_and_labels(outputs, split)
     scores = glue_scores(predicted.T, labels, TASKS[run.task])
-    loss = cross_entropy(predictions.logits, labels).mean(axis=0)
-    return _identified(pd.DataFrame({"layer": predictions.exit_depths, **scores, "loss": loss}), run, split)
+    loss = cross_entropy(outputs.logits, labels).mean(axis=0)
+    return _identified(pd.DataFrame({"layer": outputs.exit_depths, **scores, "loss": loss}), run, split)
 
 
-def histogram_frame(
-    run: RunId, predictions: Predictions, split: str, rule: Rule, thresholds: Thresholds
-) -> pd.DataFrame:
-    """How many samples of each class exit where: threshold, target_speedup, layer, label, count, speedup."""
-    _, labels = _answers(predictions, split)
-    classes, num_exits = TASKS[run.task].classes, len(predictions.exit_depths)
-    scores = _scores(predictions, rule)
+def histogram_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
+    """Examples of each class by exit layer: threshold, target_speedup, layer, label, count, speedup."""
+    _, labels = _predicted_and_labels(outputs, split)
+    classes, num_exits = TASKS[run.task].classes, len(outputs.exit_depths)
+    scores = _scores(outputs, rule)
     frames = []
     for target, threshold in thresholds:
         layers = exit_layers(scores, threshold, rule.harder_is)
@@ -181,10 +183,10 @@ def histogram_frame(
             {
                 "threshold": threshold,
                 "target_speedup": target,
-                "layer": np.repeat(predictions.exit_depths, len(classes)),
+                "layer": np.repeat(outputs.exit_depths, len(classes)),
                 "label": np.tile(classes, num_exits),
                 "count": counts,
-                "speedup": speedup_ratio(layers, predictions.num_layers),
+                "speedup": speedup_ratio(layers, outputs.num_layers),
             }
         )
         frames.append(frame)
@@ -192,15 +194,15 @@ def histogram_frame(
 
 
 def density_frame(
-    run: RunId, predictions: Predictions, split: str, layers: Sequence[int] | None = None, bins: int = 60
+    run: RunId, outputs: ExitOutputs, split: str, layers: Sequence[int] | None = None, bins: int = 60
 ) -> pd.DataFrame:
-    """Distribution of the energy over samples: layer, kind ("raw", "normalized"), bin_left, bin_right, density.
+    """Distribution of the energy over examples: layer, kind ("raw", "normalized"), bin_left, bin_right, density.
 
-    All layers share the bins of their kind: 0..1 for the normalised energy, the range of the values for the raw one.
+    All layers share the bins of their kind: 0..1 for the normalized energy, the range of the values for the raw one.
     """
-    depths = np.asarray(predictions.exit_depths)
+    depths = np.asarray(outputs.exit_depths)
     exits = np.flatnonzero(np.isin(depths, depths if layers is None else layers))
-    logits = predictions.logits[:, exits].astype(np.float64)
+    logits = outputs.logits[:, exits].astype(np.float64)
     frames = []
     for kind, values, span in (("raw", energy(logits), None), ("normalized", normalized_energy(logits), (0, 1))):
         edges = np.histogram_bin_edges(values, bins, range=span)
@@ -211,50 +213,50 @@ def density_frame(
     return _identified(pd.concat(frames, ignore_index=True), run, split)
 
 
-def _curve(predictions: Predictions, task: str, split: str, rule: Rule) -> pd.DataFrame:
-    """Trade-off curve of one model: of all thresholds, or of the only ones that the rule has."""
-    predicted, labels = _answers(predictions, split)
-    scores, costs = _scores(predictions, rule), predictions.exit_costs
+def _curve(outputs: ExitOutputs, task: str, split: str, rule: Rule) -> pd.DataFrame:
+    """Trade-off curve of one model: of all thresholds, or of the fixed ones of the rule."""
+    predicted, labels = _predicted_and_labels(outputs, split)
+    scores, costs = _scores(outputs, rule), outputs.exit_costs
     if rule.thresholds is None:
         return tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[task], costs)
     return points_curve(scores, rule.thresholds, predicted, labels, rule.harder_is, TASKS[task], costs)
 
 
-def _static_curve(predictions: Predictions, task: str, split: str) -> pd.DataFrame:
+def _static_curve(outputs: ExitOutputs, task: str, split: str) -> pd.DataFrame:
     """The one point of a truncated model."""
-    (depth,) = predictions.exit_depths
-    predicted, labels = _answers(predictions, split)
+    (depth,) = outputs.exit_depths
+    predicted, labels = _predicted_and_labels(outputs, split)
     point = {
         "threshold": np.nan,
         "mean_exit_layer": float(depth),
-        "speedup": predictions.num_layers / depth,
-        "speedup_flops": predictions.num_layers / predictions.exit_costs[0],
+        "speedup": outputs.num_layers / depth,
+        "speedup_flops": outputs.num_layers / outputs.exit_costs[0],
     }
     return pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[task])])
 
 
-def _answers(predictions: Predictions, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+def _predicted_and_labels(outputs: ExitOutputs, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
     """Predicted label ids of all exits [N, M] and labels [N]."""
-    if (predictions.labels < 0).any():
-        raise InputError(f"split {split!r} has rows without a label: it can be predicted, but not evaluated")
-    if not np.isfinite(predictions.logits).all():
-        raise InputError(f"the logits of split {split!r} are no numbers: the training diverged; choose another run")
-    return predictions.predicted, predictions.labels
+    if (outputs.labels < 0).any():
+        raise InputError(f"Split {split!r} has examples without a label; it can be predicted, but not evaluated.")
+    if not np.isfinite(outputs.logits).all():
+        raise InputError(f"The logits of split {split!r} contain NaN or inf: training diverged. Choose another run.")
+    return outputs.predicted, outputs.labels
 
 
-def _scores(predictions: Predictions, rule: Rule) -> NDArray[np.float64]:
+def _scores(outputs: ExitOutputs, rule: Rule) -> NDArray[np.float64]:
     """Scores of the internal exits [N, M-1] of a model with an exit after every layer."""
-    if predictions.exit_depths != tuple(range(1, predictions.num_layers + 1)):
+    if outputs.exit_depths != tuple(range(1, outputs.num_layers + 1)):
         raise InputError(
-            f"the model has exits after layers {predictions.exit_depths} of {predictions.num_layers}: exit signals are "
-            "evaluated on models with an exit after every layer"
+            f"The model has exits after layers {outputs.exit_depths} of {outputs.num_layers}; exit rules are evaluated "
+            "on models with an exit after every layer."
         )
-    return predictions.scores(rule)
+    return outputs.exit_scores(rule)
 
 
-def _identified(frame: pd.DataFrame, run: RunId, split: str, signal: str | None = None) -> pd.DataFrame:
-    """Put the columns task, backbone, method, (signal,) seed, split, model before those of the frame."""
-    identity = {"task": run.task, "backbone": run.backbone, "method": run.method}
-    identity |= {} if signal is None else {"signal": signal}
+def _identified(frame: pd.DataFrame, run: RunId, split: str, exit_rule: str | None = None) -> pd.DataFrame:
+    """The frame after the columns task, backbone, variant, (exit_rule,) seed, split, model."""
+    identity = {"task": run.task, "backbone": run.backbone, "variant": run.variant}
+    identity |= {} if exit_rule is None else {"exit_rule": exit_rule}
     identity |= {"seed": run.seed, "split": split, "model": run.model}
     return pd.concat([pd.DataFrame(identity, index=frame.index), frame], axis=1)

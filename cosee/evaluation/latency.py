@@ -11,10 +11,11 @@ COLUMNS = (
 
 
 def latency(timings: pd.DataFrame) -> pd.DataFrame:
-    """One line per batch size and operating point.
+    """One row per batch size and operating point.
 
-    Speed-ups compare the seconds for all rows, each batch with its median over the rounds: what disturbs a few timings
-    disturbs no ratio. `r2` is that of the latency of single rows (such medians too) on their exit layer, at all points.
+    Speed-ups compare the seconds for all examples, each batch with its median over the rounds, so that a few disturbed
+    timings do not matter. `r2` is the R² of the latency of single examples (medians, too) on their exit layer, over all
+    points.
 
     Args:
         timings: `cosee.bench.latency.measure`.
@@ -22,7 +23,7 @@ def latency(timings: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for size, of_size in timings.groupby("batch_size"):
         whole, tests, early = (of_size[of_size["contender"] == name] for name in ("whole", "tests", "early"))
-        r2 = _r2(single_rows(early)) if size == 1 else np.nan
+        r2 = _r2(single_examples(early)) if size == 1 else np.nan
         for target, point in early.groupby("target_speedup"):
             layers = (point["rows"] * point["num_layers"]).sum() / point["layers"].sum()
             wall = _seconds(whole) / _seconds(point)
@@ -37,15 +38,15 @@ def latency(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def conditions(timings: pd.DataFrame) -> str:
-    """Where and on how much was measured, in a sentence; hardware and threads (0: a GPU) come from the workflow."""
+    """Hardware and number of examples of a measurement, in a sentence; threads is 0 for a GPU."""
     hardware, threads = timings[["hardware", "threads"]].iloc[0]
     beside = "" if threads == 0 else ", 1 thread" if threads == 1 else f", {threads} threads"
     rows = timings[timings["round"] == 0].groupby(["batch_size", "contender", "target_speedup"], dropna=False)["rows"]
-    return f"Measured on {hardware}{beside}: {rows.sum().max()} rows, {timings['round'].max() + 1} rounds."
+    return f"Measured on {hardware}{beside}: {rows.sum().max()} examples, {timings['round'].max() + 1} rounds."
 
 
-def single_rows(early: pd.DataFrame) -> pd.DataFrame:
-    """Median over the rounds of the latency of every single row at every operating point: layers, seconds."""
+def single_examples(early: pd.DataFrame) -> pd.DataFrame:
+    """Latency of every single example at every operating point, median over the rounds: layers, seconds."""
     return (
         early[early["batch_size"] == 1]
         .groupby(["target_speedup", "batch", "layers"], as_index=False)["seconds"]

@@ -4,25 +4,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosee.data.tasks import Task
-from cosee.exiting.signals import Float, Orientation, hardness, log_softmax
+from cosee.exiting.signals import Orientation, log_softmax
+from cosee.exiting.simulation import Float, hardness
 
 
 def difficulty_inversion_score(
     signal: ArrayLike, correct: ArrayLike, harder_is: Orientation, ties: float = 0.5
 ) -> Float:
-    """Difficulty inversion score (Li et al., 2021): how often the signal calls the harder of two samples harder.
+    """Difficulty inversion score (Li et al., 2021): how often the signal calls the harder of two examples harder.
 
-    Over all pairs of an easy (right) and a hard (wrong) sample, the percentage that the signal orders correctly, which
+    Over all pairs of an easy (right) and a hard (wrong) example, the percentage that the signal orders correctly, which
     with `ties=0.5` is 100 times the AUROC of the signal as a detector of errors. Sorting makes it O(N log N).
 
     Args:
         signal: exit signal [N], or of several exits [N, M-1]. Derive it from logits in float64: rounding makes ties.
         correct: whether the prediction is right, of the signal's shape; or [N, 1], one partition for every exit.
-        harder_is: "larger" if a larger signal means a harder sample.
-        ties: what a pair with equal signals counts: 0.5 as in the AUROC, 0 for strict counting.
+        harder_is: "larger" if a larger signal means a harder example.
+        ties: weight of a pair with equal signals: 0.5 as in the AUROC, 0 for strict counting.
 
     Returns:
-        Percentage, a number or [M-1]; NaN where there is no easy or no hard sample, or where a signal is NaN.
+        Percentage, a number or [M-1]; NaN where there is no easy or no hard example, or where a signal is NaN.
     """
     scores = hardness(signal, harder_is)
     easy = np.broadcast_to(np.asarray(correct, dtype=bool), scores.shape)
@@ -66,7 +67,7 @@ def glue_scores_from_counts(correct: ArrayLike, true_positives: ArrayLike, total
     Args:
         correct: right predictions, a number or [K].
         true_positives: right predictions of class 1, a number or [K].
-        total: number of samples N.
+        total: number of examples N.
         task: as in `glue_scores`.
     """
     correct, doubled = np.asarray(correct), 2 * np.asarray(true_positives)

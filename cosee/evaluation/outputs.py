@@ -1,6 +1,6 @@
-"""What a trained model leaves behind: the outputs of every exit for every row of a split.
+"""Stored outputs of a trained model: logits of every exit for every example of a split.
 
-Everything after prediction (thresholds, curves, DIS, histograms, tables) is a function of this file.
+Everything after prediction (thresholds, curves, DIS, histograms, tables) is a function of these files.
 """
 
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ if TYPE_CHECKING:  # nothing after the logits imports torch
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class ExitOutputs:
     """Outputs of all exits for one split.
 
     Attributes:
         logits: [N, M, C], float32 or float64.
         labels: label ids [N]; -1 where they are not public.
-        idx: row numbers in the original data set [N].
+        idx: example numbers in the original data set [N].
         num_layers: depth of the full backbone, the cost that speed-ups are relative to.
         exit_depths: layer after which each exit sits, 1-based [M]: 1..M, or the single depth k of a truncated model.
-        exit_costs: cost of leaving at each exit [M], in encoder layers: those passed and the exits visited on the way.
-        learnt: scores that the method has learnt for its exits [N, M]; None where it learns none.
+        exit_costs: cost of each exit [M] in encoder layers, the exits visited on the way included.
+        learned_scores: scores that the method has learned for its exits [N, M]; None if it learns none.
 
     Raises:
-        InputError: if the shapes do not fit together.
+        InputError: the shapes do not fit together.
     """
 
     logits: NDArray[np.floating]
@@ -43,46 +43,48 @@ class Predictions:
     num_layers: int
     exit_depths: tuple[int, ...]
     exit_costs: tuple[float, ...]
-    learnt: NDArray[np.floating] | None = None
+    learned_scores: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.logits)
         if len(shape) != 3 or {shape[0]} != {len(self.labels), len(self.idx)} or shape[1] != len(self.exit_depths):
             raise InputError(
-                f"logits of shape {shape} do not fit {len(self.labels)} labels, {len(self.idx)} row numbers and "
-                f"{len(self.exit_depths)} exits; they must be [N, M, C]"
+                f"Logits of shape {shape} do not fit {len(self.labels)} labels, {len(self.idx)} example numbers and "
+                f"{len(self.exit_depths)} exits; expected [N, M, C]."
             )
-        if self.learnt is not None and np.shape(self.learnt) != shape[:2]:
-            raise InputError(f"learnt scores of shape {np.shape(self.learnt)} do not fit logits of shape {shape}")
+        if self.learned_scores is not None and np.shape(self.learned_scores) != shape[:2]:
+            raise InputError(
+                f"Learned scores of shape {np.shape(self.learned_scores)} do not fit logits of shape {shape}."
+            )
 
     @property
     def predicted(self) -> NDArray[np.int64]:
         """Predicted label ids of all exits [N, M]."""
         return self.logits.argmax(axis=-1)
 
-    def scores(self, rule: Rule) -> NDArray[np.float64]:
-        """Scores of the internal exits [N, M-1], in float64: confident scores differ in digits float32 lacks.
+    def exit_scores(self, rule: Rule) -> NDArray[np.float64]:
+        """Scores of the internal exits [N, M-1] in float64, as confident scores differ in digits that float32 lacks.
 
         Raises:
-            InputError: the rule reads learnt scores, and the method has none.
+            InputError: the rule reads learned scores, and there are none.
         """
-        if rule.needs_scores and self.learnt is None:
+        if rule.needs_learned_scores and self.learned_scores is None:
             raise InputError(
-                f"exit rule {rule.name}: the model has learnt no scores for its exits; choose another rule"
+                f"exit rule {rule.name}: reads learned scores, which the model does not have; choose another rule."
             )
-        learnt = None if self.learnt is None else self.learnt[:, :-1].astype(np.float64)
-        return rule.score(self.logits[:, :-1].astype(np.float64), learnt)
+        learned = None if self.learned_scores is None else self.learned_scores[:, :-1].astype(np.float64)
+        return rule.score(self.logits[:, :-1].astype(np.float64), learned)
 
 
-def save_predictions(path: str | Path, predictions: Predictions) -> None:
-    """Write predictions to an .npz file, whole or not at all."""
+def save_outputs(path: str | Path, outputs: ExitOutputs) -> None:
+    """Write outputs to an .npz file, whole or not at all."""
     # vars() keeps file and class in step: a field added to the class is a field of the file.
-    fields = {name: value for name, value in vars(predictions).items() if value is not None}
+    fields = {name: value for name, value in vars(outputs).items() if value is not None}
     save_arrays(path, {name: np.asarray(value) for name, value in fields.items()})
 
 
-def load_predictions(path: str | Path) -> Predictions:
-    """Read what `save_predictions` wrote.
+def load_outputs(path: str | Path) -> ExitOutputs:
+    """Read a file of `save_outputs`.
 
     Raises:
         InputError: the file is missing, truncated, corrupt or of another kind.
@@ -90,12 +92,14 @@ def load_predictions(path: str | Path) -> Predictions:
     arrays = load_arrays(path)
     try:
         per_exit = {name: tuple(arrays.pop(name).tolist()) for name in ("exit_depths", "exit_costs")}
-        return Predictions(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
+        return ExitOutputs(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
     except (KeyError, TypeError, InputError) as error:
-        raise InputError(f"{path}: holds no predictions ({error}); delete it and run the prediction again.") from error
+        raise InputError(
+            f"{path}: not a file of exit outputs ({error}); delete it and run the prediction again."
+        ) from error
 
 
-def predictions_of(model: "MultiExitModel", outputs: "Predicted", rows: "TokenSplit", num_layers: int) -> Predictions:
-    """Outputs for all rows of a split with what their evaluation needs; `num_layers` is the full backbone's depth."""
+def exit_outputs(model: "MultiExitModel", predicted: "Predicted", rows: "TokenSplit", num_layers: int) -> ExitOutputs:
+    """Outputs for all examples of a split, with labels and costs; `num_layers` is the depth of the full backbone."""
     costs = model.exit_costs(float(rows.lengths.mean()))
-    return Predictions(outputs.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, outputs.scores)
+    return ExitOutputs(predicted.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, predicted.scores)

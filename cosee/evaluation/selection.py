@@ -1,4 +1,4 @@
-"""What is chosen, and by what: pure functions from trade-off curves and grid points to the best grid point."""
+"""Selection of the best grid point: pure functions of trade-off curves and grid points."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,14 +10,12 @@ import pandas as pd
 
 from cosee.errors import InputError
 
-Record = dict[str, Any]
-
 
 def curve_area(curve: pd.DataFrame, low: float = 1.5, high: float = 4.0) -> float:
-    """Mean score over the speed-ups low..high: the normalised area under a trade-off curve.
+    """Mean score over the speed-ups low..high: the normalized area under a trade-off curve.
 
-    The curve is piecewise linear in speed-up; where it does not reach the window it goes on flat, so a single point (a
-    static model) has its score as its area.
+    The curve is piecewise linear in speed-up; outside its range it is constant, so that the
+    area of a single point (a static model) is its score.
 
     Args:
         curve: columns speedup and score, in any order of rows.
@@ -32,7 +30,7 @@ def curve_area(curve: pd.DataFrame, low: float = 1.5, high: float = 4.0) -> floa
 
 
 def score_at(curve: pd.DataFrame, speedup: float) -> float:
-    """Score at a speed-up, interpolated as in `curve_area`: reachable by choosing between two thresholds at random."""
+    """Score at a speed-up, interpolated as in `curve_area`: that of a random choice between two thresholds."""
     curve = curve.sort_values("speedup", kind="stable")
     return float(np.interp(speedup, curve["speedup"], curve["score"]))
 
@@ -40,16 +38,16 @@ def score_at(curve: pd.DataFrame, speedup: float) -> float:
 CRITERIA: Mapping[str, Callable[[pd.DataFrame], float]] = MappingProxyType(
     {"area": curve_area, "score_at_2x": partial(score_at, speedup=2.0)}
 )
-"""By what the best grid point is chosen: functions of its trade-off curve on the selection split, higher is better."""
+"""Selection criteria: functions of a grid point's trade-off curve on the selection split; higher is better."""
 
 
 def criteria(curve: pd.DataFrame) -> dict[str, float]:
-    """Every criterion of a trade-off curve: what a grid point contributes to the candidates of `choose`."""
+    """Every criterion of a trade-off curve, as `choose` reads them."""
     return {name: measure(curve) for name, measure in CRITERIA.items()}
 
 
-def choose(candidates: pd.DataFrame, criterion: str) -> tuple[Record, list[Record]]:
-    """Choose the grid point with the highest criterion; of equals the earlier row, so the order of the grid decides.
+def choose(candidates: pd.DataFrame, criterion: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Choose the grid point with the highest criterion; among equals the earlier row.
 
     Args:
         candidates: one row per grid point: its settings, and columns with the names of `CRITERIA`.
@@ -59,24 +57,24 @@ def choose(candidates: pd.DataFrame, criterion: str) -> tuple[Record, list[Recor
         The best row and all others by decreasing criterion, as plain Python values.
 
     Raises:
-        InputError: if the criterion is unknown, or no candidate has a value.
+        InputError: the criterion is unknown, or no candidate has a value.
     """
     if criterion not in candidates.columns:
-        raise InputError(f"selection criterion {criterion!r} is unknown; choose one of {', '.join(CRITERIA)}")
+        raise InputError(f"selection criterion {criterion!r} is unknown; choose one of {', '.join(CRITERIA)}.")
     ranked = candidates.sort_values(criterion, ascending=False, kind="stable", na_position="last")
     if not ranked[criterion].notna().any():
         raise InputError(
-            f"none of the {len(ranked)} candidates has a {criterion!r}: "
-            "no finished run to choose; lower the learning rates."
+            f"None of the {len(ranked)} candidates has a value of {criterion!r}: all trainings diverged; "
+            "lower the learning rates."
         )
     best, *runners_up = ranked.to_dict("records")
     return best, runners_up
 
 
 def selection_record(
-    best: Record, runners_up: list[Record], criterion: str, protocol: str, split: str, keep: int = 5
-) -> Record:
-    """What `best.yaml` says: the chosen point, by what and on what it was chosen, and what came next.
+    best: dict[str, Any], runners_up: list[dict[str, Any]], criterion: str, protocol: str, split: str, keep: int = 5
+) -> dict[str, Any]:
+    """Content of `best.yaml`: the chosen point, criterion and split, and the runners-up.
 
     Args:
         best: the row chosen by `choose`.
@@ -87,7 +85,7 @@ def selection_record(
         keep: how many runners-up are kept.
     """
 
-    def entry(row: Record) -> Record:
+    def entry(row: dict[str, Any]) -> dict[str, Any]:
         point = {name: value for name, value in row.items() if name not in CRITERIA}
         return {"point": point, "score": row[criterion]}
 

@@ -28,7 +28,7 @@ def tradeoff_curve(
         labels: label ids [N].
         harder_is: orientation of the scores.
         task: decides the metrics.
-        exit_costs: cost of leaving at each exit [M], in encoder layers; None: the layers passed.
+        exit_costs: cost of each exit [M] in encoder layers; None: 1 to M.
 
     Returns:
         Columns threshold, mean_exit_layer (1-based), speedup (layers), speedup_flops (costs), score, accuracy, f1.
@@ -57,38 +57,38 @@ def points_curve(
 ) -> pd.DataFrame:
     """The operating points of given thresholds [K], as rows of `tradeoff_curve`."""
     predictions = np.asarray(predictions)
-    num_samples, num_layers = predictions.shape
+    num_examples, num_layers = predictions.shape
     layers = exit_layers(scores, np.atleast_1d(thresholds), harder_is)
     costs = _costs(exit_costs, num_layers)[layers].mean(axis=1)
-    chosen = glue_scores(predictions[np.arange(num_samples), layers], labels, task)
+    chosen = glue_scores(predictions[np.arange(num_examples), layers], labels, task)
     return _curve(thresholds, (layers + 1).mean(axis=1), costs, num_layers, chosen)
 
 
 def oracle_curve(
     predictions: ArrayLike, labels: ArrayLike, task: Task, exit_costs: Sequence[float] | None = None
 ) -> pd.DataFrame:
-    """Upper bound: for k = M..1, exit at the first right exit at or after layer k, at the last if there is none.
+    """Upper bound: for k = M..1, exit at the first correct exit from layer k on, at the last one if there is none.
 
     Args:
         predictions: predicted label ids of all exits [N, M].
         labels: label ids [N].
         task: decides the metrics.
-        exit_costs: cost of leaving at each exit [M], in encoder layers; None: the layers passed.
+        exit_costs: cost of each exit [M] in encoder layers; None: 1 to M.
 
     Returns:
         The columns of `tradeoff_curve`, M rows by increasing speed-up; the threshold is NaN.
     """
     predictions, labels = np.asarray(predictions), np.asarray(labels)
-    num_samples, num_layers = predictions.shape
+    num_examples, num_layers = predictions.shape
     right = predictions == labels[:, None]
-    right[:, -1] = True  # the exit taken where none is right
+    right[:, -1] = True  # the exit taken if none is correct
     layers = np.stack([first + right[:, first:].argmax(axis=1) for first in reversed(range(num_layers))])
-    chosen = predictions[np.arange(num_samples), layers]
+    chosen = predictions[np.arange(num_examples), layers]
     costs = _costs(exit_costs, num_layers)[layers].mean(axis=1)
     return _curve(np.nan, (layers + 1).mean(axis=1), costs, num_layers, glue_scores(chosen, labels, task))
 
 
-def thin(curve: pd.DataFrame, max_points: int = 500) -> pd.DataFrame:
+def downsample_curve(curve: pd.DataFrame, max_points: int = 500) -> pd.DataFrame:
     """At most `max_points` (>= 2) rows of a curve, evenly spread in speed-up, with both ends."""
     if len(curve) <= max_points:
         return curve

@@ -52,11 +52,11 @@ def early_exit(
     exits = np.full(len(batch), model.num_exits - 1)
     record = Record(rule, len(batch), model)
     untested: list[Outputs] = []
-    memory = lengths = None
+    carry = lengths = None
     for layer in range(model.num_exits):
         on_layer(layer, len(rows))
         hidden = model.backbone.layer(layer, hidden, mask)
-        here, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
+        here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
         untested.append(here)
         if len(untested) < check_every and layer < model.num_exits - 1:
             continue
@@ -69,7 +69,7 @@ def early_exit(
             stay = np.flatnonzero(~done)
             rows, index = rows[stay], torch.as_tensor(stay).to(hidden.device, non_blocking=True)
             hidden = hidden[index]
-            memory = None if memory is None else memory[index]
+            carry = None if carry is None else carry[index]
             if mask is not None:
                 lengths = (reach(mask) if lengths is None else lengths)[stay]
                 hidden, mask = hidden[:, : lengths.max()], mask[index, ..., : lengths.max()]
@@ -82,12 +82,12 @@ def early_exit(
 def last_exit(model: MultiExitModel, batch: Batch) -> Tensor:
     """Logits [B, C] of the last exit, nothing leaving early: no exit is visited that these do not depend on."""
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    memory = None
+    carry = None
     for layer in range(model.backbone.num_layers):
         hidden = model.backbone.layer(layer, hidden, mask)
-        if model.exits.look_back and layer < model.num_exits - 1:
-            _, memory = model.exits.at(layer, model.backbone.state(hidden, mask), model.backbone, memory)
-    return model.exits.at(model.num_exits - 1, model.backbone.state(hidden, mask), model.backbone, memory)[
+        if model.exits.lookback and layer < model.num_exits - 1:
+            _, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
+    return model.exits.forward_exit(model.num_exits - 1, model.backbone.state(hidden, mask), model.backbone, carry)[
         0
     ].logits.float()
 
@@ -106,7 +106,7 @@ class Record:
     """What the exits so far have said about every row, on the host: there the simulation's own code decides.
 
     A score is a dozen operations on a few numbers, which the host has done before a GPU would have begun with them.
-    Kept in float64 like `Predictions.scores`: rounding would make ties of confident scores.
+    Kept in float64 like `ExitOutputs.exit_scores`: rounding would make ties of confident scores.
 
     Attributes:
         logits: of the exits visited [B, M, C].
@@ -117,7 +117,7 @@ class Record:
         """Nothing said yet."""
         self.rule = rule
         self.logits = np.empty((num_rows, model.num_exits, model.exits.num_classes))
-        self.learnt = np.empty((num_rows, model.num_exits)) if rule.needs_scores else None
+        self.learnt = np.empty((num_rows, model.num_exits)) if rule.needs_learned_scores else None
 
     def test(self, rows: np.ndarray, exit: int, outputs: list[Outputs], threshold: float) -> np.ndarray:
         """Take down the outputs of n exits from `exit` on for some rows [b]; whether they pass the threshold [b, n]."""
@@ -125,7 +125,7 @@ class Record:
         window = slice(0 if rule.lookback is None else max(0, exit - rule.lookback), stop)
         self.logits[rows, exit:stop] = on_host(*(one.logits for one in outputs))
         learnt = None
-        if rule.needs_scores:
+        if rule.needs_learned_scores:
             self.learnt[rows, exit:stop] = on_host(*(one.scores for one in outputs))
             learnt = self.learnt[rows, window]
         scores = rule.score(self.logits[rows, window], learnt)[:, -len(outputs) :]

@@ -1,8 +1,8 @@
-"""Exit rules: how the outputs of the exits so far become one score per exit, which a threshold is then set on.
+"""Exit rules: one score per exit from the outputs of the exits so far, compared with a threshold.
 
-A rule that counts, compares neighbouring exits or reads what a method has learnt still ends in the same question as a
-signal of one exit: is the score easier than the threshold? So every rule is swept, evaluated and used online by the
-same code. The score of an exit depends on this exit and those before it alone, never on later ones.
+A rule may count, compare neighboring exits or read learned scores; like a signal of one exit it ends in a comparison
+of a score with a threshold. So every rule is swept, evaluated and used online by the same code. The score of an exit
+depends on this exit and those before it alone, never on later ones.
 
 Written for torch tensors and NumPy arrays alike, through the array API.
 """
@@ -18,10 +18,10 @@ from cosee.errors import InputError
 from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal, log_softmax
 
 Score = Callable[[Array, Array | None], Array]
-"""Logits [N, m, C] and learnt scores [N, m] (None: none are learnt) of the first m exits -> scores [N, m]."""
+"""Logits [N, m, C] and learned scores [N, m] (or None) of the first m exits -> exit scores [N, m]."""
 
 GOLDEN = (5**0.5 - 1) / 2
-"""The inverse golden ratio: of all steps the one whose multiples modulo 1 lie most evenly in [0, 1)."""
+"""The inverse golden ratio, whose multiples modulo 1 cover [0, 1) most evenly."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,16 @@ class Rule:
     """An exit rule and its orientation.
 
     Attributes:
-        name: configuration name; that of a signal for the rule "leave at the first exit whose signal passes".
+        name: configuration name; that of a signal for the rule "exit at the first exit whose signal passes".
         label: name as printed in figures.
         score: from the outputs of the first m exits to the scores of the first m exits.
         harder_is: "larger": exit where the score falls below the threshold; "smaller": where it surpasses it.
-        range: number of classes C and of exits M -> lowest and highest threshold worth setting: those of the scores,
-            infinite ones apart, which never pass.
-        thresholds: the only thresholds that the method has; None: any.
-        needs_scores: whether the rule reads learnt scores.
-        is_online: whether a row's score depends on this row alone, so that it can leave while others stay.
-        lookback: how many exits before its own a score depends on; None: on all of them.
+        range: number of classes C and of exits M -> lowest and highest useful threshold: the range of the finite
+            scores (infinite ones never pass).
+        thresholds: fixed thresholds of the method; None: any.
+        needs_learned_scores: whether the rule reads learned scores.
+        is_online: whether an example's score depends on this example alone, so that it can exit before others.
+        lookback: number of earlier exits that a score depends on; None: all of them.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Rule:
     harder_is: Orientation
     range: Callable[[int, int], tuple[float, float]]
     thresholds: tuple[float, ...] | None = None
-    needs_scores: bool = False
+    needs_learned_scores: bool = False
     is_online: bool = True
     lookback: int | None = None
 
 
-def first(signal: Signal) -> Rule:
-    """Leave at the first exit whose signal passes the threshold."""
+def signal_rule(signal: Signal) -> Rule:
+    """Rule that exits at the first exit whose signal passes the threshold."""
     return Rule(
         signal.name,
         signal.label,
@@ -65,11 +65,11 @@ def first(signal: Signal) -> Rule:
 
 
 def agreements(logits: Array, scores: Array | None = None) -> Array:
-    """How many exits in a row, up to each, predict the same as the exit before them [N, m]; minus infinity for none.
+    """Number of consecutive exits, up to each, that agree with the exit before them [N, m]; minus infinity for none.
 
-    PABEE (Zhou et al. 2020) leaves when the count reaches its patience P, so at exit P+1 at the earliest. Its P is 1 or
-    more: no threshold lets a row leave at an exit that agrees with none before it. As the comparison is strict, a
-    threshold of P - 1 is a patience of P.
+    PABEE (Zhou et al. 2020) exits when the count reaches its patience P, at exit P+1 at the earliest. P is 1 or more:
+    no threshold lets an example exit where the prediction has just changed. As the comparison is strict, a threshold of
+    P - 1 is a patience of P.
     """
     xp = array_namespace(logits)
     predicted = xp.argmax(logits, axis=-1)
@@ -82,20 +82,20 @@ def agreements(logits: Array, scores: Array | None = None) -> Array:
 def divergences(logits: Array, scores: Array | None = None) -> Array:
     """Jensen-Shannon divergence of each exit's prediction from the one before, over log 2: 0 to 1 [N, m].
 
-    The first exit has none before it: infinity. F-PABEE (Gao et al. 2023).
+    Infinity at the first exit. F-PABEE (Gao et al. 2023).
     """
     xp, log_p = array_namespace(logits), log_softmax(logits)
     before, here = log_p[:, :-1], log_p[:, 1:]
     middle = xp.logaddexp(before, here) - log(2)
     divergence = xp.exp(before) * (before - middle) + xp.exp(here) * (here - middle)
-    divergence = xp.clip(xp.sum(divergence, axis=-1) / (2 * log(2)), min=0)  # rounding may leave less than nothing
+    divergence = xp.clip(xp.sum(divergence, axis=-1) / (2 * log(2)), min=0)  # rounding may give tiny negative values
     return xp.concat([xp.full_like(logits[:, :1, 0], inf), divergence], axis=1)
 
 
 def consecutive(score: Score, patience: int) -> Score:
-    """The hardest of the last `patience` scores of a rule where harder is larger; infinity before there are as many.
+    """Hardest of the last `patience` scores, for a score where harder is larger; infinity before there are as many.
 
-    It lies below a threshold exactly where the last `patience` scores all do: the counter of PCEE-BERT (Zhang et al.
+    It lies below a threshold if and only if the last `patience` scores all do: the counter of PCEE-BERT (Zhang et al.
     2022) and F-PABEE.
     """
 
@@ -108,13 +108,13 @@ def consecutive(score: Score, patience: int) -> Score:
     return hardest
 
 
-def learnt(logits: Array, scores: Array | None) -> Array:
-    """The scores that the method has learnt, as they are [N, m]."""
+def learned(logits: Array, scores: Array | None) -> Array:
+    """Learned scores of the method, unchanged [N, m]."""
     return scores
 
 
 def halted(logits: Array, scores: Array | None) -> Array:
-    """Probability of having halted by each exit [N, m], from halting probabilities given that none did before.
+    """Probability of having halted by each exit [N, m], from conditional halting probabilities.
 
     1 - prod_j (1 - lambda_j): the cumulative distribution that PALBERT's Q-exit (Balagansky & Gavrilov 2022) compares
     with a quantile.
@@ -123,17 +123,18 @@ def halted(logits: Array, scores: Array | None) -> Array:
 
 
 def sampled(logits: Array, scores: Array | None) -> Array:
-    """Probability of having halted by each exit less the row's own number u in [0, 1), above 0 once halted [N, m].
+    """Probability of having halted by each exit minus the example's own number u in [0, 1); above 0 once halted [N, m].
 
-    PonderNet (Banino et al. 2021) tosses a coin with probability lambda at every exit. One uniform number per row gives
-    the same distribution of exits (inverse-transform sampling). The numbers are multiples of the golden ratio modulo 1:
-    they cover [0, 1) more evenly than random ones and are the same every time, so that little of a result is luck.
+    PonderNet (Banino et al. 2021) flips a coin with probability lambda at every exit. One uniform number per example
+    gives the same distribution of exits (inverse-transform sampling). The numbers are multiples of the golden ratio
+    modulo 1: they cover [0, 1) more evenly than random ones and are the same every time, which reduces the variance of
+    results.
 
-    The n-th row has the n-th number: rows must be those of a whole split, not of a batch from which rows leave.
+    The n-th example has the n-th number, so the examples must be those of a whole split.
     """
     xp = array_namespace(scores)
-    rows = xp.arange(1, scores.shape[0] + 1, dtype=xp.float64, device=scores.device)
-    return halted(logits, scores) - (rows * GOLDEN % 1)[:, None]
+    numbers = xp.arange(1, scores.shape[0] + 1, dtype=xp.float64, device=scores.device)
+    return halted(logits, scores) - (numbers * GOLDEN % 1)[:, None]
 
 
 def _unit(num_classes: int, num_exits: int) -> tuple[float, float]:
@@ -148,19 +149,19 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     {
         rule.name: rule
         for rule in (
-            *(first(signal) for signal in SIGNALS.values()),
+            *(signal_rule(signal) for signal in SIGNALS.values()),
             Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
             Rule(
                 "pcee",
                 "entropy, twice in a row",
-                consecutive(first(SIGNALS["entropy"]).score, 2),
+                consecutive(signal_rule(SIGNALS["entropy"]).score, 2),
                 "larger",
                 _unit,
                 lookback=1,
             ),
             Rule("fpabee", "divergence, twice in a row", consecutive(divergences, 2), "larger", _unit, lookback=2),
-            Rule("uncertainty", "learnt uncertainty", learnt, "larger", _unit, needs_scores=True, lookback=0),
-            Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_scores=True),
+            Rule("uncertainty", "learned uncertainty", learned, "larger", _unit, needs_learned_scores=True, lookback=0),
+            Rule("quantile", "halting quantile", halted, "smaller", _unit, needs_learned_scores=True),
             Rule(
                 "sampled",
                 "sampled exit",
@@ -168,10 +169,12 @@ RULES: Mapping[str, Rule] = MappingProxyType(
                 "smaller",
                 _signed_unit,
                 thresholds=(0.0,),
-                needs_scores=True,
+                needs_learned_scores=True,
                 is_online=False,
             ),
-            Rule("policy", "policy", learnt, "smaller", _unit, thresholds=(0.5,), needs_scores=True, lookback=0),
+            Rule(
+                "policy", "policy", learned, "smaller", _unit, thresholds=(0.5,), needs_learned_scores=True, lookback=0
+            ),
         )
     }
 )
@@ -179,25 +182,25 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 
 def check_readable(rule: Rule, learns_scores: bool, where: str) -> None:
-    """Refuse a rule that reads learnt scores where none are learnt.
+    """Refuse a rule that reads learned scores for a method that learns none.
 
     Raises:
-        InputError: names the place (`where`) and the rule.
+        InputError: the rule reads learned scores; the message begins with `where`.
     """
-    if rule.needs_scores and not learns_scores:
+    if rule.needs_learned_scores and not learns_scores:
         raise InputError(f"{where}: learns no scores, which the exit rule {rule.name} reads; choose another rule.")
 
 
 def check_threshold(threshold: float, rule: Rule, num_classes: int, num_exits: int) -> None:
-    """Refuse a threshold that no score can lie on the other side of.
+    """Refuse a threshold outside the range of the scores.
 
     Raises:
-        InputError: if the threshold is NaN or outside the range of the rule for C = `num_classes`, M = `num_exits`.
+        InputError: the threshold is NaN or outside the range of the rule for C = `num_classes`, M = `num_exits`.
     """
     low, high = rule.range(num_classes, num_exits)
     # "Just beyond the highest score" is a valid threshold (everything exits), hence the last digit is free.
     if not low - 1e-12 <= threshold <= high + 1e-12:
         raise InputError(
             f"threshold {threshold} for the exit rule {rule.name}: with {num_classes} classes its scores lie between "
-            f"{low:.4g} and {high:.4g}, so choose a threshold in that range"
+            f"{low:.4g} and {high:.4g}; choose a threshold in that range."
         )

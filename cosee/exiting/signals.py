@@ -1,8 +1,8 @@
-"""Exit signals: one number per exit that says how hard a sample still is (paper, Section 3.5).
+"""Exit signals: one number per exit that says how hard an example still is (paper, Section 3.5).
 
 Each signal is written once, for torch tensors and NumPy arrays alike, through the array API: training differentiates
-through the very formula that the sweep evaluates in float64. Every signal stays finite
-and keeps a correct gradient for saturated logits: the released code's softmax-then-log gives 0 * log 0 = NaN there.
+the same formula that the sweep evaluates in float64. Every signal stays finite and keeps a correct gradient for
+saturated logits, for which the released code's softmax-then-log gives 0 * log 0 = NaN.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,15 +11,13 @@ from math import log
 from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
-import numpy as np
 from array_api_compat import array_namespace
-from numpy.typing import ArrayLike, NDArray
 
 Array = Any
 """A floating torch.Tensor or numpy.ndarray."""
 
 Orientation = Literal["larger", "smaller"]
-"""Which values of a signal mean a harder sample: Eq. 7 and Eq. 8, "falls below" and "surpasses", are one code path."""
+"""Values of a signal that mean a harder example; "falls below" (Eq. 7) and "surpasses" (Eq. 8) are one code path."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Signal:
         name: configuration name, also the first part of `results/<task>/<name>_tradeoff.csv`.
         label: name as printed in figures.
         score: logits [..., C] -> scores [...].
-        harder_is: "larger" if a larger score means a harder sample (exit below the threshold), else "smaller".
+        harder_is: "larger" if a larger score means a harder example (exit below the threshold), else "smaller".
         range: number of classes C -> lowest and highest possible score.
     """
 
@@ -44,7 +42,7 @@ class Signal:
 def _largest(xp: ModuleType, logits: Array) -> Array:
     """Largest logit [..., 1] of logits [..., C], by which exponents are shifted.
 
-    A constant: where the shift cancels, so does its gradient, and half of a signal's backward pass need not be made.
+    Detached: the shift cancels, and so does its gradient, which saves half of a signal's backward pass.
     """
     fixed = logits.detach() if hasattr(logits, "detach") else logits
     return xp.max(fixed, axis=-1, keepdims=True)
@@ -71,13 +69,13 @@ def normalized_energy(logits: Array) -> Array:
     """
     xp = array_namespace(logits)
     top = _largest(xp, logits)
-    top = top * (top > 0)  # at least 0; a tenth of the time of `clip`, which early exit would feel
+    top = top * (top > 0)  # at least 0; a tenth of the time of `clip`, which matters to early exit
     zero = xp.exp(-top[..., 0])
     return zero / (zero + xp.sum(xp.exp(logits - top), axis=-1))
 
 
 def normalized_entropy(logits: Array) -> Array:
-    """Entropy of the prediction divided by log C, so that 0 is certain and 1 is uniform; lower means easier."""
+    """Entropy of the prediction divided by log C, 0 if certain, 1 if uniform; lower means easier."""
     xp, log_p = array_namespace(logits), log_softmax(logits)
     return -xp.sum(xp.exp(log_p) * log_p, axis=-1) / log(logits.shape[-1])
 
@@ -92,19 +90,10 @@ SIGNALS: Mapping[str, Signal] = MappingProxyType(
     {
         signal.name: signal
         for signal in (
-            Signal("energy", "normalised energy", normalized_energy, "larger", lambda num_classes: (0.0, 1.0)),
-            Signal("entropy", "normalised entropy", normalized_entropy, "larger", lambda num_classes: (0.0, 1.0)),
+            Signal("energy", "normalized energy", normalized_energy, "larger", lambda num_classes: (0.0, 1.0)),
+            Signal("entropy", "normalized entropy", normalized_entropy, "larger", lambda num_classes: (0.0, 1.0)),
             Signal("softmax", "softmax score", softmax_score, "smaller", lambda num_classes: (1 / num_classes, 1.0)),
         )
     }
 )
 """The exit signals by name. A new one is a function and a line here."""
-
-
-Float = float | NDArray[np.float64]
-
-
-def hardness(values: ArrayLike, harder_is: Orientation) -> NDArray[np.float64]:
-    """Scores or thresholds of a signal, with the sign turned if need be so that larger means harder."""
-    values = np.asarray(values, dtype=np.float64)
-    return values if harder_is == "larger" else 0.0 - values  # unlike -values, never gives -0.0

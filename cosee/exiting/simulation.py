@@ -1,9 +1,9 @@
 """Early exit simulated on stored scores: exit layers, trade-off curves, thresholds for a speed-up.
 
-A sample leaves at the first internal exit whose score is easier than the threshold, and at the last exit if there is
-none; what the score is, an exit rule says (`cosee.exiting.rules`). Exit layers are 0-based: M-1 is the last.
+An example exits at the first internal exit whose score is easier than the threshold, and at the last exit if there is
+none; the score comes from an exit rule (`cosee.exiting.rules`). Exit layers are 0-based: M-1 is the last.
 
-A whole curve costs one sort. As the threshold loosens, a sample only ever moves to an earlier exit, and only to one
+A whole curve costs one sort. As the threshold loosens, an example only ever moves to an earlier exit, and only to one
 that is easier than all exits before it; these moves, sorted by the score at which they happen, are the sweep.
 """
 
@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cosee.errors import InputError
-from cosee.exiting.signals import Float, Orientation, hardness
+from cosee.exiting.signals import Orientation
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+Float = float | NDArray[np.float64]
 
 
 def exit_layers(scores: ArrayLike, thresholds: ArrayLike, harder_is: Orientation) -> IntArray:
-    """Exit of every sample: the first whose score passes the threshold strictly, else the last.
+    """Exit of every example: the first whose score passes the threshold strictly, else the last.
 
     Args:
         scores: scores of the internal exits [N, M-1]; NaN never passes.
@@ -46,60 +47,60 @@ class Sweep:
 
     Attributes:
         thresholds: one threshold for every operating point [P].
-        moved: how many of the E moves have happened at every operating point [P].
-        sample: which sample moves [E].
-        before: the exit that it leaves [E], 0-based.
-        after: the earlier exit that it takes instead [E], 0-based.
+        moved: number of the E moves that have happened at every operating point [P].
+        example: number of the example that moves [E].
+        before: its exit before the move [E], 0-based.
+        after: its exit after the move [E], 0-based.
     """
 
     thresholds: FloatArray
     moved: IntArray
-    sample: IntArray
+    example: IntArray
     before: IntArray
     after: IntArray
 
     def total(self, counts: ArrayLike) -> IntArray:
-        """Sum over samples of counts [N, M], each taken at the sample's exit, at every operating point [P]; exact."""
+        """Sum over examples of counts [N, M], each taken at the example's exit, at every operating point [P]; exact."""
         counts = np.asarray(counts, dtype=np.int64)
-        change = counts[self.sample, self.after] - counts[self.sample, self.before]
+        change = counts[self.example, self.after] - counts[self.example, self.before]
         return counts[:, -1].sum() + np.concatenate([[0], np.cumsum(change)])[self.moved]
 
-    def mean(self, values: ArrayLike, num_samples: int) -> FloatArray:
-        """Mean over samples of a value per exit [M], at every operating point [P]."""
+    def mean(self, values: ArrayLike, num_examples: int) -> FloatArray:
+        """Mean over examples of a value per exit [M], at every operating point [P]."""
         values = np.asarray(values, dtype=np.float64)
-        change = np.cumsum(values[self.after] - values[self.before]) / num_samples
+        change = np.cumsum(values[self.after] - values[self.before]) / num_examples
         return values[-1] + np.concatenate([[0.0], change])[self.moved]
 
-    def executed_layers(self, num_samples: int, num_layers: int) -> IntArray:
-        """Layers executed for all samples together, at every operating point [P]."""
-        return self.total(np.broadcast_to(np.arange(1, num_layers + 1), (num_samples, num_layers)))
+    def executed_layers(self, num_examples: int, num_layers: int) -> IntArray:
+        """Layers executed for all examples together, at every operating point [P]."""
+        return self.total(np.broadcast_to(np.arange(1, num_layers + 1), (num_examples, num_layers)))
 
 
 def sweep(scores: ArrayLike, harder_is: Orientation) -> Sweep:
     """Sweep the threshold over scores [N, M-1] and return every distinct operating point once.
 
     Each threshold lies midway between the two scores at which the exits change, so it is robust to rounding and carries
-    over to other samples. The first is the easiest score itself (nothing is strictly easier), the last the next number
+    over to other examples. The first is the easiest score itself (nothing is strictly easier), the last the next number
     beyond the hardest score that matters. `exit_layers` gives exactly the same exits for them.
     """
     easiest = _easiest_so_far(scores, harder_is)
     last = easiest.shape[1]
     is_record = easiest < np.pad(easiest, ((0, 0), (1, 0)), constant_values=np.inf)[:, :-1]
-    sample, after = np.nonzero(is_record)
+    example, after = np.nonzero(is_record)
     before = np.full_like(after, last)
-    same_sample = sample[1:] == sample[:-1]
-    before[:-1][same_sample] = after[1:][same_sample]
+    same_example = example[1:] == example[:-1]
+    before[:-1][same_example] = after[1:][same_example]
 
     values = easiest[is_record]
     order = np.argsort(values)
     distinct, num_moves = np.unique(values, return_counts=True)
     moved = np.concatenate([[0], np.cumsum(num_moves)])
     thresholds = hardness(_between(distinct), harder_is)  # turning the sign twice restores the signal's own scale
-    return Sweep(thresholds, moved, sample[order], before[order], after[order])
+    return Sweep(thresholds, moved, example[order], before[order], after[order])
 
 
 def random_scores(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
-    """Uniform scores [N, M-1] in [0, 1) that know nothing of the sample: the control for every signal."""
+    """Uniform scores [N, M-1] in [0, 1) independent of the examples: the control for every signal."""
     return rng.random(shape)
 
 
@@ -108,25 +109,25 @@ def threshold_for_speedup(
 ) -> tuple[float, float]:
     """Threshold of the operating point whose speed-up is closest to the target, and that speed-up.
 
-    Of two equally close points the slower one is taken.
+    Among two equally close points the slower one is taken.
 
     Args:
         scores: scores of the internal exits [N, M-1].
         target: speed-up.
         harder_is: orientation of the scores.
-        thresholds: the only ones to choose among; None: all.
+        thresholds: the ones to choose from; None: all.
 
     Raises:
-        InputError: if the target lies outside [1, M], which no threshold can reach.
+        InputError: the target lies outside [1, M], which no threshold can reach.
     """
-    num_samples, num_internal = np.shape(scores)
+    num_examples, num_internal = np.shape(scores)
     num_layers = num_internal + 1
     if not 1 <= target <= num_layers:
-        raise InputError(f"target speed-up {target}: with {num_layers} layers it must lie between 1 and {num_layers}")
+        raise InputError(f"target speed-up {target}: with {num_layers} layers it must lie between 1 and {num_layers}.")
     if thresholds is None:
         points = sweep(scores, harder_is)
         thresholds = points.thresholds
-        speedup = num_layers / (points.executed_layers(num_samples, num_layers) / num_samples)
+        speedup = num_layers / (points.executed_layers(num_examples, num_layers) / num_examples)
     else:
         speedup = speedup_ratio(exit_layers(scores, np.asarray(thresholds), harder_is), num_layers)
     nearest = np.abs(speedup - target).argmin()
@@ -142,7 +143,7 @@ def _easiest_so_far(scores: ArrayLike, harder_is: Orientation) -> FloatArray:
 def _between(values: FloatArray) -> FloatArray:
     """Thresholds [P] before, between and beyond the P-1 distinct ascending values; "value < threshold" splits them."""
     if not values.size:
-        return np.array([np.nan])  # no sample can exit early, whatever the threshold
+        return np.array([np.nan])  # no example can exit early, whatever the threshold
     low, high = values[:-1], values[1:]
     with np.errstate(invalid="ignore", over="ignore"):
         middle = low + (high - low) / 2
@@ -162,3 +163,9 @@ def speedup_ratio(exit_layers: ArrayLike, num_layers: int) -> Float:
         Speed-up in [1, M], a number or [K].
     """
     return num_layers / (np.asarray(exit_layers) + 1).mean(axis=-1)
+
+
+def hardness(values: ArrayLike, harder_is: Orientation) -> NDArray[np.float64]:
+    """Scores or thresholds of a signal, with the sign turned if need be so that larger means harder."""
+    values = np.asarray(values, dtype=np.float64)
+    return values if harder_is == "larger" else 0.0 - values  # unlike -values, never gives -0.0

@@ -17,7 +17,7 @@ from cosee.errors import InputError
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule, check_threshold
 from cosee.methods import make_method, rule_named
-from cosee.models.loading import encoders_of
+from cosee.models.loading import empty_backbone
 
 Point = Mapping[str, float | None]
 """An operating point: speedup (in layers), threshold (None: nothing leaves early) and score (0 to 1)."""
@@ -84,8 +84,8 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         super().__init__(config)
         method = make_method(config.method, config.method_settings)
         # transformers may ask for tensors without memory here, which the heads' seeded generators cannot draw.
-        with torch.device("cpu"), encoders_of(config.encoder):
-            self.model = method.build("", config.num_labels, seed=0)
+        with torch.device("cpu"):
+            self.model = method.build(empty_backbone(config.encoder), config.num_labels, seed=0)
         # `from_pretrained` makes anew what is in no file (BERT's position numbers), but only where this flag is off.
         for module in self.model.modules():
             module._is_hf_initialized = False

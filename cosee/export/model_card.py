@@ -9,7 +9,6 @@ import pandas as pd
 from cosee.data.tasks import TASKS
 from cosee.export.hf_model import EarlyExitConfig
 from cosee.plan.captions import PROTOCOLS
-from cosee.plan.sources import backbone_label, data_label
 
 
 def model_card(
@@ -85,12 +84,11 @@ def _context(run: Mapping[str, Any], manifest: Mapping[str, Any] | None) -> tupl
             run["backbone"],
             f"{run['seed']}",
         )
-    settings = manifest["config"]
     same = [r for r in manifest["runs"] if all(r[key] == run[key] for key in ("task", "backbone", "name"))]
     seeds = ", ".join(str(seed) for seed in sorted({r["seed"] for r in same}))
     return (
-        f"{data_label(settings)}, {TASKS[run['task']].label}",
-        backbone_label(settings, run["backbone"]),
+        f"{manifest['data']}, {TASKS[run['task']].label}",
+        manifest["backbones"][run["backbone"]],
         f"{run['seed']}; this variant was trained with {seeds}",
     )
 

@@ -9,10 +9,11 @@ import pandas as pd
 from transformers import PreTrainedTokenizerFast
 
 from cosee.data.tasks import TASKS
+from cosee.data.tokens import max_positions
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
-from cosee.evaluation.outputs import Predictions, load_predictions
-from cosee.evaluation.tradeoff import thin
+from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.tradeoff import downsample_curve
 from cosee.exiting.rules import Rule
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
@@ -31,11 +32,11 @@ SHOWN_POINTS = 12
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
     "unk_token": ("[UNK]", "<unk>"),
-    "cls_token": ("[CLS]",),
-    "sep_token": ("[SEP]",),
-    "mask_token": ("[MASK]",),
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "mask_token": ("[MASK]", "<mask>"),
 }
-"""What transformers calls a special token -> its names in the vocabularies of BERT and ALBERT."""
+"""What transformers calls a special token -> its names in the vocabularies of BERT, ALBERT and MPNet."""
 
 
 def export(
@@ -88,10 +89,10 @@ def export(
     model = EarlyExitForSequenceClassification(config)
     load_weights(model.model, run / "model.safetensors")
 
-    shown = thin(table, SHOWN_POINTS)
+    shown = downsample_curve(table, SHOWN_POINTS)
     dev = run / "logits-dev.npz"
     if split != "dev" and dev.is_file():
-        shown = with_dev(shown, facts, load_predictions(dev), chosen)
+        shown = with_dev(shown, facts, load_outputs(dev), chosen)
     context = None if manifest is None else read_manifest(manifest, facts["fingerprint"])
     with whole_folder(destination) as folder:
         model.save_pretrained(folder)
@@ -111,7 +112,7 @@ def read_manifest(path: str | Path, fingerprint: str) -> dict[str, Any]:
     return manifest
 
 
-def tradeoff_table(facts: Mapping[str, Any], predictions: Predictions, rule: Rule) -> pd.DataFrame:
+def tradeoff_table(facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:
     """Operating points of a run by increasing speed-up: speedup, threshold (NaN: nothing leaves early), score."""
     split = facts["selection_split"]
     if len(predictions.exit_depths) == 1:
@@ -123,7 +124,7 @@ def tradeoff_table(facts: Mapping[str, Any], predictions: Predictions, rule: Rul
     return curve[["speedup", "threshold", "score"]]
 
 
-def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: Predictions, rule: Rule) -> pd.DataFrame:
+def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:
     """The table with what its thresholds give on dev: dev_speedup, dev_score."""
     if len(predictions.exit_depths) == 1:
         found = static_targets_frame(run_id(facts), predictions, "dev")
@@ -137,11 +138,12 @@ def tokenizer_of(backbone: Path) -> PreTrainedTokenizerFast:
     """The very tokenizer that the rows were encoded with; transformers' BERT class would build one anew."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(backbone / "tokenizer.json"),
-        model_max_length=read_json(backbone / "config.json")["max_position_embeddings"],
+        model_max_length=max_positions(read_json(backbone / "config.json")),
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # transformers 5 would leave segments out
     )
-    vocabulary = tokenizer.get_vocab()
-    names = {key: next((n for n in names if n in vocabulary), None) for key, names in SPECIAL_TOKENS.items()}
+    # MPNet's vocabulary also holds BERT's names, as words: what the tokenizer has marked as special goes first.
+    known = tokenizer.added_tokens_encoder, tokenizer.get_vocab()
+    names = {key: next((n for k in known for n in names if n in k), None) for key, names in SPECIAL_TOKENS.items()}
     tokenizer.add_special_tokens({key: name for key, name in names.items() if name is not None})
     return tokenizer
 

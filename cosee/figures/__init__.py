@@ -1,8 +1,8 @@
 """Figures: a data frame of results -> a matplotlib figure, with the panels and axes of the paper.
 
-Every function takes a frame (`cosee.evaluation.frames`), the display labels of the variants in display order where
-there are several, and a note on data, backbone, split, protocol and seeds (`cosee.plan.captions.Context.sentence`) that
-is printed at the bottom. A panel without data is left out.
+Every function takes a frame (`cosee.evaluation.frames`), the labels of the variants in display order if there are
+several, and a note on data, backbone, split, protocol and seeds (`cosee.plan.captions.Context.sentence`) that
+is printed at the bottom. A panel without data is omitted.
 """
 
 from cosee.figures.energy import energy_figure

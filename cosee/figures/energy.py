@@ -1,4 +1,4 @@
-"""Figure 3: the distribution of the energy score at three exits, as it is and normalised."""
+"""Figure 3: distribution of the energy score at three exits, raw and normalized."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cosee.figures.frames import paper_layers, select
-from cosee.figures.style import COLOURS, STYLE, finish, grid_figure, task_label
+from cosee.figures.style import COLORS, STYLE, finish, grid_figure, task_label
 
-_KINDS = {"raw": "energy score", "normalized": "normalised energy score"}
+_KINDS = {"raw": "energy score", "normalized": "normalized energy score"}
 _LINES = ("-", "--", "-.", ":")
 
 
@@ -19,28 +19,28 @@ def energy_figure(
     note: str = "",
     *,
     task: str | None = None,
-    method: str | None = None,
+    variant: str | None = None,
     backbone: str | None = None,
     split: str = "dev",
     seed: int | None = None,
     layers: Sequence[int] | None = None,
 ) -> Figure:
-    """One panel for the energy score (Eq. 10) and one for the normalised energy score (Eq. 11), one outline per exit.
+    """One panel for the energy score (Eq. 10) and one for the normalized energy score (Eq. 11), one outline per exit.
 
     Args:
         density: a density frame.
         note: printed at the bottom.
         task: which one; like the next two it may be None if there is only one.
-        method: which variant.
+        variant: which one.
         backbone: which one.
         split: which one.
         seed: which run, as bins differ between runs; the first if None.
         layers: exits (1-based); those of the paper if None, scaled to the depth.
 
     Raises:
-        InputError: there is nothing to show, or several tasks, methods or backbones to choose from.
+        InputError: there is nothing to show, or several tasks, variants or backbones to choose from.
     """
-    frame = select(density, "energy distribution", task=task, method=method, backbone=backbone, split=split)
+    frame = select(density, "energy distribution", task=task, variant=variant, backbone=backbone, split=split)
     seed = int(frame["seed"].min()) if seed is None else seed
     frame = select(frame, "energy distribution", seed=seed)
     at_hand = sorted(frame["layer"].unique())
@@ -52,7 +52,7 @@ def energy_figure(
             for place, layer in enumerate(layers):
                 rows = frame[(frame["kind"] == kind) & (frame["layer"] == layer)].sort_values("bin_left")
                 edges = np.append(rows["bin_left"], rows["bin_right"].iloc[-1:])
-                look = {"color": COLOURS[place % len(COLOURS)], "linestyle": _LINES[place % len(_LINES)]}
+                look = {"color": COLORS[place % len(COLORS)], "linestyle": _LINES[place % len(_LINES)]}
                 ax.stairs(rows["density"], edges, label=f"layer {layer}", linewidth=1.2, **look)
                 ax.stairs(rows["density"], edges, fill=True, color=look["color"], alpha=0.15)
             filled = frame[(frame["kind"] == kind) & frame["layer"].isin(layers) & (frame["density"] > 0)]

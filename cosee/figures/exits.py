@@ -1,4 +1,4 @@
-"""Figures 1 and 7: at which layer the samples of each class exit."""
+"""Figures 1 and 7: exit layers by class."""
 
 import matplotlib as mpl
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cosee.exiting.signals import SIGNALS
 from cosee.figures.frames import select
-from cosee.figures.style import COLOURS, STYLE, TEXT_WIDTH, finish, new_figure, task_label
+from cosee.figures.style import COLORS, STYLE, TEXT_WIDTH, finish, new_figure, task_label
 
 _SPLITS = {"fit": "train", "dev": "dev", "dev_mm": "dev (mismatched)"}
 _HATCHES = ("", "////", "....")
@@ -19,35 +19,36 @@ def exit_histogram_figure(
     note: str = "",
     *,
     task: str | None = None,
-    method: str | None = None,
+    variant: str | None = None,
     backbone: str | None = None,
-    signal: str | None = None,
+    exit_rule: str | None = None,
 ) -> Figure:
-    """One row per split, one column per threshold; bars are percent of the split's samples, by exit layer and class.
+    """One row per split, one column per threshold; bars are percent of the split's examples, by exit layer and class.
 
-    Bars are means over seeds, whiskers go from the lowest to the highest. Where the training rows are shown too, the
-    other rows say how far they are from them: the share of samples that would have to exit elsewhere to make both equal
-    (total variation distance).
+    Bars are means over seeds, whiskers go from the lowest to the highest. If training examples are shown too, the other
+    rows of panels state their distance from them: the fraction of examples that would have to exit elsewhere to make
+    both equal (total variation distance).
 
     Args:
         histogram: a histogram frame; one split and one threshold give Figure 1.
         note: printed at the bottom.
         task: which one; like the next three it may be None if there is only one.
-        method: which variant.
+        variant: which one.
         backbone: which one.
-        signal: which exit signal.
+        exit_rule: which one.
 
     Raises:
-        InputError: there is nothing to show, or several tasks, methods, backbones or signals to choose from.
+        InputError: there is nothing to show, or several tasks, variants, backbones or exit rules to choose from.
     """
-    frame = select(histogram, "exit layers", task=task, method=method, backbone=backbone, signal=signal)
+    frame = select(histogram, "exit layers", task=task, variant=variant, backbone=backbone, exit_rule=exit_rule)
     sizes = frame.groupby(["seed", "split", "threshold"])["count"].transform("sum")
     frame = frame.assign(percent=100 * frame["count"] / sizes)
     # A target speed-up has its own threshold for every seed; a threshold that was given is the same for all.
     frame["point"] = frame["target_speedup"].where(frame["target_speedup"].notna(), -frame["threshold"])
     points = frame.groupby("point")["speedup"].mean().sort_values().index
     splits = [split for split in _SPLITS if split in set(frame["split"])]
-    name = SIGNALS[frame["signal"].iloc[0]].label if frame["signal"].iloc[0] in SIGNALS else frame["signal"].iloc[0]
+    rule = frame["exit_rule"].iloc[0]
+    name = SIGNALS[rule].label if rule in SIGNALS else rule
     width = TEXT_WIDTH if len(points) > 1 else 0.65 * TEXT_WIDTH
     with mpl.rc_context(STYLE):
         figure, axes = new_figure(len(splits), len(points), width, 1.75, sharex=True, sharey=True)
@@ -60,7 +61,7 @@ def exit_histogram_figure(
                     train = frame[(frame["split"] == "fit") & (frame["point"] == point)]
                     text.append(f"{_distance(rows, train):.1f} % off train")
                 ax.text(0.98, 0.97, "\n".join(text), transform=ax.transAxes, ha="right", va="top", fontsize=7)
-            row[0].set_ylabel(f"{_SPLITS[split]}: samples (%)")
+            row[0].set_ylabel(f"{_SPLITS[split]}: examples (%)")
         for ax, point in zip(axes[0], points, strict=True):
             ax.set_title(_title(frame[frame["point"] == point]))
         for ax in axes[-1]:
@@ -76,7 +77,7 @@ def _bars(ax: Axes, rows: pd.DataFrame) -> None:
     for place, label in enumerate(classes):
         percent = rows[rows["label"] == label].groupby("layer")["percent"].agg(["mean", "min", "max"]).loc[layers]
         x = layers + (place - (len(classes) - 1) / 2) * width
-        look = {"color": COLOURS[place], "hatch": _HATCHES[place % 3], "edgecolor": "white", "linewidth": 0}
+        look = {"color": COLORS[place], "hatch": _HATCHES[place % 3], "edgecolor": "white", "linewidth": 0}
         ax.bar(x, percent["mean"], width, label=label, **look)
         if rows["seed"].nunique() > 1:
             ax.vlines(x, percent["min"], percent["max"], color="0.2", linewidth=0.7)

@@ -1,4 +1,4 @@
-"""The data side of the figures: which rows are shown, and how seeds become a mean and a band."""
+"""Data of the figures: selection of rows, and mean and band over seeds."""
 
 from collections.abc import Iterable
 
@@ -17,34 +17,34 @@ def paper_layers(num_layers: int) -> tuple[int, ...]:
 
 
 def select(frame: pd.DataFrame, what: str, **conditions: object) -> pd.DataFrame:
-    """Rows with the given values; a condition that is None asks that the column has one value only.
+    """Rows with the given values; a condition of None requires that the column has a single value.
 
     Raises:
-        InputError: no row is left, or it is unclear which are meant; says what the column holds.
+        InputError: no rows match, or the choice is ambiguous; the message lists the values of the column.
     """
     if frame.empty:
-        raise InputError(f"{what}: there are no results to show; the data frame is empty")
+        raise InputError(f"{what}: there are no results to show; the data frame is empty.")
     for column, wanted in conditions.items():
         values = list(frame[column].unique())
         if wanted is None and len(values) > 1:
-            raise InputError(f"{what}: choose one {column} of {', '.join(map(str, values))}")
+            raise InputError(f"{what}: choose one {column} of {', '.join(map(str, values))}.")
         kept = frame if wanted is None else frame[frame[column] == wanted]
         if kept.empty:
-            raise InputError(f"{what}: there are no rows with {column} {wanted!r}, only {', '.join(map(str, values))}")
+            raise InputError(f"{what}: there are no rows with {column} {wanted!r}, only {', '.join(map(str, values))}.")
         frame = kept
     return frame
 
 
 def panels(frame: pd.DataFrame, variants: Iterable[str], preferred: Iterable[str], what: str) -> list[str]:
-    """The preferred tasks for which a variant has rows, or all such tasks if there is none of them.
+    """The preferred tasks with rows of a variant; if there are none, all tasks with such rows.
 
     Raises:
         InputError: no variant has any row.
     """
-    at_hand = set(frame["task"][frame["method"].isin(variants)])
+    at_hand = set(frame["task"][frame["variant"].isin(variants)])
     if not at_hand:
-        there = ", ".join(frame["method"].unique())
-        raise InputError(f"{what}: there are no results of {', '.join(variants)}, only of {there}")
+        there = ", ".join(frame["variant"].unique())
+        raise InputError(f"{what}: there are no results of {', '.join(variants)}, only of {there}.")
     return [task for task in preferred if task in at_hand] or [task for task in TASKS if task in at_hand]
 
 
@@ -54,7 +54,7 @@ def seed_band(curves: pd.DataFrame, x: str, y: str, grid: ArrayLike) -> pd.DataF
     Between its points a curve is linear in `x`; beyond its ends it is NaN, and so is the mean where any seed is.
 
     Args:
-        curves: columns seed, `x` and `y`; of points at the same `x` the mean counts.
+        curves: columns seed, `x` and `y`; points at the same `x` are averaged.
         x: name of the column along the axis.
         y: name of the column of values.
         grid: positions [G].

@@ -1,4 +1,4 @@
-"""The figure of latencies: speed-up on the clock against speed-up in layers, and the latency of every exit layer."""
+"""Figure of latencies: wall-clock speed-up against speed-up in layers, and latency of every exit layer."""
 
 import matplotlib as mpl
 import numpy as np
@@ -7,14 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cosee.errors import InputError
-from cosee.evaluation.latency import latency, single_rows
-from cosee.figures.style import COLOURS, STYLE, finish, grid_figure, line_styles
+from cosee.evaluation.latency import latency, single_examples
+from cosee.figures.style import COLORS, STYLE, finish, grid_figure, line_styles
 
 
 def latency_figure(timings: pd.DataFrame, note: str = "") -> Figure:
-    """Left: one line per batch size, on the diagonal all saved layers are saved time. Right: single rows by exit layer.
+    """Left: one line per batch size; the diagonal is the ideal. Right: single examples by exit layer.
 
-    On the right the line is the median, the band holds 90 % of the rows; without a batch size of 1 the panel is absent.
+    On the right, the line is the median and the band holds 90 % of the examples; the panel needs a batch size of 1.
 
     Args:
         timings: `cosee.bench.latency.measure`.
@@ -24,7 +24,7 @@ def latency_figure(timings: pd.DataFrame, note: str = "") -> Figure:
         InputError: there is nothing to show.
     """
     if timings.empty:
-        raise InputError("latency: there are no results to show; the data frame is empty")
+        raise InputError("latency: there are no results to show; the data frame is empty.")
     table = latency(timings)
     single = timings[timings["batch_size"] == 1]
     with mpl.rc_context(STYLE):
@@ -44,14 +44,14 @@ def _speedups(ax: Axes, table: pd.DataFrame) -> None:
         ax.plot(points["layer_speedup"], points["wall_speedup"], label=f"batch size {size}", **look)
     end = 1.05 * table[["layer_speedup", "wall_speedup"]].max().max()
     ax.plot([1, end], [1, end], color="0.55", linewidth=0.9, linestyle=(0, (6, 2)), zorder=1.5)
-    ax.set(xlim=(1, end), xlabel="speed-up in layers (×)", ylabel="speed-up on the clock (×)")
+    ax.set(xlim=(1, end), xlabel="speed-up in layers (×)", ylabel="wall-clock speed-up (×)")
 
 
 def _exit_layers(ax: Axes, single: pd.DataFrame) -> None:
-    early, colour = single_rows(single[single["contender"] == "early"]), COLOURS[3]
+    early, color = single_examples(single[single["contender"] == "early"]), COLORS[3]
     low, middle, high = (1000 * early.groupby("layers")["seconds"].quantile(q) for q in (0.05, 0.5, 0.95))
-    ax.plot(middle.index, middle, color=colour, marker="D", label="leaving early, single rows")
-    ax.fill_between(middle.index, low, high, color=colour, alpha=0.18, linewidth=0)
+    ax.plot(middle.index, middle, color=color, marker="D", label="early exit, single examples")
+    ax.fill_between(middle.index, low, high, color=color, alpha=0.18, linewidth=0)
     whole = 1000 * np.median(single.loc[single["contender"] == "whole", "seconds"])
-    ax.axhline(whole, color="0.3", linewidth=0.9, linestyle=(0, (4, 1.5)), label="to the end, no exit tests")
+    ax.axhline(whole, color="0.3", linewidth=0.9, linestyle=(0, (4, 1.5)), label="full model, no exit tests")
     ax.set(xlabel="exit layer", ylabel="latency (ms)", ylim=(0, None), xlim=(0.5, single["num_layers"].iloc[0] + 0.5))

@@ -1,4 +1,4 @@
-"""The looks of all figures: sizes for a printed page, colours that everyone can tell apart, files that never vary."""
+"""Style of all figures: sizes for a printed page, colors for all kinds of color vision, reproducible files."""
 
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from cosee.data.tasks import TASKS
 from cosee.io import whole_file
 
 TEXT_WIDTH = 7.0
-"""Width of a printed page's text in inches; figures are made at this size, so that fonts keep theirs."""
+"""Text width of a printed page in inches; figures have this size, so that fonts keep theirs."""
 
 STYLE: Mapping[str, Any] = MappingProxyType(
     {
@@ -40,8 +40,8 @@ STYLE: Mapping[str, Any] = MappingProxyType(
         "hatch.linewidth": 0.5,
     }
 )
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""The palette of Okabe and Ito without its yellow, which is too pale for lines on paper."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""The palette of Okabe and Ito without yellow, which is too pale for lines on paper."""
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 _LINES = ("-", (0, (5, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (1.5, 1)))
@@ -50,9 +50,9 @@ _INCHES_PER_LINE = 0.135
 
 
 def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour, marker and line style of every variant: by its place in `labels`, so the same in all figures."""
-    looks = zip(labels, cycle(COLOURS), cycle(_MARKERS), cycle(_LINES), strict=False)
-    return {variant: {"color": colour, "marker": mark, "linestyle": line} for variant, colour, mark, line in looks}
+    """Color, marker and line style of every variant, by its position in `labels` and thus the same in all figures."""
+    looks = zip(labels, cycle(COLORS), cycle(_MARKERS), cycle(_LINES), strict=False)
+    return {variant: {"color": color, "marker": mark, "linestyle": line} for variant, color, mark, line in looks}
 
 
 def task_label(task: str) -> str:
@@ -72,7 +72,7 @@ def new_figure(
 def grid_figure(
     count: int, panel_height: float = 2.1, columns: int | None = None, **subplots: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels: one is narrow; unless said otherwise up to four stand in pairs, more in threes."""
+    """A figure of `count` panels: narrow if there is one, in pairs up to four and in threes above by default."""
     columns = min(count, columns or (count if count < 3 else 2 if count == 4 else 3))
     width = TEXT_WIDTH if count > 1 else 0.65 * TEXT_WIDTH
     figure, axes = new_figure(ceil(count / columns), columns, width, panel_height, **subplots)
@@ -82,7 +82,7 @@ def grid_figure(
 
 
 def finish(figure: Figure, note: str, title: str | None = None) -> Figure:
-    """Put one legend for all axes (with a title) above them and the note below, and make room for both."""
+    """Add one legend for all axes (with a title) above and the note below, and enlarge the figure for both."""
     width, height = figure.get_size_inches()
     entries = {}
     for axes in figure.axes:
@@ -104,7 +104,7 @@ def finish(figure: Figure, note: str, title: str | None = None) -> Figure:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as .svg, .png (300 dots per inch) or .pdf: the same figure always gives the same bytes."""
+    """Write a figure as .svg, .png (300 dots per inch) or .pdf; the same figure always gives the same bytes."""
     undated = {
         ".svg": {"Date": None, "Creator": None},
         ".png": {"Software": None},

@@ -1,4 +1,4 @@
-"""Figures 4, 8, 9 and 10: score against speed-up."""
+"""Figures 4, 8 and 9, and that of all methods: score against speed-up."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cosee.data.tasks import TASKS
+from cosee.evaluation.frames import ORACLE, RANDOM, STATIC
 from cosee.figures.frames import ordered, panels, seed_band, select
 from cosee.figures.style import STYLE, finish, grid_figure, line_styles, task_label
 
@@ -17,10 +18,10 @@ PAPER_TASKS = ("sst2", "qnli", "mnli", "qqp")
 MAX_SPEEDUP = 6
 SPEEDUPS = np.linspace(1, MAX_SPEEDUP, 201)
 
-_RANDOM = {"color": "0.55", "linestyle": (0, (1, 1.2)), "linewidth": 1.2, "zorder": 1.5}
-_ORACLE = {"color": "0.55", "linestyle": (0, (6, 2)), "linewidth": 0.9, "zorder": 1.5}
-_STATIC = {"color": "0.3", "linewidth": 0.7, "marker": "x", "markersize": 4.5, "markeredgewidth": 1.1}
-_EMPHASISED = {"linestyle": "-", "linewidth": 2.4, "markersize": 5.5, "zorder": 3}
+_RANDOM_LOOK = {"color": "0.55", "linestyle": (0, (1, 1.2)), "linewidth": 1.2, "zorder": 1.5}
+_ORACLE_LOOK = {"color": "0.55", "linestyle": (0, (6, 2)), "linewidth": 0.9, "zorder": 1.5}
+_STATIC_LOOK = {"color": "0.3", "linewidth": 0.7, "marker": "x", "markersize": 4.5, "markeredgewidth": 1.1}
+_EMPHASIZED = {"linestyle": "-", "linewidth": 2.4, "markersize": 5.5, "zorder": 3}
 _OTHER = {"linewidth": 1.0, "markersize": 3.5}
 _REFERENCE = {"color": "0.15", "linestyle": (0, (8, 1.5, 1, 1.5)), "linewidth": 1}
 
@@ -35,22 +36,22 @@ def tradeoff_figure(
     tasks: Sequence[str] = PAPER_TASKS,
     reference: pd.DataFrame | None = None,
     reference_labels: Mapping[str, str] | None = None,
-    emphasised: str | None = None,
+    emphasized: str | None = None,
 ) -> Figure:
     """One panel per task, one line per variant: mean over seeds, band from the lowest to the highest.
 
-    The controls in the frame, methods "random", "oracle" and "static", are drawn thin and grey.
+    The controls in the frame (`CONTROLS`) are drawn thin and grey.
 
     Args:
-        curves: a trade-off frame of one exit signal.
-        labels: variant -> name, in display order; other variants are left out.
+        curves: a trade-off frame of one signal.
+        labels: variant -> name, in display order; other variants are omitted.
         note: printed at the bottom.
         backbone: which one; may be None if there is only one.
         split: which one.
-        tasks: panels in order; if none of them is in the frame, all that are in it.
+        tasks: panels in order; if none of them is in the frame, all tasks in it.
         reference: a trade-off frame of another signal, for comparison.
         reference_labels: variants of `reference` to draw -> name.
-        emphasised: among many variants the one that is drawn thick, alone with its band; the panels are large then.
+        emphasized: one of many variants to draw thick, the only one with a band, in larger panels.
 
     Raises:
         InputError: there is nothing to show, or several backbones to choose from.
@@ -59,29 +60,29 @@ def tradeoff_figure(
     shown = panels(curves, labels, tasks, "trade-off")
     looks = line_styles(labels)
     with mpl.rc_context(STYLE):
-        figure, axes = grid_figure(len(shown)) if emphasised is None else grid_figure(len(shown), 2.9, columns=2)
+        figure, axes = grid_figure(len(shown)) if emphasized is None else grid_figure(len(shown), 2.9, columns=2)
         for ax, task in zip(axes, shown, strict=True):
             of_task = curves[curves["task"] == task]
-            methods = dict(list(of_task.groupby("method")))
-            for place, variant in enumerate(ordered(methods, labels)):
+            present = dict(list(of_task.groupby("variant")))
+            for place, variant in enumerate(ordered(present, labels)):
                 look = looks[variant] | {"markevery": (12 + 9 * place % 40, 40)}
-                if emphasised is not None:
-                    look |= _EMPHASISED if variant == emphasised else _OTHER
-                _line(ax, methods[variant], labels[variant], band=emphasised in (None, variant), **look)
+                if emphasized is not None:
+                    look |= _EMPHASIZED if variant == emphasized else _OTHER
+                _line(ax, present[variant], labels[variant], band=emphasized in (None, variant), **look)
             for variant, name in (reference_labels or {}).items():
-                other = reference[(reference["task"] == task) & (reference["method"] == variant)]
+                other = reference[(reference["task"] == task) & (reference["variant"] == variant)]
                 other = other[(other["split"] == split) & (other["backbone"] == of_task["backbone"].iloc[0])]
                 if len(other):
                     _line(ax, other, name, **_REFERENCE)
-            if "static" in methods:
-                points = methods["static"].groupby("speedup")["score"].mean().loc[:MAX_SPEEDUP]
-                ax.plot(points.index, 100 * points, label="models of k layers", zorder=1.8, **_STATIC)
-            if "random" in methods:
-                _line(ax, methods["random"], "random exits", **_RANDOM)
-            if "oracle" in methods:
+            if STATIC in present:
+                points = present[STATIC].groupby("speedup")["score"].mean().loc[:MAX_SPEEDUP]
+                ax.plot(points.index, 100 * points, label="models of k layers", zorder=1.8, **_STATIC_LOOK)
+            if RANDOM in present:
+                _line(ax, present[RANDOM], "random exits", **_RANDOM_LOOK)
+            if ORACLE in present:
                 low, high = ax.get_ylim()
-                _line(ax, methods["oracle"], "first right exit (oracle)", **_ORACLE)
-                # The oracle may leave the panel: the differences between the methods are what it is for.
+                _line(ax, present[ORACLE], "first correct exit (oracle)", **_ORACLE_LOOK)
+                # The oracle may run out of the panel, which is scaled for the differences between the variants.
                 ax.set_ylim(low, min(ax.get_ylim()[1], high + 0.3 * (high - low)))
             ax.set(title=task_label(task), xlim=(0.97, MAX_SPEEDUP + 0.03), xticks=range(1, MAX_SPEEDUP + 1))
             ax.set(xlabel="speed-up (×)", ylabel=_score_label(task))
@@ -91,7 +92,7 @@ def tradeoff_figure(
 
 
 def _line(ax: Axes, curves: pd.DataFrame, label: str, band: bool = True, **look: Any) -> None:
-    """Mean and band over seeds; where every operating point is a model of its own, a line through their means."""
+    """Mean and band over seeds; if every operating point is a model of its own, a line through their means."""
     if curves["model"].nunique() > 1:
         points = curves.groupby("model")[["speedup", "score"]].mean().sort_values("speedup")
         ax.plot(points["speedup"], 100 * points["score"], label=label, **look | {"markevery": 1})

@@ -1,4 +1,4 @@
-"""Figure 6: how the training loss falls."""
+"""Figure 6: training loss."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,13 +26,13 @@ def training_figure(
     """One panel per task, one line per variant: moving average of the loss, mean over seeds, band of all seeds.
 
     Args:
-        history: the runs' `history.csv` together, with columns task, backbone, method and seed.
-        labels: variant -> name, in display order; other variants are left out.
+        history: the runs' `history.csv` together, with columns task, backbone, variant and seed.
+        labels: variant -> name, in display order; other variants are omitted.
         note: printed at the bottom.
         backbone: which one; may be None if there is only one.
-        tasks: panels in order; if none of them is in the frame, all that are in it.
-        column: which loss; by default the one that has the same meaning for every objective.
-        window: steps of the centred moving average; a twentieth of the run if None.
+        tasks: panels in order; if none of them is in the frame, all tasks in it.
+        column: which loss; the default has the same meaning for every objective.
+        window: steps of the centered moving average; a twentieth of the run if None.
 
     Raises:
         InputError: there is nothing to show, or several backbones to choose from.
@@ -46,8 +46,8 @@ def training_figure(
             of_task = history[history["task"] == task]
             steps = np.sort(of_task["step"].unique())
             span = window or max(1, len(steps) // 20)
-            for place, variant in enumerate(ordered(of_task["method"], labels)):
-                runs = of_task[of_task["method"] == variant].sort_values(["seed", "step"])
+            for place, variant in enumerate(ordered(of_task["variant"], labels)):
+                runs = of_task[of_task["variant"] == variant].sort_values(["seed", "step"])
                 band = seed_band(runs.assign(loss=smooth(runs, column, span)), "step", "loss", steps)
                 every = max(1, len(steps) // 6)
                 first = every // 4 + place * every // 5
@@ -59,8 +59,8 @@ def training_figure(
                     **looks[variant],
                 )
                 if runs["seed"].nunique() > 1:
-                    colour = looks[variant]["color"]
-                    ax.fill_between(band["x"], band["low"], band["high"], color=colour, alpha=0.18, linewidth=0)
+                    color = looks[variant]["color"]
+                    ax.fill_between(band["x"], band["low"], band["high"], color=color, alpha=0.18, linewidth=0)
             ax.set(
                 title=task_label(task), xlabel=f"step (moving average over {span})", ylabel=_LOSSES.get(column, column)
             )
@@ -70,6 +70,6 @@ def training_figure(
 
 
 def smooth(runs: pd.DataFrame, column: str, window: int) -> pd.Series:
-    """Centred moving average of a column within every seed; at the ends over the steps there are."""
+    """Centered moving average of a column within every seed; at the ends over fewer steps."""
     rolled = runs.groupby("seed")[column].rolling(window, center=True, min_periods=1).mean()
     return rolled.droplevel("seed")

@@ -11,6 +11,11 @@ def exit_cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
     return flat.view_as(expanded)
 
 
+def weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean, a scalar, of the losses of exits [M] with weights [M] of any scale."""
+    return (weights * losses).sum() / weights.sum()
+
+
 def mutual_distillation(logits: Tensor, temperature: float) -> Tensor:
     """How far every exit (student i) is from every exit (teacher j) on every sample [B, i, j], of logits [B, M, C].
 

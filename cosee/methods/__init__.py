@@ -1,49 +1,67 @@
-"""Training methods, one file each: what their exits are and what is minimised. The loop knows none by name.
+"""Training methods, one file each: their exits and the loss that they minimize. The training loop knows none by name.
 
-A file `cosee/methods/<name>.py` makes the method `<name>` of configurations. It holds one subclass of `Method`, a
-frozen dataclass of hyper-parameters (see `cosee.methods.base`), and, if the method exits by a rule that
-`cosee.exiting.rules` lacks, that rule as `RULE`.
+A method is a frozen dataclass of hyper-parameters, a subclass of `cosee.methods.base.Method`, and a line in `METHODS`.
+If it exits by a rule that `cosee.exiting.rules` lacks, that rule is `RULE` in its module.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES, Rule
 from cosee.ranges import check_ranges
 
-if TYPE_CHECKING:  # the names of methods are also needed where torch is not
+if TYPE_CHECKING:
     from cosee.methods.base import Method
 
-
-class _Methods(Mapping[str, Callable[..., "Method"]]):
-    """Methods by name, each imported when it is first asked for."""
-
-    def __getitem__(self, name: str) -> Callable[..., "Method"]:
-        if name not in self:
-            raise KeyError(name)
-        from cosee.methods.base import Method
-
-        module = import_module(f"{__name__}.{name}")
-        own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
-        (method,) = [value for value in own if isinstance(value, type) and issubclass(value, Method)]
-        return method
-
-    def __contains__(self, name: object) -> bool:
-        return name in list(self)  # without importing it
-
-    def __iter__(self) -> Iterator[str]:
-        return (module.name for module in iter_modules(__path__) if module.name != "base")
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
+METHODS: dict[str, str] = {
+    "berxit": "cosee.methods.berxit:Berxit",
+    "consistentee": "cosee.methods.consistentee:ConsistentEE",
+    "cosee": "cosee.methods.cosee:Cosee",
+    "deebert": "cosee.methods.deebert:Deebert",
+    "disentangledee": "cosee.methods.disentangledee:DisentangledEE",
+    "finetune": "cosee.methods.finetune:Finetune",
+    "gamlbert": "cosee.methods.gamlbert:GamlBert",
+    "gpfee": "cosee.methods.gpfee:Gpfee",
+    "leebert": "cosee.methods.leebert:LeeBert",
+    "pabee": "cosee.methods.pabee:Pabee",
+    "palbert": "cosee.methods.palbert:Palbert",
+    "pondernet": "cosee.methods.pondernet:PonderNet",
+}
+"""Name in the configuration -> "module:class". Names are needed where torch is not, so a module waits to be imported
+until its method is asked for; it may lie in any package."""
 
 
-METHODS: Mapping[str, Callable[..., "Method"]] = _Methods()
-"""The methods by their name in the configuration."""
+def register(name: str, target: str) -> None:
+    """Add a method of another package, for the rest of this process.
+
+    Args:
+        name: as configurations call it.
+        target: "module:class", to be imported when the method is first asked for.
+
+    Raises:
+        InputError: the name is taken, or the target has another form.
+    """
+    module, _, cls = target.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), cls)):
+        raise InputError(f"method {name}: {target!r} names no class; expected module:class.")
+    if METHODS.get(name, target) != target:
+        raise InputError(f"method {name}: the name is taken by {METHODS[name]}; choose another.")
+    METHODS[name] = target
+
+
+def method_class(name: str) -> "type[Method]":
+    """The class of the method `name`.
+
+    Raises:
+        InputError: no such method.
+    """
+    if name not in METHODS:
+        raise InputError(f"method: {name!r} is unknown; expected one of {', '.join(METHODS)}.")
+    module, _, cls = METHODS[name].partition(":")
+    return getattr(import_module(module), cls)
 
 
 def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
@@ -52,9 +70,7 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
     Raises:
         InputError: no such method, it has no such hyper-parameter, or a value is out of its range.
     """
-    if name not in METHODS:
-        raise InputError(f"method: {name!r} is unknown; expected one of {', '.join(METHODS)}.")
-    method = METHODS[name]
+    method = method_class(name)
     known = {field.name for field in fields(method)}
     foreign = sorted(set(settings) - known)
     if foreign:
@@ -78,7 +94,7 @@ def rule_named(name: str) -> Rule:
     if name in RULES:
         return RULES[name]
     if name in METHODS:
-        module = import_module(f"cosee.methods.{name}")
+        module = import_module(METHODS[name].partition(":")[0])
         if hasattr(module, "RULE"):
             return module.RULE
     raise InputError(f"exit rule {name!r} is unknown; expected one of {', '.join(RULES)}.")

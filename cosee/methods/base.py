@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 
 import torch
 
+from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 
@@ -16,8 +16,15 @@ class Method(ABC):
     """A training method; subclasses are frozen dataclasses of its hyper-parameters."""
 
     @abstractmethod
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
-        """A fresh model on the pretrained backbone in `folder`, its new weights drawn from `seed`."""
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
+        """A model on a backbone, which becomes part of it, with fresh exits.
+
+        Args:
+            backbone: as `cosee.models.loading` gives it: `backbone_of_run` for pretrained weights (and a fresh pooler,
+                if that is the backbone's policy), `empty_backbone` where a run's weights are to be loaded.
+            num_classes: C.
+            seed: from which the new weights are drawn.
+        """
 
     @abstractmethod
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> Objective:
@@ -36,16 +43,14 @@ class Method(ABC):
         return "energy"
 
 
-def linear_exits_model(folder: str, num_classes: int, dropout: float, seed: int) -> MultiExitModel:
-    """A pretrained backbone with a linear head after every layer, on its shared pooler: what most methods train.
+def linear_exits_model(backbone: Backbone, num_classes: int, dropout: float, seed: int) -> MultiExitModel:
+    """A backbone with a linear head after every layer, on its shared pooler: what most methods train.
 
     Args:
-        folder: encoder folder.
+        backbone: becomes part of the model.
         num_classes: C.
         dropout: on the pooled state before each head.
         seed: of the heads; with one seed every method starts from the same heads.
     """
-    backbone = load_backbone(folder)
-    num_exits = backbone.num_layers
-    heads = LinearExits(num_exits, backbone.hidden_size, num_classes, dropout, torch_generator(seed, "heads"))
-    return MultiExitModel(backbone, heads, range(1, num_exits + 1))
+    heads = LinearExits(backbone.num_layers, backbone.hidden_size, num_classes, dropout, torch_generator(seed, "heads"))
+    return MultiExitModel(backbone, heads)

@@ -16,10 +16,9 @@ from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs, PooledExits, fresh_heads, linear_flops
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import PartialShare
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -34,14 +33,13 @@ class Berxit(Method):
     """
 
     lte: bool = False
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer, and the estimator if there is one."""
-        backbone = load_backbone(folder)
         heads = backbone, num_classes, self.dropout, torch_generator(seed, "heads")
         exits = EstimatingExits(*heads, torch_generator(seed, "lte")) if self.lte else PooledExits(*heads)
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "AlternatingCrossEntropy":
         """The alternating objective, with the estimator's term where the model has one."""
@@ -81,14 +79,14 @@ class EstimatingExits(PooledExits):
         pooled = self.pool(states, backbone)
         return Outputs(self.classify(pooled), self.uncertainty(pooled))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits and uncertainty of one exit."""
         pooled = self.pool_at(index, state, backbone)
         return Outputs(self.classify_at(index, pooled), self.uncertainty(pooled)), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """A pooler, a head and the estimator."""
-        return super().flops(index) + linear_flops(self.lte_weight.shape[-1], 1)
+        return super().flops(index, backbone) + linear_flops(self.lte_weight.shape[-1], 1)
 
 
 class AlternatingCrossEntropy(Objective):
@@ -109,4 +107,4 @@ class AlternatingCrossEntropy(Objective):
             wrong = logits.argmax(dim=-1) != batch.labels[:, None]
             parts["loss_lte"] = F.mse_loss(uncertainty, wrong.float())
             loss = loss_ce + parts["loss_lte"]
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts

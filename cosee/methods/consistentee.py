@@ -22,11 +22,10 @@ from cosee.methods.base import Method
 from cosee.methods.pabee import DepthWeightedCrossEntropy
 from cosee.models.backbones import Backbone
 from cosee.models.heads import LinearExits, Outputs, fresh_heads, linear_flops
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import predict
-from cosee.ranges import Between, Count, NotNegative, PartialShare, Positive, Several
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, IntAboveOne, NonNegativeFloat, OpenFraction, PositiveFloat, PositiveInt
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 
@@ -51,21 +50,20 @@ class ConsistentEE(Method):
         dropout: on the pooled state before each head.
     """
 
-    alpha: NotNegative = 0.05
-    num_rollouts: Several = 256
-    entropy: NotNegative = 0.0
-    width: Count = 32
-    policy_share: Between = 2 / 9
-    joint_share: Between = 2 / 9
-    policy_rate: Positive = 30.0
-    joint_rate: Positive = 3.0
-    dropout: PartialShare = 0.1
+    alpha: NonNegativeFloat = 0.05
+    num_rollouts: IntAboveOne = 256
+    entropy: NonNegativeFloat = 0.0
+    width: PositiveInt = 32
+    policy_share: OpenFraction = 2 / 9
+    joint_share: OpenFraction = 2 / 9
+    policy_rate: PositiveFloat = 30.0
+    joint_rate: PositiveFloat = 3.0
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head and a policy network after every layer."""
-        backbone = load_backbone(folder)
         exits = PolicyExits(backbone, num_classes, self.dropout, self.width, seed)
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "ConsistentObjective":
         """The loss of each stage."""
@@ -117,7 +115,7 @@ class PolicyExits(LinearExits):
         logits, log_odds = self.decide(states, backbone)
         return Outputs(logits, F.pad(log_odds.sigmoid(), (0, 1), value=1.0))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits of one exit, and the probability to leave there."""
         pooled = backbone.pool(state)
         logits = F.linear(self.dropout(pooled), self.weight[index], self.bias[index])
@@ -127,11 +125,11 @@ class PolicyExits(LinearExits):
         log_odds = inner @ self.policy_outer_weight[index] + self.policy_outer_bias[index]
         return Outputs(logits, log_odds.float().sigmoid()), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, a head and, but at the last exit, a policy network."""
         width, hidden = self.policy_inner_weight.shape[1:]
         decision = linear_flops(hidden, width) + linear_flops(width, 1)
-        return super().flops(index) + (decision if index < self.num_exits - 1 else 0.0)
+        return super().flops(index, backbone) + (decision if index < self.num_exits - 1 else 0.0)
 
 
 def memorised_layers(correct: Tensor) -> Tensor:
@@ -247,7 +245,7 @@ class ConsistentObjective(Objective):
         loss = loss_policy - self.method.entropy * entropy
         if stage == BOTH:
             loss = loss_ce + loss
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts
 
     def state(self) -> dict[str, Tensor]:
         """The memorised layers; none in the first stage."""

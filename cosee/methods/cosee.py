@@ -17,9 +17,10 @@ from cosee.losses.calibration import signal_calibration_loss
 from cosee.losses.per_exit import exit_cross_entropies
 from cosee.losses.weighting import sample_weights, simulate_exits, weighted_cross_entropy
 from cosee.methods.base import Method, linear_exits_model
+from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Count, NotNegative, PartialShare
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, PositiveInt
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -39,16 +40,16 @@ class Cosee(Method):
     """
 
     signal: str = "energy"
-    alpha: NotNegative = 0.1
-    beta0: NotNegative = 1.0
-    margin: NotNegative = 0.3
-    num_thresholds: Count = 5
+    alpha: NonNegativeFloat = 0.1
+    beta0: NonNegativeFloat = 1.0
+    margin: NonNegativeFloat = 0.3
+    num_thresholds: PositiveInt = 5
     osc_average: Literal["present", "all"] = "present"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""
-        return linear_exits_model(folder, num_classes, self.dropout, seed)
+        return linear_exits_model(backbone, num_classes, self.dropout, seed)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "CoseeObjective":
         """Eq. 9 with its decay warm-up over all steps of the run."""
@@ -103,7 +104,7 @@ class CoseeObjective(Objective):
         cross_entropy = exit_cross_entropies(logits, batch.labels)
         mean_ce = cross_entropy.mean()
         if not self._needs_signal:
-            return mean_ce, {"loss_ce": mean_ce.detach(), "mean_ce": mean_ce.detach()}
+            return mean_ce, {"loss_ce": mean_ce, "mean_ce": mean_ce}
 
         signal = self.signal.score(logits[:, :-1])
         beta = (
@@ -125,7 +126,7 @@ class CoseeObjective(Objective):
             "threshold_low": self.range[0],
             "threshold_high": self.range[1],
         }
-        return loss_ce + self.method.alpha * loss_osc, {name: part.detach() for name, part in parts.items()}
+        return loss_ce + self.method.alpha * loss_osc, parts
 
     def state(self) -> dict[str, Tensor]:
         """The range in force and the range seen so far in this epoch."""

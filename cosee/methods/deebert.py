@@ -5,6 +5,7 @@ same exits at thresholds scaled alike. It also gives the last layer a second, in
 asked at inference; here the last exit is the fine-tuned classifier alone, as in the paper.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,11 +15,11 @@ from torch import Tensor
 from cosee.data.batches import Batch
 from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
+from cosee.models.backbones import Backbone
 from cosee.models.heads import PooledExits, SplitExits
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Between, PartialShare
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, OpenFraction
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 
@@ -31,24 +32,23 @@ class Deebert(Method):
 
     Attributes:
         first_share: of the run's steps, for the first stage; the released code trains both equally long.
-        pooler: "own" copies the pretrained pooler for every internal exit, as the released code does; "shared" leaves
+        pooler: "own" copies the backbone's pooler for every internal exit, as the released code does; "shared" leaves
             them the one that the first stage has fine-tuned, as some later re-runs do.
         dropout: on the pooled state before each head.
     """
 
-    first_share: Between = 0.5
+    first_share: OpenFraction = 0.5
     pooler: Literal["own", "shared"] = "own"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an exit after every layer."""
-        backbone = load_backbone(folder)
         exits = _EXITS[self.pooler](backbone, num_classes, self.dropout, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
-    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "StagedCrossEntropy":
-        """The cross-entropy of the exits that are trained."""
-        return StagedCrossEntropy(schedule)
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "LastThenInternal":
+        """The cross-entropy of the last exit, then the sum of those of the internal ones."""
+        return LastThenInternal(schedule, torch.sum)
 
     def stages(self) -> tuple[Stage, Stage]:
         """Everything but the internal exits, then these alone."""
@@ -67,18 +67,24 @@ def is_internal(name: str) -> bool:
     return name.startswith("exits.internal_")
 
 
-class StagedCrossEntropy(Objective):
-    """Cross-entropy of the last exit in the first stage, sum of those of the internal exits in the second; stateless.
+class LastThenInternal(Objective):
+    """Cross-entropy of the last exit in the first stage, those of the internal exits in the second; stateless.
 
     Dropout stays on in the frozen backbone, as in the released code.
     """
 
-    def __init__(self, schedule: Schedule) -> None:
-        """Know the stage of every step."""
+    def __init__(self, schedule: Schedule, combine: Callable[[Tensor], Tensor]) -> None:
+        """Know the stage of every step.
+
+        Args:
+            schedule: of the run.
+            combine: cross-entropies of the internal exits [M-1] -> the loss of the second stage, a scalar.
+        """
         self.schedule = schedule
+        self.combine = combine
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch."""
         means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
-        loss = means[-1] if self.schedule.stage(step) == 0 else means[:-1].sum()
-        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}
+        loss = means[-1] if self.schedule.stage(step) == 0 else self.combine(means[:-1])
+        return loss, {"loss_ce": loss, "mean_ce": means.mean()}

@@ -25,16 +25,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cosee.data.batches import Batch
-from cosee.losses.per_exit import exit_cross_entropies
+from cosee.losses.per_exit import weighted_mean
 from cosee.methods.base import Method
+from cosee.methods.deebert import LastThenInternal
 from cosee.models.backbones import Backbone
 from cosee.models.heads import HEAD_STD, Exits, Outputs, linear_flops
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Between, Count, PartialShare, Positive
-from cosee.seeds import torch_generator
-from cosee.training.objective import Objective
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, OpenFraction, PositiveFloat, PositiveInt
 from cosee.training.schedule import Schedule, Stage
 
 
@@ -50,17 +48,16 @@ class DisentangledEE(Method):
         dropout: on the pooled state.
     """
 
-    first_share: Between = 0.8
-    rate: Positive = 33.0
-    bottleneck: Count = 128
-    scale: Positive = 8.0
-    dropout: PartialShare = 0.1
+    first_share: OpenFraction = 0.8
+    rate: PositiveFloat = 33.0
+    bottleneck: PositiveInt = 128
+    scale: PositiveFloat = 8.0
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with an adapter at every internal exit and a tight frame at every exit."""
-        backbone = load_backbone(folder)
         exits = DisentangledExits(backbone, num_classes, self, seed)
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def stages(self) -> tuple[Stage, ...]:
         """First the encoder and its last exit, then the internal exits."""
@@ -69,9 +66,9 @@ class DisentangledEE(Method):
             Stage(1 - self.first_share, self.rate, lambda name: name.startswith("exits.internal")),
         )
 
-    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "LastThenInternal":
+    def objective(self, schedule: Schedule, seed: int, device: torch.device) -> LastThenInternal:
         """The cross-entropy of the last exit, then that of the internal ones."""
-        return LastThenInternal(schedule)
+        return LastThenInternal(schedule, decreasing_mean)
 
     def exit_rule(self) -> str:
         """Leave as PABEE does."""
@@ -150,37 +147,24 @@ class DisentangledExits(Exits):
 
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
         """Logits of all exits."""
-        each = [self.at(index, states[:, index], backbone, None)[0].logits for index in range(self.num_exits)]
+        each = [self.forward_exit(index, states[:, index], backbone, None)[0].logits for index in range(self.num_exits)]
         return Outputs(torch.stack(each, dim=1))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits of one exit."""
         leave = self.final if index == self.num_exits - 1 else self.internal[index]
         return Outputs(leave(state, backbone)), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, the class vectors and, before the last exit, an adapter."""
         hidden = self.hidden_size
         adapter = 0.0 if index == self.num_exits - 1 else 2 * linear_flops(hidden, self.inner)
-        return adapter + linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+        return adapter + backbone.pool_flops() + linear_flops(hidden, self.num_classes)
 
 
-class LastThenInternal(Objective):
-    """First the cross-entropy of the last exit; then those of the internal ones, exit m weighing M - m. Stateless.
+def decreasing_mean(losses: Tensor) -> Tensor:
+    """Mean, a scalar, of the losses of the internal exits [M-1], exit m weighing M - m.
 
     The decreasing weights are the released code's; PABEE's increase.
     """
-
-    def __init__(self, schedule: Schedule) -> None:
-        """`schedule` tells the stage of a step."""
-        self.schedule = schedule
-
-    def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of a batch."""
-        means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
-        if self.schedule.stage(step) == 0:
-            loss = means[-1]
-        else:
-            weight = torch.arange(len(means) - 1, 0, -1, device=means.device)
-            loss = (weight * means[:-1]).sum() / weight.sum()
-        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}
+    return weighted_mean(losses, torch.arange(len(losses), 0, -1, device=losses.device))

@@ -21,15 +21,16 @@ from torch.nn import functional as F
 from cosee.data.batches import Batch
 from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
 from cosee.methods.base import Method, linear_exits_model
+from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import NotNegative, PartialShare, Positive
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, PositiveFloat
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class GamlBert(Method):
-    """A linear head after every layer, on the shared pretrained pooler.
+    """A linear head after every layer, on the shared pooler.
 
     Attributes:
         distillation: weight of KD beside CE.
@@ -37,13 +38,13 @@ class GamlBert(Method):
         dropout: on the pooled state before each head.
     """
 
-    distillation: NotNegative = 1.0
-    temperature: Positive = 3.0
-    dropout: PartialShare = 0.1
+    distillation: NonNegativeFloat = 1.0
+    temperature: PositiveFloat = 3.0
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""
-        return linear_exits_model(folder, num_classes, self.dropout, seed)
+        return linear_exits_model(backbone, num_classes, self.dropout, seed)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "AlignedMutualLearning":
         """CE and aligned KD."""
@@ -107,4 +108,4 @@ class AlignedMutualLearning(Objective):
 
         conflicts = torch.stack([(ce * kd).sum() < 0 for ce, kd in pairs]).float().mean()
         parts = {"loss_ce": loss_ce, "loss_kd": loss_kd, "conflicts": conflicts, "mean_ce": loss_ce}
-        return loss, {name: part.detach() for name, part in parts.items()}
+        return loss, parts

@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cosee.data.batches import Batch
-from cosee.losses.per_exit import exit_cross_entropies
+from cosee.losses.per_exit import exit_cross_entropies, weighted_mean
 from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Number, PartialShare
-from cosee.seeds import numpy_generator, torch_generator
+from cosee.models.poolers import OWN
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, NonNegativeInt
+from cosee.seeds import numpy_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -36,21 +37,20 @@ class Gpfee(Method):
     Attributes:
         frozen_layers: how many of the lowest layers thaw gradually; the released scripts have 1 for RTE and QNLI,
             2 for MRPC, SST-2 and QQP, 3 for MNLI.
-        pooler: every exit has its own; "random" as in the released code, "copy" to begin with the pretrained one.
+        pooler: every exit has its own; "random" as in the released code, "copy" to begin with the backbone's.
         dropout: on the states before the classifier, drawn for every exit anew.
     """
 
-    frozen_layers: Number = 2
+    frozen_layers: NonNegativeInt = 2
     pooler: Literal["random", "copy"] = "random"
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a past-future exit after every layer."""
-        backbone = load_backbone(folder)
         exits = PastFutureExits(
             backbone, num_classes, self, torch_generator(seed, "heads"), torch_generator(seed, "gpfee")
         )
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "PastFutureObjective":
         """Classification and imitation, equally weighted."""
@@ -70,7 +70,7 @@ class PastFutureExits(Exits):
     and its imitations alone: the states of earlier exits are detached.
     """
 
-    look_back = True
+    lookback = True
 
     def __init__(
         self, backbone: Backbone, num_classes: int, method: Gpfee, heads: torch.Generator, generator: torch.Generator
@@ -78,6 +78,7 @@ class PastFutureExits(Exits):
         """Draw the classifier W with `heads`, as every method does, and the rest with `generator`; biases are zero.
 
         The rest has the standard deviation that the encoder itself once had, as in the released code: 0.02 for BERT.
+        Poolers excepted where the backbone brings no trained one: they are drawn at the scale of every other method's.
         """
         super().__init__(backbone.num_layers, num_classes)
         num_exits, hidden = backbone.num_layers, backbone.hidden_size
@@ -94,16 +95,16 @@ class PastFutureExits(Exits):
         self.imitation_weight = nn.Parameter(drawn(num_exits - 1, hidden, hidden))  # of the layers from the second on
         self.imitation_bias = nn.Parameter(torch.zeros(num_exits - 1, hidden))
         if method.pooler == "copy":
-            weight, bias = (parameter.detach() for parameter in backbone.pooler_parameters())
-            self.pooler_weight = nn.Parameter(weight.repeat(num_exits, 1, 1))
-            self.pooler_bias = nn.Parameter(bias.repeat(num_exits, 1))
+            weight, bias = backbone.copied_poolers(num_exits, generator)
         else:
-            self.pooler_weight = nn.Parameter(drawn(num_exits, hidden, hidden))
-            self.pooler_bias = nn.Parameter(torch.zeros(num_exits, hidden))
+            weight, bias = drawn(num_exits, hidden, hidden), torch.zeros(num_exits, hidden)
+            if backbone.pooler not in OWN:
+                weight *= hidden**-0.5 / backbone.encoder.config.initializer_range
+        self.pooler_weight, self.pooler_bias = nn.Parameter(weight), nn.Parameter(bias)
         self.dropout = nn.Dropout(method.dropout)
 
     def pool(self, states: Tensor) -> Tensor:
-        """Pooled states [B, M, H] of states [B, M, H]."""
+        """Pooled states [B, M, H] of what poolers read, `Backbone.unpooled` [B, M, H]."""
         return (torch.einsum("bmh,mkh->bmk", states, self.pooler_weight) + self.pooler_bias).tanh()
 
     def imitate(self, pooled: Tensor) -> Tensor:
@@ -131,12 +132,14 @@ class PastFutureExits(Exits):
 
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
         """Logits of all exits."""
-        pooled = self.pool(states)
+        pooled = self.pool(backbone.unpooled(states))
         return Outputs(self.classify(pooled, self.imitate(pooled)))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor]:
-        """Logits of one exit; the memory [B, 2, C] sums what the layers so far contribute to logits and gate."""
-        pooled = F.linear(state, self.pooler_weight[index], self.pooler_bias[index]).tanh()
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor]:
+        """Logits of one exit; the carry [B, 2, C] sums what the layers so far contribute to logits and gate."""
+        pooled = F.linear(backbone.unpooled(state), self.pooler_weight[index], self.pooler_bias[index]).tanh()
         contributions = torch.stack(
             [
                 F.linear(pooled, self.weight[index], self.bias[index]),
@@ -144,15 +147,15 @@ class PastFutureExits(Exits):
             ],
             dim=1,
         )
-        memory = contributions if memory is None else memory + contributions
+        carry = contributions if carry is None else carry + contributions
         # Later layers side by side: one product makes all imitations [B, (M-1-index) * H], another sums their logits.
         matrices, biases = self.imitation_weight[index:].flatten(0, 1), self.imitation_bias[index:].flatten()
         imitated = F.linear(pooled, matrices, biases).tanh()
         later = self.weight[index + 1 :].transpose(0, 1).flatten(1)
         future = F.linear(imitated, later, self.bias[index + 1 :].sum(0))
-        return Outputs(self.fuse(memory[:, 0], memory[:, 1] / (index + 1), future)), memory
+        return Outputs(self.fuse(carry[:, 0], carry[:, 1] / (index + 1), future)), carry
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """A pooler, the imitations of the layers to come, what each state contributes, and the gate."""
         later = self.num_exits - 1 - index
         hidden, num_classes = self.weight.shape[-1], self.num_classes
@@ -199,11 +202,11 @@ class PastFutureObjective(Objective):
         states = model.states(batch, detached).unbind(dim=1)
         # The backbone detaches a layer's output for later layers only; here its own exit is cut off as well.
         states = [state.detach() if layer in detached else state for layer, state in enumerate(states)]
-        pooled = model.exits.pool(torch.stack(states, dim=1))
+        pooled = model.exits.pool(model.backbone.unpooled(torch.stack(states, dim=1)))
         imitated = model.exits.imitate(pooled)
         means = exit_cross_entropies(model.exits.classify(pooled, imitated), batch.labels).mean(dim=0)
         depth = torch.arange(1, len(means) + 1, device=means.device)
-        loss_ce = (depth * means).sum() / depth.sum()
+        loss_ce = weighted_mean(means, depth)
         loss_imitation = imitation_loss(imitated, pooled)
         parts = {
             "loss_ce": loss_ce,
@@ -211,4 +214,4 @@ class PastFutureObjective(Objective):
             "mean_ce": means.mean(),
             "detached_layers": torch.full_like(loss_ce, len(detached)),
         }
-        return (loss_ce + loss_imitation) / 2, {name: part.detach() for name, part in parts.items()}
+        return (loss_ce + loss_imitation) / 2, parts

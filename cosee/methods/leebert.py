@@ -32,15 +32,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from cosee.data.batches import Batch, DeviceSplit
 from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
 from cosee.methods.base import Method, linear_exits_model
+from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import NotNegative, PartialShare, Positive
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, PositiveFloat
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class LeeBert(Method):
-    """A linear head after every layer, on the shared pretrained pooler.
+    """A linear head after every layer, on the shared pooler.
 
     Attributes:
         reach: how far the logarithm of a loss weight can move in a run, about: the sum of its learning rates.
@@ -48,13 +49,13 @@ class LeeBert(Method):
         dropout: on the pooled state before each head.
     """
 
-    reach: NotNegative = 1.0
-    temperature: Positive = 3.0
-    dropout: PartialShare = 0.1
+    reach: NonNegativeFloat = 1.0
+    temperature: PositiveFloat = 3.0
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""
-        return linear_exits_model(folder, num_classes, self.dropout, seed)
+        return linear_exits_model(backbone, num_classes, self.dropout, seed)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "WeightedMutualLearning":
         """The weighted losses of all exits, and the learning of their weights."""
@@ -148,7 +149,7 @@ class WeightedMutualLearning(Objective):
             "weight_ce": weights.trace(),
             "mean_ce": values.diag().mean(),
         }
-        return weighted.sum(), {name: part.detach() for name, part in parts.items()}
+        return weighted.sum(), parts
 
     def state(self) -> dict[str, Tensor]:
         """The weights' logarithms and the moments of their optimizer."""

@@ -10,27 +10,28 @@ import torch
 from torch import Tensor
 
 from cosee.data.batches import Batch
-from cosee.losses.per_exit import exit_cross_entropies
+from cosee.losses.per_exit import exit_cross_entropies, weighted_mean
 from cosee.methods.base import Method, linear_exits_model
+from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import PartialShare
+from cosee.ranges import FractionBelowOne
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class Pabee(Method):
-    """A linear head after every layer, on the shared pretrained pooler.
+    """A linear head after every layer, on the shared pooler.
 
     Attributes:
         dropout: on the pooled state before each head.
     """
 
-    dropout: PartialShare = 0.1
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with a linear head after every layer."""
-        return linear_exits_model(folder, num_classes, self.dropout, seed)
+        return linear_exits_model(backbone, num_classes, self.dropout, seed)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "DepthWeightedCrossEntropy":
         """The cross-entropy of all exits, weighted by depth."""
@@ -48,5 +49,5 @@ class DepthWeightedCrossEntropy(Objective):
         """Loss of a batch."""
         means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
         depth = torch.arange(1, len(means) + 1, device=means.device)
-        loss = (depth * means).sum() / depth.sum()
-        return loss, {"loss_ce": loss.detach(), "mean_ce": means.mean().detach()}
+        loss = weighted_mean(means, depth)
+        return loss, {"loss_ce": loss, "mean_ce": means.mean()}

@@ -20,10 +20,9 @@ from cosee.methods.base import Method
 from cosee.methods.pondernet import ExpectedLoss, PonderExits, halting_head
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Outputs
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Between, NotNegative, Number, PartialShare
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, OpenFraction
 from cosee.training.schedule import Schedule
 
 
@@ -41,19 +40,18 @@ class Palbert(Method):
         dropout: on the pooled state before both heads.
     """
 
-    beta: NotNegative = 0.5
-    lambda_p: Between = 0.1
+    beta: NonNegativeFloat = 0.5
+    lambda_p: OpenFraction = 0.1
     kl: Literal["paper", "code"] = "paper"
     last_takes_rest: bool = True
-    hidden_layers: Number = 3
-    dropout: PartialShare = 0.1
+    hidden_layers: NonNegativeInt = 3
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one classifier and one halting MLP for all layers."""
-        backbone = load_backbone(folder)
         halting = halting_head(2 * backbone.hidden_size, self.hidden_layers, torch_generator(seed, "halting"))
         exits = PalbertExits(backbone, num_classes, self.dropout, halting, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> ExpectedLoss:
         """Expected cross-entropy plus the divergence between the halting distribution and the prior."""
@@ -71,7 +69,7 @@ class Palbert(Method):
 class PalbertExits(PonderExits):
     """PonderNet's exits with a halting head that sees the pooled state of the exit before as well."""
 
-    look_back = True
+    lookback = True
 
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
         """Logits and lambdas of all exits."""
@@ -79,8 +77,10 @@ class PalbertExits(PonderExits):
         before = F.pad(pooled[:, :-1], (0, 0, 1, 0))
         return self.outputs(pooled, torch.cat([pooled, before], dim=-1))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor]:
-        """Logits and lambda of one exit; the memory is its pooled state [B, H]."""
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor]:
+        """Logits and lambda of one exit; the carry is its pooled state [B, H]."""
         pooled = self.dropout(backbone.pool(state))
-        before = torch.zeros_like(pooled) if memory is None else memory
+        before = torch.zeros_like(pooled) if carry is None else carry
         return self.outputs(pooled, torch.cat([pooled, before], dim=-1)), pooled

@@ -21,10 +21,9 @@ from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method
 from cosee.models.backbones import Backbone
 from cosee.models.heads import Exits, Outputs, fresh_heads, linear_flops
-from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import Between, NotNegative, PartialShare
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
+from cosee.ranges import FractionBelowOne, NonNegativeFloat, OpenFraction
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -40,16 +39,15 @@ class PonderNet(Method):
         dropout: on the pooled state before both heads.
     """
 
-    beta: NotNegative = 0.5
-    lambda_p: Between = 0.1
-    dropout: PartialShare = 0.1
+    beta: NonNegativeFloat = 0.5
+    lambda_p: OpenFraction = 0.1
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
         """A backbone with one linear classifier and one linear halting head for all layers."""
-        backbone = load_backbone(folder)
         halting = halting_head(backbone.hidden_size, 0, torch_generator(seed, "halting"))
         exits = PonderExits(backbone, num_classes, self.dropout, halting, torch_generator(seed, "heads"))
-        return MultiExitModel(backbone, exits, range(1, backbone.num_layers + 1))
+        return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "ExpectedLoss":
         """Expected cross-entropy plus KL(p || prior); the last exit takes what probability is left."""
@@ -79,7 +77,7 @@ def halting_head(inputs: int, hidden_layers: int, generator: torch.Generator) ->
 
 
 class PonderExits(Exits):
-    """One linear classifier and one halting head, the same for all exits, on the shared pretrained pooler.
+    """One linear classifier and one halting head, the same for all exits, on the shared pooler.
 
     The scores are lambda_m, the probability of halting at an exit given that none did before.
     """
@@ -104,16 +102,18 @@ class PonderExits(Exits):
         pooled = self.dropout(backbone.pool(states))
         return self.outputs(pooled, pooled)
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor | None]:
         """Logits and lambda of one exit."""
         return self.forward(state, backbone), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, the classifier and the halting head."""
         num_classes, hidden = self.weight.shape
         linears = [layer for layer in self.halting if isinstance(layer, nn.Linear)]
         halting = sum(linear_flops(layer.in_features, layer.out_features) for layer in linears)
-        return linear_flops(hidden, hidden) + linear_flops(hidden, num_classes) + halting
+        return backbone.pool_flops() + linear_flops(hidden, num_classes) + halting
 
 
 class ExpectedLoss(Objective):
@@ -147,4 +147,4 @@ class ExpectedLoss(Objective):
             "mean_exit": (p * depth).sum(dim=1).mean(),
             "mass": p.sum(dim=1).mean(),
         }
-        return loss_ce + self.beta * loss_kl, {name: part.detach() for name, part in parts.items()}
+        return loss_ce + self.beta * loss_kl, parts

@@ -1,24 +1,49 @@
-"""Adapters over transformers' own encoders: embed, one layer at a time, pool. No modelling code is copied.
+"""An encoder as early exiting sees it: embed, one layer at a time, the state of an exit, its pooler.
 
 Stepping through `embed` and `layer` gives, bit for bit, the hidden states of the encoder's own forward pass; `states`
 leaves out what no exit reads. An exit reads one state of a layer: that of [CLS], or the mean over all tokens, where the
-encoder's configuration has `exit_state: mean`, for encoders that were trained for mean pooling.
+encoder's configuration has `exit_state: mean`, for encoders that were trained for mean pooling. What is done to that
+state before it reaches a head is the encoder's `pooler`, one of `cosee.models.poolers.POOLERS`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor, nn
 
 from cosee.errors import InputError
+from cosee.models import poolers
+from cosee.models.poolers import POOLERS
 
 EXIT_STATES = ("cls", "mean")
 """What an exit may read: the state of [CLS], or the mean of the states of all tokens."""
 
 
+def pooler_policy(config: object) -> str:
+    """What an encoder's configuration says of its pooler, "pretrained" where it says nothing.
+
+    Raises:
+        InputError: it is none of `POOLERS`.
+    """
+    policy = getattr(config, "pooler", "pretrained")
+    if policy not in POOLERS:
+        raise InputError(f"pooler: {policy!r} is unknown; expected {', '.join(POOLERS[:-1])} or {POOLERS[-1]}.")
+    return policy
+
+
 class Backbone(nn.Module, ABC):
-    """An encoder as early exiting sees it; subclasses say where each architecture keeps its layers."""
+    """An encoder as early exiting sees it; subclasses say where each architecture keeps its layers.
+
+    Attributes:
+        attention: the implementation of attention that transformers is asked for.
+        encoder: transformers' model, without a pooler unless exits read its own.
+        exit_state: one of `EXIT_STATES`.
+        pooler: one of `POOLERS`.
+        fresh: the dense layer of a fresh pooler; None under the other policies.
+    """
+
+    attention = "sdpa"
 
     def __init__(self, encoder: nn.Module, depth: int | None = None) -> None:
         """Wrap `encoder`; `depth` keeps only the first layers (all if None)."""
@@ -32,6 +57,8 @@ class Backbone(nn.Module, ABC):
             raise InputError(f"exit_state: {self.exit_state!r} is unknown; expected {' or '.join(EXIT_STATES)}.")
         self.num_layers = depth or full
         self.hidden_size: int = encoder.config.hidden_size
+        self.pooler = pooler_policy(encoder.config)
+        self.fresh = poolers.undrawn_pooler(self.hidden_size) if self.pooler == "fresh" else None
 
     def embed(
         self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
@@ -43,6 +70,20 @@ class Backbone(nn.Module, ABC):
         """
         mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         return self.encoder.embeddings(input_ids=input_ids, token_type_ids=token_type_ids), mask
+
+    def truncated(self, depth: int | None) -> "Backbone":
+        """A backbone of the first `depth` layers (None: all of them), which takes this one's place.
+
+        It takes the encoder over and may drop its other layers, so this backbone is not to be used any more.
+
+        Raises:
+            InputError: there are fewer layers.
+        """
+        if depth is None:
+            return self
+        short = type(self)(self.encoder, depth)
+        short.fresh = self.fresh
+        return short
 
     @abstractmethod
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
@@ -65,12 +106,53 @@ class Backbone(nn.Module, ABC):
         return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
 
     @abstractmethod
-    def pool(self, states: Tensor) -> Tensor:
-        """The pretrained pooler (dense and tanh) on states [..., H] -> [..., H]."""
+    def own_pooler(self) -> tuple[nn.Linear, Callable[[Tensor], Tensor]]:
+        """The dense layer of the encoder's own pooler and what follows it (tanh)."""
 
-    @abstractmethod
-    def pooler_parameters(self) -> tuple[Tensor, Tensor]:
-        """Weight [H, H] and bias [H] of the pooler."""
+    @property
+    def dense(self) -> nn.Linear | None:
+        """The dense layer of the pooler that exits share; None where there is no pooler."""
+        return self.own_pooler()[0] if self.pooler in poolers.OWN else self.fresh
+
+    def draw_pooler(self, generator: torch.Generator) -> None:
+        """Draw the pooler, where it is a fresh one; of the other policies nothing is random."""
+        if self.fresh is not None:
+            poolers.draw(self.fresh.weight, generator)
+
+    def pool(self, states: Tensor) -> Tensor:
+        """What heads read, of states [..., H] -> [..., H]: see `POOLERS`."""
+        if self.pooler in poolers.OWN:
+            dense, activation = self.own_pooler()
+            return activation(dense(states))
+        if self.fresh is not None:
+            return self.fresh(states).tanh()
+        return self.unpooled(states)
+
+    def unpooled(self, states: Tensor) -> Tensor:
+        """What poolers of exits' own read [..., H]: the states, standardized under the policy "norm"."""
+        return poolers.standardized(states, self.encoder.config.layer_norm_eps) if self.pooler == "norm" else states
+
+    def copied_poolers(self, count: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Weights [count, H, H] and biases [count, H] with which poolers of exits' own begin.
+
+        They are copies of the shared pooler. Where there is none to copy, they are drawn like a fresh one, each anew.
+
+        Args:
+            count: how many.
+            generator: only used where poolers are drawn; None on the meta device.
+        """
+        if self.dense is not None:
+            weight, bias = self.dense.weight.detach(), self.dense.bias.detach()
+            return weight.repeat(count, 1, 1), bias.repeat(count, 1)
+        weight = torch.empty(count, self.hidden_size, self.hidden_size)
+        poolers.draw(weight, generator)
+        return weight, torch.zeros(count, self.hidden_size)
+
+    def pool_flops(self) -> float:
+        """Floating-point operations of `pool` on one state: a matrix product, or a mean, a variance and a scaling."""
+        if self.dense is not None:
+            return 2.0 * self.hidden_size**2
+        return 5.0 * self.hidden_size if self.pooler == "norm" else 0.0
 
     def states(
         self,
@@ -98,69 +180,3 @@ class Backbone(nn.Module, ABC):
         """Floating-point operations of one layer for a row of so many tokens: projections, attention, feed-forward."""
         hidden, inner = self.hidden_size, self.encoder.config.intermediate_size
         return tokens * (8.0 * hidden**2 + 4.0 * hidden * inner + 4.0 * hidden * tokens)
-
-
-class BertBackbone(Backbone):
-    """BERT: a list of layers, each with its own weights."""
-
-    def __init__(self, encoder: nn.Module, depth: int | None = None) -> None:
-        """Wrap a `BertModel`, dropping the layers beyond `depth`."""
-        super().__init__(encoder, depth)
-        encoder.encoder.layer = encoder.encoder.layer[: self.num_layers]
-
-    def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Apply one BertLayer."""
-        return self.encoder.encoder.layer[index](hidden, mask)
-
-    def cls_of_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """A BertLayer's attention for all tokens, the rest of it for the first."""
-        layer = self.encoder.encoder.layer[index]
-        attended, _ = layer.attention(hidden, mask)
-        return layer.feed_forward_chunk(attended[:, 0])
-
-    def pool(self, states: Tensor) -> Tensor:
-        """BertPooler without its selection of the first token."""
-        return self.encoder.pooler.activation(self.encoder.pooler.dense(states))
-
-    def pooler_parameters(self) -> tuple[Tensor, Tensor]:
-        """Those of BertPooler's dense layer."""
-        return self.encoder.pooler.dense.weight, self.encoder.pooler.dense.bias
-
-
-class AlbertBackbone(Backbone):
-    """ALBERT: groups of layers that share their weights, after a projection of the small embeddings."""
-
-    def embed(
-        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Embeddings projected to the hidden size [B, T, H], and the mask."""
-        hidden, mask = super().embed(input_ids, attention_mask, token_type_ids)
-        return self.encoder.encoder.embedding_hidden_mapping_in(hidden), mask
-
-    def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """Apply the group that the full model would use at this depth."""
-        return self._group(index)(hidden, mask)
-
-    def cls_of_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
-        """A group's inner layers, and of the last one the attention for all tokens, the rest for the first."""
-        *inner, last = self._group(index).albert_layers
-        for layer in inner:
-            hidden = layer(hidden, mask)
-        attended = last.attention(hidden, mask)[0][:, 0]
-        return last.full_layer_layer_norm(last.ff_chunk(attended) + attended)
-
-    def _group(self, index: int) -> nn.Module:
-        config = self.encoder.config
-        return self.encoder.encoder.albert_layer_groups[index * config.num_hidden_groups // config.num_hidden_layers]
-
-    def pool(self, states: Tensor) -> Tensor:
-        """ALBERT's pooler is a linear layer and its activation."""
-        return self.encoder.pooler_activation(self.encoder.pooler(states))
-
-    def pooler_parameters(self) -> tuple[Tensor, Tensor]:
-        """Those of the linear layer."""
-        return self.encoder.pooler.weight, self.encoder.pooler.bias
-
-
-ADAPTERS: dict[str, type[Backbone]] = {"bert": BertBackbone, "albert": AlbertBackbone}
-"""transformers' `model_type` -> adapter. A new architecture is a class above and a line here."""

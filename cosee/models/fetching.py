@@ -13,7 +13,12 @@ PROBE = "the film was good and the people liked it"
 
 
 def fetch_backbone(
-    source: str, revision: str | None, target: Path, dropout: float | None = None, exit_state: str | None = None
+    source: str,
+    revision: str | None,
+    target: Path,
+    dropout: float | None = None,
+    exit_state: str | None = None,
+    pooler: str | None = None,
 ) -> None:
     """Load an encoder and its tokenizer from the hub or a local folder and save both to `target`.
 
@@ -23,9 +28,11 @@ def fetch_backbone(
         target: folder to write; its files come last and whole, once everything is checked.
         dropout: share of hidden states and attention weights that is dropped in training; None: the encoder's own.
         exit_state: what exits read, one of `cosee.models.backbones.EXIT_STATES`; None: as the encoder says, or "cls".
+        pooler: what is done to that, one of `cosee.models.poolers.POOLERS`; None: as the encoder says, or "pretrained".
 
     Raises:
-        InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language.
+        InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language, a
+            pooler that is to be read but was never trained.
     """
     local = revision is None
     if local:
@@ -33,7 +40,7 @@ def fetch_backbone(
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         partial = Path(name)
-        encoder = load_encoder(source, revision)
+        encoder = load_encoder(source, revision, pooler)
         if dropout is not None:
             encoder.config.hidden_dropout_prob = encoder.config.attention_probs_dropout_prob = dropout
         if exit_state is not None:

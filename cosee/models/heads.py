@@ -1,6 +1,7 @@
 """What sits on the exits: modules that turn states into logits, and into scores where they learn any.
 
-The state of a row is what the backbone lets exits read: that of [CLS], or the mean over tokens.
+The state of a row is what the backbone lets exits read: that of [CLS], or the mean over tokens. Most heads read it
+through the pooler that the backbone has for all exits, which need not be a pretrained one: `cosee.models.poolers`.
 """
 
 from abc import ABC, abstractmethod
@@ -27,10 +28,10 @@ class Exits(nn.Module, ABC):
     """The heads of all exits of a model. A method with other heads than linear ones has a subclass beside it.
 
     Attributes:
-        look_back: whether an exit needs what those before it remember.
+        lookback: whether an exit needs what those before it carry over.
     """
 
-    look_back = False
+    lookback = False
 
     def __init__(self, num_exits: int, num_classes: int) -> None:
         """Say how many exits and classes there are."""
@@ -43,22 +44,29 @@ class Exits(nn.Module, ABC):
         """All exits at once: states [B, M, H] -> logits [B, M, C] and perhaps scores [B, M]."""
 
     @abstractmethod
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor | None]:
         """One exit while the layers are being computed, equal to `forward` there.
 
         Args:
             index: which exit, 0-based; they are visited in order.
             state: its state [B, H].
             backbone: the encoder, for its pooler.
-            memory: what the exit before gave back, with rows first [B, ...]; None at the first exit.
+            carry: what the exit before passed on, with examples first [B, ...]; None at the first exit.
 
         Returns:
-            Logits [B, C] with scores [B] or None, and the memory for the next exit (None: exits do not look back).
+            Logits [B, C] with scores [B] or None, and the carry for the next exit (None: without lookback).
         """
 
     @abstractmethod
-    def flops(self, index: int) -> float:
-        """Floating-point operations that visiting exit `index` (0-based) costs for one row; an addition counts."""
+    def flops(self, index: int, backbone: Backbone) -> float:
+        """Floating-point operations that visiting exit `index` (0-based) costs for one row; an addition counts.
+
+        Args:
+            index: which exit.
+            backbone: the encoder, for its pooler.
+        """
 
 
 def linear_flops(inputs: int, outputs: int) -> float:
@@ -72,7 +80,7 @@ def fresh_heads(num_exits: int, num_classes: int, hidden_size: int, generator: t
 
 
 class LinearExits(Exits):
-    """One linear head per exit on the shared pretrained pooler (paper, Section 4.3; Table 4).
+    """One linear head per exit on the shared pooler (paper, Section 4.3; Table 4).
 
     The heads are one tensor, so that all exits are one matrix product; M-1 heads beyond the final one add
     (M-1) * (H*C + C) parameters to the plain fine-tuned backbone.
@@ -92,19 +100,18 @@ class LinearExits(Exits):
         pooled = self.dropout(backbone.pool(states))
         return Outputs(torch.einsum("bmh,mch->bmc", pooled, self.weight) + self.bias)
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, None]:
+    def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits of one exit."""
         pooled = self.dropout(backbone.pool(state))
         return Outputs(F.linear(pooled, self.weight[index], self.bias[index])), None
 
-    def flops(self, index: int) -> float:
+    def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler and one head."""
-        hidden = self.weight.shape[-1]
-        return linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+        return backbone.pool_flops() + linear_flops(self.weight.shape[-1], self.num_classes)
 
 
 class SplitExits(Exits):
-    """Linear heads on the shared pretrained pooler, the internal ones apart from the last exit's.
+    """Linear heads on the shared pooler, the internal ones apart from the last exit's.
 
     Everything that the internal exits own is named `internal_*`, so that a stage may train them alone.
     """
@@ -142,37 +149,48 @@ class SplitExits(Exits):
         """Logits of all exits."""
         return Outputs(self.classify(self.pool(states, backbone)))
 
-    def at(self, index: int, state: Tensor, backbone: Backbone, memory: Tensor | None) -> tuple[Outputs, Tensor | None]:
+    def forward_exit(
+        self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
+    ) -> tuple[Outputs, Tensor | None]:
         """Logits of one exit."""
         return Outputs(self.classify_at(index, self.pool_at(index, state, backbone))), None
 
-    def flops(self, index: int) -> float:
-        """A pooler and a head."""
-        hidden = self.final_weight.shape[-1]
-        return linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)
+    def flops(self, index: int, backbone: Backbone) -> float:
+        """The pooler and a head."""
+        return backbone.pool_flops() + linear_flops(self.final_weight.shape[-1], self.num_classes)
 
 
 class PooledExits(SplitExits):
-    """A pooler of its own, too, for every internal exit; the last exit keeps the pretrained one.
+    """A pooler of its own, too, for every internal exit; the last exit keeps the backbone's.
 
-    The internal poolers begin as copies of the pretrained one (DeeBERT, Xin et al. 2020; BERxiT, Xin et al. 2021).
+    The internal poolers begin as copies of the backbone's (DeeBERT, Xin et al. 2020; BERxiT, Xin et al. 2021). Where
+    the backbone has none (`pooler: norm` or `none`) the last exit has none either, and the internal ones, without which
+    these would be other methods, are drawn fresh; they read what the last exit's head reads.
     """
 
     def __init__(self, backbone: Backbone, num_classes: int, dropout: float, generator: torch.Generator) -> None:
         """An exit after every layer of `backbone`; the heads are drawn with `generator`."""
         super().__init__(backbone, num_classes, dropout, generator)
-        weight, bias = (parameter.detach() for parameter in backbone.pooler_parameters())
-        self.internal_pooler_weight = nn.Parameter(weight.repeat(self.num_exits - 1, 1, 1))
-        self.internal_pooler_bias = nn.Parameter(bias.repeat(self.num_exits - 1, 1))
+        weight, bias = backbone.copied_poolers(self.num_exits - 1, generator)
+        self.internal_pooler_weight, self.internal_pooler_bias = nn.Parameter(weight), nn.Parameter(bias)
 
     def pool(self, states: Tensor, backbone: Backbone) -> Tensor:
         """Pooled states of all exits [B, M, H], after dropout."""
-        internal = torch.einsum("bmh,mkh->bmk", states[:, :-1], self.internal_pooler_weight) + self.internal_pooler_bias
+        unpooled = backbone.unpooled(states[:, :-1])
+        internal = torch.einsum("bmh,mkh->bmk", unpooled, self.internal_pooler_weight) + self.internal_pooler_bias
         return self.dropout(torch.cat([internal.tanh(), backbone.pool(states[:, -1:])], dim=1))
 
     def pool_at(self, index: int, state: Tensor, backbone: Backbone) -> Tensor:
         """Pooled state of one exit [B, H], after dropout."""
         if index == self.num_exits - 1:
             return self.dropout(backbone.pool(state))
-        pooled = F.linear(state, self.internal_pooler_weight[index], self.internal_pooler_bias[index])
+        unpooled = backbone.unpooled(state)
+        pooled = F.linear(unpooled, self.internal_pooler_weight[index], self.internal_pooler_bias[index])
         return self.dropout(pooled.tanh())
+
+    def flops(self, index: int, backbone: Backbone) -> float:
+        """A pooler, before the last exit one of its own, and a head."""
+        if index == self.num_exits - 1:
+            return super().flops(index, backbone)
+        hidden = self.final_weight.shape[-1]
+        return linear_flops(hidden, hidden) + linear_flops(hidden, self.num_classes)

@@ -1,9 +1,7 @@
 """Encoders from disk, from the hub or from a configuration alone, each in its adapter."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +9,10 @@ import torch
 from torch import nn
 
 from cosee.errors import InputError
-from cosee.models.backbones import ADAPTERS, Backbone
+from cosee.models.adapters import ADAPTERS
+from cosee.models.backbones import Backbone, pooler_policy
+from cosee.models.poolers import OWN, has_untrained_pooler
+from cosee.models.randomness import torch_generator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -73,16 +74,18 @@ def _configuration(source: str | Path, where: str, **place: Any) -> "PreTrainedC
     return config
 
 
-def load_encoder(source: str | Path, revision: str | None = None) -> nn.Module:
+def load_encoder(source: str | Path, revision: str | None = None, pooler: str | None = None) -> nn.Module:
     """Load a whole pretrained encoder in float32, from a local folder or from the hub at a revision.
 
     Args:
         source: encoder folder as `save_pretrained` writes it, or a repository on the hub.
         revision: commit on the hub; None for a local folder.
+        pooler: what exits read, one of `cosee.models.poolers.POOLERS`; None: as the encoder's configuration says, or
+            "pretrained". Under the other policies the encoder comes without its own pooler.
 
     Raises:
-        InputError: it cannot be read, its type has no adapter, or weights (the pooler's, say) are not in the file:
-            transformers would draw them at random and go on.
+        InputError: it cannot be read, its type has no adapter, weights (the pooler's, say) are not in the file
+            (transformers would draw them at random), or the pooler that exits are to read was never trained.
     """
     from transformers import AutoModel
     from transformers.utils import logging
@@ -90,19 +93,34 @@ def load_encoder(source: str | Path, revision: str | None = None) -> nn.Module:
     logging.disable_progress_bar()
     where = f"backbone: {source}" if revision is None else f"backbone: {source} at {revision[:12]}"
     place = {"revision": revision, "local_files_only": revision is None}
-    _configuration(source, where, **place)
+    config = _configuration(source, where, **place)
+    if pooler is not None:
+        config.pooler = pooler
+    settings = _settings(config, where)
     try:
-        encoder, info = AutoModel.from_pretrained(
-            source, dtype=torch.float32, attn_implementation="sdpa", output_loading_info=True, **place
-        )
+        encoder, info = AutoModel.from_pretrained(source, config=config, output_loading_info=True, **settings, **place)
     except Exception as error:
         raise InputError(f"{where}: the weights cannot be loaded ({_reason(error)}); fetch them again.") from error
     if info["missing_keys"]:
         raise InputError(
             f"{where}: the weights lack {min(info['missing_keys'])}; "
-            "expected those of a whole pretrained encoder, its pooler included."
+            "expected those of a whole pretrained encoder, its pooler included where `pooler` is pretrained."
+        )
+    if pooler_policy(config) == "pretrained" and has_untrained_pooler(encoder):
+        raise InputError(
+            f"{where}: its pooler was never trained (all biases are zero); "
+            "set `pooler` to fresh, norm or none, in the configuration's entry or the encoder's config.json."
         )
     return encoder
+
+
+def _settings(config: "PreTrainedConfig", where: str) -> dict[str, Any]:
+    """How transformers is to make an encoder: float32, the attention of its adapter, a pooler only where it is read."""
+    return {
+        "dtype": torch.float32,
+        "attn_implementation": _adapter(config, where).attention,
+        "add_pooling_layer": pooler_policy(config) in OWN,
+    }
 
 
 def _reason(error: Exception) -> str:
@@ -110,42 +128,39 @@ def _reason(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-_CONFIGURATION: ContextVar[Mapping[str, Any] | None] = ContextVar("configuration", default=None)
-
-
-@contextmanager
-def encoders_of(config: Mapping[str, Any]) -> Iterator[None]:
-    """Within the block `load_backbone` makes an encoder of this transformers configuration and reads no folder.
-
-    A method's `build` then gives its model with arbitrary weights, for those that come from elsewhere.
-    """
-    token = _CONFIGURATION.set(config)
-    try:
-        yield
-    finally:
-        _CONFIGURATION.reset(token)
-
-
-def load_backbone(folder: str | Path, depth: int | None = None) -> Backbone:
-    """Load a backbone from a local encoder folder, in float32; `depth` keeps only its first layers.
-
-    Within `encoders_of` the folder is not read.
+def load_backbone(folder: str | Path) -> Backbone:
+    """Load a backbone from a local encoder folder, in float32.
 
     Raises:
-        InputError: a file is missing or corrupt, the type is unknown, weights are missing, or there are fewer layers.
+        InputError: a file is missing or corrupt, the type is unknown, or weights are missing.
     """
-    config = _CONFIGURATION.get()
-    if config is not None:
-        return empty_backbone(config, depth)
     check_folder(folder)
     encoder = load_encoder(folder)
-    return _adapter(encoder.config, str(folder))(encoder, depth)
+    return _adapter(encoder.config, str(folder))(encoder)
 
 
-def empty_backbone(config: Mapping[str, Any], depth: int | None = None) -> Backbone:
-    """A float32 backbone of a transformers configuration, with fresh weights (none at all on the meta device)."""
+def backbone_of_run(folder: str | Path, seed: int) -> Backbone:
+    """The backbone that a run begins with. A fresh pooler is drawn here, once for all methods: by the seed alone.
+
+    Args:
+        folder: encoder folder.
+        seed: of the run.
+
+    Raises:
+        InputError: as `load_backbone` does.
+    """
+    backbone = load_backbone(folder)
+    backbone.draw_pooler(torch_generator(seed, "pooler"))
+    return backbone
+
+
+def empty_backbone(config: Mapping[str, Any]) -> Backbone:
+    """A float32 backbone of a transformers configuration, for weights that come from elsewhere.
+
+    Until then they are fresh, from torch's global generator; on the meta device there are none at all.
+    """
     from transformers import AutoConfig, AutoModel
 
     parsed = AutoConfig.for_model(**config)
-    encoder = AutoModel.from_config(parsed, dtype=torch.float32, attn_implementation="sdpa")
-    return _adapter(parsed, "backbone")(encoder, depth)
+    encoder = AutoModel.from_config(parsed, **_settings(parsed, "backbone"))
+    return _adapter(parsed, "backbone")(encoder)

@@ -35,6 +35,6 @@ def predict(model: MultiExitModel, split: DeviceSplit, batch_size: int) -> Predi
     return Predicted(*both)
 
 
-def no_answer(num_rows: int, model: MultiExitModel) -> Predicted:
-    """Logits of a model that has none worth the name: NaN for all rows and exits."""
+def nan_outputs(num_rows: int, model: MultiExitModel) -> Predicted:
+    """NaN for all examples and exits, stored in place of the outputs of a diverged model."""
     return Predicted(np.full((num_rows, model.num_exits, model.exits.num_classes), np.nan, dtype=np.float32))

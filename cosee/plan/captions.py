@@ -1,4 +1,4 @@
-"""What every table and figure says about itself: data, backbone, split, protocol, seeds."""
+"""Captions of tables and figures: contents, data, backbone, split, protocol, seeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,73 +9,91 @@ Protocol = Literal["heldout", "field"]
 
 PROTOCOLS: Mapping[Protocol, str] = MappingProxyType(
     {
-        "heldout": "hyper-parameters, checkpoint and thresholds chosen on rows held out from the training split",
+        "heldout": "hyper-parameters, checkpoint and thresholds chosen on examples held out from the training split",
         "field": "hyper-parameters, checkpoint and thresholds chosen on dev itself, as is common in the field",
     }
 )
-"""Where the choices were made, for each protocol."""
+"""Where hyper-parameters, checkpoints and thresholds are chosen, for each protocol."""
 
 _CURVES = (
-    "Lines: mean over seeds; bands: lowest to highest seed. Random and oracle exits use the classifiers of the variant "
-    "that the preset names as control; models of k layers are fine-tuned alone, most of them with one seed."
+    "Lines are means over seeds, and bands reach from the lowest to the highest seed. The random and oracle controls "
+    "use the classifiers of the reference variant; models of k layers are fine-tuned alone, most of them with one seed."
 )
+_FIXED = "† marks a method without a test-time threshold; its trained model closest to the target is shown."
 _MEASURED = (
-    "Interpolated: on the dev trade-off curve at the speed-up that is reported for the method, where the curve gets "
-    "there. FLOPs: the speed-up in FLOPs, exits included, where it is more than 0.5 % off that in layers. "
-    "†: no threshold to choose, the trained model nearest to the target."
+    "“Interpolated” is the score on our dev curve at the speed-up that is reported for the method (empty if out of "
+    "range). “FLOPs” gives the speed-up in FLOPs, exits included, where it differs from that in layers by more than "
+    f"0.5 %. {_FIXED}"
 )
+
+METHODS_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "asked for": "score and, in brackets, realized speed-up at thresholds sought for the target on the selection "
+        "split, with the speed-up in FLOPs where it differs by more than 0.5 %",
+        "exactly": "score interpolated on the dev trade-off curve",
+        "Full depth": "the same at 1×",
+        "Area": "mean score over speed-ups 1.5 to 4, constant beyond the end of the curve",
+        "Up to": "speed-up at the end of the curve",
+        "ELUE": "score minus that of the models of k layers, interpolated linearly at the same FLOPs (exits included), "
+        "mean over the points that were asked for",
+        "Rank": "mean rank among the methods, models of k layers apart; empty for a curve that ends before the "
+        "speed-up or the end of the area",
+        "Training": "seconds for all models that a curve needs, without grid search, on the hardware of the manifest",
+        "Stages": "training stages of a model",
+        "Models": "trained models that a curve needs",
+    }
+)
+"""Glossary of the table of methods: column, or what its name has in it -> meaning."""
 
 CAPTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "table1": "Data: sizes as the paper prints them, of the official release, and of the rows used here.",
-        "table2": "Scores (%) with the speed-up in brackets: reported on the GLUE test set, beside measured here with "
-        "thresholds sought for one target speed-up, mean ± standard deviation over seeds. The two differ in split, and "
-        "in data and backbone where those named below are others; no best result is claimed across them. "
-        f"{_MEASURED}",
-        "table3": "As Table 2, for a backbone whose layers share their parameters. QQP: mean of accuracy and F1; the "
-        f"columns Speed-up and AVG are means over the tasks. {_MEASURED} Where only a mean speed-up is reported, it "
-        "stands for every task.",
-        "table4": "Number of parameters, and what the internal classifiers add, for C classes.",
-        "table5": "All methods that were trained on every task: means over the tasks ± standard deviation over "
-        "seeds, scores in %. Asked for: score and, in brackets, realised speed-up, with thresholds sought on "
-        "the selection split; FLOPs as in Table 2. Exactly: interpolated on the dev trade-off curve; full depth "
-        "is that at 1×. Area: mean score over 1.5 to 4×, flat beyond the end of the curve (Up to). ELUE: mean "
-        "over the points that were asked for, each once, of the score minus that of the models of k layers at "
-        "the same FLOPs, exits included, on the line through these models. Ranks: mean place among the methods, "
-        "without the models of k layers; a curve that does not get to the speed-up, or to the end of the area, "
-        "has none. Training: seconds for all models that a curve takes, without grid search, on the hardware "
-        "of the manifest. †: no threshold to choose, the trained model nearest to the target.",
-        "differences": "Score (points) minus that of the control variant at one target speed-up, mean over the seeds "
-        "that both have, with the 95 % interval of a paired bootstrap over seeds and rows; with one seed the interval "
-        "is of the rows alone, with few it is too narrow. ‡: the realised speed-ups, which are in "
-        "the CSV file, are more than 10 % apart.",
-        "latency": "What early exit saves on the clock: the model leaving early against itself run to the end with its "
+        "table1": "Data statistics: sizes that the paper prints, sizes of the official release, and sizes of the data "
+        "used here.",
+        "table2": "Scores (%) with the speed-up in brackets: values reported on the GLUE test set beside values "
+        "measured here with thresholds sought for one target speed-up (mean ± standard deviation over seeds). The two "
+        "differ in split, and in data and backbone where those named below are others, so no best result is marked "
+        f"across them. {_MEASURED}",
+        "table3": "The same as Table 2 for a backbone whose layers share their parameters. QQP shows the mean of "
+        f"accuracy and F1; the columns Speed-up and AVG are means over the tasks. {_MEASURED} Where only a mean "
+        "speed-up is reported, it is used for every task.",
+        "table4": "Number of parameters of the encoder, and of the internal classifiers that are added for C classes.",
+        "methods": "All methods that were trained on every task: means over the tasks ± standard deviation over seeds, "
+        f"scores in %. {_FIXED} Columns: "
+        + "; ".join(f"“{name}”: {text}" for name, text in METHODS_COLUMNS.items())
+        + ".",
+        "differences": "Score (points) minus that of the reference variant at one target speed-up: mean over the seeds "
+        "that both have, with the 95 % interval of a paired bootstrap over seeds and examples. With one seed the "
+        "interval covers examples alone; with few seeds it is too narrow. ‡ marks realized speed-ups, listed in the "
+        "CSV file, that are more than 10 % apart.",
+        "latency": "Wall-clock time that early exit saves: the model with early exit against the same model run to its "
         "last exit alone, both in turn on the same batches in arrival order, with thresholds sought for target "
-        "speed-ups on the selection split. Kept: speed-up on the clock over that in layers, both of these very rows. "
-        "Milliseconds per batch: median, 95th percentile. Tests: share of the time for exits and their scores when all "
-        "are visited and none is taken. R²: latency of single rows against their exit layer, all operating points.",
-        "fig1": "Exit layers by class. Bars: mean over seeds; whiskers: lowest and highest seed.",
-        "fig3": "Distribution of the energy score (Eq. 10) and of the normalised energy score (Eq. 11) at three exits.",
-        "fig4": f"Score against speed-up with the normalised energy score as exit signal. {_CURVES}",
-        "fig5": "Difficulty inversion score (%): share of pairs of a right and a wrong prediction that the exit signal "
-        "orders correctly; mean over seeds, standard deviation below.",
-        "fig6": "Training curves: cross-entropy, unweighted mean over all exits, as moving average. "
-        "Band: lowest to highest seed.",
-        "fig7": "Exit layers by class on training and development rows at thresholds for target speed-ups. "
-        "Bars: mean over seeds; whiskers: lowest and highest seed.",
-        "fig8": f"Score against speed-up with the normalised entropy as exit signal. {_CURVES}",
+        "speed-ups on the selection split. “Kept” is the wall-clock speed-up divided by the speed-up in layers, both "
+        "on these examples. Milliseconds per batch are the median and the 95th percentile. “Tests” is the share of the "
+        "time spent on exits and their scores when all are visited and none is taken. R² relates the latency of single "
+        "examples to their exit layer over all operating points.",
+        "fig1": "Exit layers by class. Bars are means over seeds; whiskers reach from the lowest to the highest seed.",
+        "fig3": "Distribution of the energy score (Eq. 10) and of the normalized energy score (Eq. 11) at three exits.",
+        "fig4": f"Score against speed-up with the normalized energy score as exit signal. {_CURVES}",
+        "fig5": "Difficulty inversion score (%): the share of pairs of a right and a wrong prediction that the exit "
+        "signal orders correctly, as mean over seeds with the standard deviation below.",
+        "fig6": "Training curves: moving average of the cross-entropy, unweighted mean over all exits. The band "
+        "reaches from the lowest to the highest seed.",
+        "fig7": "Exit layers by class on training and development examples at thresholds for target speed-ups. "
+        "Bars are means over seeds; whiskers reach from the lowest to the highest seed.",
+        "fig8": f"Score against speed-up with the normalized entropy as exit signal. {_CURVES}",
         "fig9": f"Score against speed-up with the softmax score as exit signal. {_CURVES}",
-        "fig10": "Score against speed-up of all methods, each with its own exit rule: means over seeds. Thick, with a "
-        "band from the lowest to the highest seed: the control variant, whose classifiers random and oracle exits use. "
-        "A method without a knob at test time shows its trained models; models of k layers are fine-tuned alone.",
+        "methods_figure": "Score against speed-up of all methods, each with its own exit rule, as means over seeds. "
+        "The thick line with a band from the lowest to the highest seed is the reference variant, whose classifiers "
+        "the random and oracle controls use. Methods without a test-time threshold are shown by their trained models; "
+        "models of k layers are fine-tuned alone.",
     }
 )
-"""What each table and figure shows when it is made here; it never names the data."""
+"""Caption of each table and figure; it never names the data, which `Context.sentence` does."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """Where a result comes from, in the words of its caption.
+    """Data, backbones, protocol and seeds of a result, in the words of its caption.
 
     Attributes:
         preset: name of the configuration.
@@ -94,7 +112,7 @@ class Context:
     more_seeds: tuple[int, ...] = ()
 
     def sentence(self, backbone: str | None = None, split: str = "dev") -> str:
-        """The lines that every table and figure carries.
+        """The facts that every table and figure carries.
 
         Args:
             backbone: key of the backbone; all of them if None.
@@ -114,9 +132,8 @@ class Context:
     def _runs(self) -> list[str]:
         if not self.seeds:
             return []
-        seeds = "seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
-        more = f", of some methods and tasks also {', '.join(map(str, self.more_seeds))}" if self.more_seeds else ""
-        return [f"Runs: {seeds} ({', '.join(map(str, self.seeds))}){more}"]
+        more = f" (some methods and tasks also {', '.join(map(str, self.more_seeds))})" if self.more_seeds else ""
+        return [f"{'Seed' if len(self.seeds) == 1 else 'Seeds'}: {', '.join(map(str, self.seeds))}{more}"]
 
     def caption(self, name: str, backbone: str | None = None, split: str = "dev") -> str:
         """Full caption of a table or figure: what it shows (`CAPTIONS`), then `sentence`."""

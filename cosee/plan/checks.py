@@ -1,57 +1,55 @@
-"""Checks of a configuration that its schema cannot make: whether its parts fit together."""
+"""Checks of a configuration as a whole: whether its parts fit together."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES, check_readable, check_threshold
 from cosee.methods import METHODS, rule_named
-from cosee.plan.curves import curves, shown_curves, shown_tasks, shown_variants, signals_of
-from cosee.plan.runs import final_runs, num_layers, timed_run
-from cosee.plan.search import grid_points, tuned_name, with_point
+from cosee.plan.configuration import Configuration
+from cosee.plan.curves import curves, signals_of
+from cosee.plan.entries import Experiment, FigureSpec, Latency, Shown
+from cosee.plan.runs import final_runs, timed_run
+from cosee.plan.search import grid_points, search_owner, with_point
+from cosee.plan.shown import shown_curves, shown_tasks, shown_variants
 
-Config = Mapping[str, Any]
 SINGLE = ("fig1", "fig3", "fig7")
 """Figures of one variant on one task."""
-COMPARISONS = ("table2", "table3", "table5", "differences")
-"""Tables of methods that are trained with one backbone and signal."""
+CONTROLS = ("static", "random", "oracle")
+"""Names of what trade-off curves are compared with, which variants cannot have."""
 
 
-def check(config: Config) -> None:
+def check(config: Configuration) -> None:
     """Check that names are defined, that every run finds its grid point, and that thresholds and targets are possible.
 
     Raises:
         InputError: names the place and what would be right.
     """
-    for name in config["variants"]:
+    _defined(config.backbone, config.backbones, "config: backbone")
+    _defined(config.reference_variant, config.variants, "config: reference_variant")
+    if config.tuned_as is not None:
+        _defined(config.tuned_as, config.variants, "config: tuned_as")
+    for name in config.variants:
         _check_variant(config, name)
-    for number, experiment in enumerate(config["experiments"], 1):
+    for number, experiment in enumerate(config.experiments, 1):
         _check_experiment(config, f"config: experiments, entry {number}", experiment)
-    _defined(config["control"], config["variants"], "config: control")
     _check_points(config)
     _check_exits(config)
-    targets, layers = config["protocol"]["targets"], min(entry["layers"] for entry in config["backbones"].values())
-    if max(targets) > layers:
-        raise InputError(
-            f"config: protocol.targets asks for {max(targets)}x, an encoder of {layers} layers gives {layers}x."
-        )
-    if config["protocol"]["table_target"] not in targets:
+    _check_targets(config, "config: protocol", config.protocol.targets, config.backbones)
+    if config.protocol.table_target not in config.protocol.targets:
         raise InputError("config: protocol.table_target is not in protocol.targets, for which thresholds are sought.")
-    for name in COMPARISONS:
-        if config["tables"][name]:
-            _check_shown(config, f"config: tables.{name}", config["tables"][name])
-    if config["tables"]["differences"]:
-        shown = dict.fromkeys(shown_variants(config, config["tables"]["differences"]))
-        _defined(config["control"], shown, "config: control, with which tables.differences compares,")
-    for name, spec in config["figures"].items():
-        if spec:
-            _check_figure(config, name, spec)
-    if config["latency"]:
-        _check_latency(config, config["latency"])
+    for name, spec in config.tables.shown.items():
+        _check_shown(config, f"config: tables.{name}", spec)
+    if config.tables.differences:
+        shown = shown_variants(config, config.tables.differences)
+        _defined(config.reference_variant, shown, "config: reference_variant, with which tables.differences compares,")
+    for name, figure in config.figures.shown.items():
+        _check_figure(config, name, figure)
+    if config.latency:
+        _check_latency(config, config.latency)
 
 
-def check_settings(config: Config) -> None:
+def check_settings(config: Configuration) -> None:
     """Check hyper-parameters, training settings and exit rules, which the methods know: torch is imported for it.
 
     Raises:
@@ -62,111 +60,116 @@ def check_settings(config: Config) -> None:
 
     kinds = {(run.name, str(run.training)): run for run in final_runs(config)}  # tasks and seeds change nothing
     for run in kinds.values():
-        entry = config["variants"][run.variant]
-        for point in grid_points(config, entry.get("same_point_as", run.variant)):
+        for point in grid_points(config, config.variants[run.variant].tuned_as or run.variant):
             chosen = with_point(run, point)
             TrainingSettings(**chosen.training)
             method = make_method(chosen.method, chosen.settings)
-        for name, other in config["variants"].items():
-            if run.variant in (name, other.get("model_of")) and "rule" in other:
-                check_readable(rule_named(other["rule"]), method.learns_scores(), f"config: variants.{name}")
+        for name, variant in config.variants.items():
+            if run.variant in (name, variant.models_from) and variant.rule:
+                check_readable(rule_named(variant.rule), method.learns_scores(), f"config: variants.{name}")
 
 
-def _defined(value: str, known: Mapping[str, Any], where: str) -> None:
-    if value not in known:
+def _defined(value: str, known: Iterable[str], where: str) -> None:
+    if value not in list(known):
         raise InputError(f"{where} names {value!r}, which is not defined; expected one of {', '.join(known)}.")
 
 
-def _check_variant(config: Config, name: str) -> None:
-    where, entry = f"config: variants.{name}", config["variants"][name]
-    _defined(entry["method"], METHODS, f"{where}.method")
-    _defined(entry.get("same_point_as", name), config["variants"], f"{where}.same_point_as")
-    _defined(entry.get("model_of", name), config["variants"], f"{where}.model_of")
-    if "rule" in entry:
-        rule_named(entry["rule"])
-    elif "model_of" in entry or "points" in entry:
-        raise InputError(f"{where} needs a `rule` by which its models are left.")
-    for axis in entry.get("tune", []):
-        _defined(axis, config["grid"], f"{where}.tune")
-        if axis in entry.get("fixed", {}):
-            raise InputError(f"{where} both fixes and tunes {axis!r}; choose one.")
+def _check_variant(config: Configuration, name: str) -> None:
+    where, variant = f"config: variants.{name}", config.variants[name]
+    if name in CONTROLS:
+        raise InputError(f"{where}: the names {', '.join(CONTROLS)} are those of controls; choose another name.")
+    _defined(variant.method, METHODS, f"{where}.method")
+    if variant.tuned_as:
+        _defined(variant.tuned_as, config.variants, f"{where}.tuned_as")
+    if variant.models_from:
+        _defined(variant.models_from, config.variants, f"{where}.models_from")
+    if variant.rule:
+        rule_named(variant.rule)
+    for axis in variant.tune:
+        _defined(axis, config.grid or {}, f"{where}.tune")
 
 
-def _check_experiment(config: Config, where: str, experiment: Config) -> None:
-    _defined(experiment["backbone"], config["backbones"], f"{where}: backbone")
-    for task in experiment["tasks"]:
-        _defined(task, TASKS, f"{where}: tasks")
-    for variant in experiment["variants"]:
-        _defined(variant, config["variants"], f"{where}: variants")
-    for signal in experiment["signals"]:
-        _defined(signal, dict.fromkeys(config["signals"]), f"{where}: signals")
+def _check_experiment(config: Configuration, where: str, experiment: Experiment) -> None:
+    _defined(experiment.backbone, config.backbones, f"{where}: backbone")
+    for variant in experiment.variants:
+        _defined(variant, config.variants, f"{where}: variants")
+    for signal in experiment.signals:
+        _defined(signal, config.signals, f"{where}: signals")
 
 
-def _check_points(config: Config) -> None:
-    runs, first = final_runs(config), config["seeds"][0]
+def _check_points(config: Configuration) -> None:
+    runs, first = final_runs(config), config.seeds[0]
     searches = {(run.backbone, run.task, run.name) for run in runs if run.seed == first}
     for run in runs:
-        name = tuned_name(config, run)
+        name = search_owner(config, run)
         if (run.backbone, run.task, name) not in searches:
             raise InputError(
                 f"config: {run.name} on {run.task} ({run.backbone}) takes the grid point of {name}, which no entry of "
-                f"`experiments` trains there with seed {first}; add it, or see `same_point_as` and `tune_signal`."
+                f"`experiments` trains there with seed {first}; add it, or see `tuned_as` and `search_per_signal`."
             )
 
 
-def _check_exits(config: Config) -> None:
+def _check_exits(config: Configuration) -> None:
     for task in dict.fromkeys(run.task for run in final_runs(config)):
         for signal in signals_of(config, task):
-            if all("depths" in config["variants"][curve.variant] for curve in curves(config, task, signal)):
+            if all(config.variants[curve.variant].is_static for curve in curves(config, task, signal)):
                 raise InputError(
-                    f"config: `experiments` train static models alone on {task} with the signal {signal}; add a "
+                    f"config: `experiments` train only static models on {task} with the signal {signal}; add a "
                     "variant that exits early, or leave them out."
                 )
 
 
-def _check_shown(config: Config, where: str, spec: Config) -> None:
-    _defined(spec["backbone"], config["backbones"], f"{where}: backbone")
-    _defined(spec["signal"], dict.fromkeys(config["signals"]), f"{where}: signal")
+def _check_targets(config: Configuration, where: str, targets: list[float], backbones: Iterable[str]) -> None:
+    layers = min(config.backbones[name].layers for name in backbones)
+    if max(targets) > layers:
+        raise InputError(f"{where}.targets asks for {max(targets)}x; an encoder of {layers} layers gives {layers}x.")
+
+
+def _check_shown(config: Configuration, where: str, spec: Shown) -> None:
+    _defined(spec.backbone, config.backbones, f"{where}: backbone")
+    _defined(spec.signal, config.signals, f"{where}: signal")
     if not shown_tasks(config, spec):
         raise InputError(
-            f"{where} shows {', '.join(spec['tasks'])}, of which `experiments` trains none; use null to leave it out."
+            f"{where} shows {', '.join(spec.tasks)}, of which `experiments` trains none; use null to leave it out."
         )
 
 
-def _check_latency(config: Config, spec: Config) -> None:
-    _defined(spec["backbone"], config["backbones"], "config: latency.backbone")
-    _defined(spec["variant"], config["variants"], "config: latency.variant")
-    entry, run = config["variants"][spec["variant"]], timed_run(config)
-    if "depths" in entry or "points" in entry:
+def _check_latency(config: Configuration, spec: Latency) -> None:
+    _defined(spec.backbone, config.backbones, "config: latency.backbone")
+    _defined(spec.variant, config.variants, "config: latency.variant")
+    if not config.variants[spec.variant].has_threshold:
         raise InputError("config: latency.variant has no threshold to choose; name one that has.")
+    run = timed_run(config)
     if run is None:
         raise InputError(
-            f"config: latency times {spec['variant']} on {spec['task']} ({spec['backbone']}), which `experiments` does "
-            "not train; use null to leave it out."
+            f"config: latency times {spec.variant} on {spec.task} ({spec.backbone}), which `experiments` does not "
+            "train; use null to leave it out."
         )
     if not rule_named(run.rule).is_online:
-        raise InputError(f"config: latency.variant leaves by the rule {run.rule}, which serves whole splits alone.")
-    layers = num_layers(config, spec["backbone"])
-    if max(spec["targets"]) > layers:
-        raise InputError(f"config: latency.targets asks for {max(spec['targets'])}x, {layers} layers give {layers}x.")
+        raise InputError(
+            f"config: latency.variant uses the exit rule {run.rule}, which needs a whole split; choose a variant with "
+            "an online rule."
+        )
+    _check_targets(config, "config: latency", spec.targets, [spec.backbone])
 
 
-def _check_figure(config: Config, name: str, spec: Config) -> None:
+def _check_figure(config: Configuration, name: str, spec: FigureSpec) -> None:
     where = f"config: figures.{name}"
-    for variant in spec.get("variants", []):
-        _defined(variant, config["variants"], where)
+    for variant in spec.variants or []:
+        _defined(variant, config.variants, where)
     _check_shown(config, where, spec)
-    variants, trained = shown_variants(config, spec), {curve.variant: curve for curve in shown_curves(config, spec)}
+    variants = shown_variants(config, spec)
+    trained = dict.fromkeys(curve.variant for curve in shown_curves(config, spec))
     for variant in variants:
         _defined(variant, trained, f"{where}: among what `experiments` trains for it, variants")
-    if name in SINGLE and (len(spec["tasks"]), len(variants)) != (1, 1):
+    if name in SINGLE and (len(spec.tasks), len(variants)) != (1, 1):
         raise InputError(f"{where} shows one variant on one task; name one of each.")
-    if name == "fig1" and not spec.get("thresholds"):
+    if name == "fig1" and not spec.thresholds:
         raise InputError(f"{where} needs `thresholds`.")
     for task in shown_tasks(config, spec):
-        for threshold in spec.get("thresholds", []):
-            layers = num_layers(config, spec["backbone"])
-            check_threshold(threshold, RULES[spec["signal"]], TASKS[task].num_classes, layers)
-    for target in spec.get("targets", []):
-        if target not in config["protocol"]["targets"]:
+        for threshold in spec.thresholds:
+            layers = config.backbones[spec.backbone].layers
+            check_threshold(threshold, RULES[spec.signal], TASKS[task].num_classes, layers)
+    for target in spec.targets:
+        if target not in config.protocol.targets:
             raise InputError(f"{where} shows the target speed-up {target}, which protocol.targets does not list.")

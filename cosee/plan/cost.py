@@ -1,23 +1,23 @@
-"""What a preset costs: rows that its runs go through, and what is said of it before anything starts."""
+"""Cost of a preset: examples that its runs go through, and the estimate that is printed before a start."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cosee.data.tasks import TASKS
+from cosee.plan.configuration import Configuration
 from cosee.plan.jobs import Job
-from cosee.plan.runs import Run, num_layers, predicted_splits, selection_split
+from cosee.plan.runs import Run, predicted_splits
 
 
 class Passes(NamedTuple):
-    """Rows that a run sends through its model, each as often as it is sent: forward and backward; forward alone."""
+    """Examples that a run sends through its model, each as often as it is sent: forward and backward; forward alone."""
 
     trained: int
     predicted: int
 
 
-def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, parallel: int) -> str:
-    """What a start is about to do: trainings, an estimate of the time, where results will lie.
+def announcement(config: Configuration, jobs: list[Job], folder: Path, parallel: int) -> str:
+    """Announcement of a start: trainings, an estimate of the time, folders of the results.
 
     Args:
         config: the configuration.
@@ -28,12 +28,12 @@ def announcement(config: Mapping[str, Any], jobs: list[Job], folder: Path, paral
     runs = [run for job in jobs for run in job.runs]
     rows = 0.0
     for run in runs:
-        layers = num_layers(config, run.backbone)
+        layers = config.backbones[run.backbone].layers
         rows += passes(config, run).trained * run.settings.get("depth", layers) / layers
-    hours = rows / config["cost"]["samples_per_second"] / 3600 / parallel
+    hours = rows / config.cost.samples_per_second / 3600 / parallel
     return (
-        f"preset {config['preset']}: {len(runs)} trainings in {len(jobs)} jobs for everything, about "
-        f"{duration(hours)} of training ({config['cost']['machine']}, {parallel} at once); finished ones are not "
+        f"preset {config.preset}: {len(runs)} trainings in {len(jobs)} jobs for everything, about "
+        f"{duration(hours)} of training ({config.cost.machine}, {parallel} at once); finished ones are not "
         f"repeated.\n"
         f"results: {folder / 'results'}   figures: {folder / 'figures'}"
     )
@@ -47,24 +47,26 @@ def duration(hours: float) -> str:
     return f"{hours:.1f} hours" if hours < 100 else f"{hours:,.0f} hours"
 
 
-def passes(config: Mapping[str, Any], run: Run) -> Passes:
-    """What a run does in all its epochs, after each of which the selection split is predicted, and at its end."""
+def passes(config: Configuration, run: Run) -> Passes:
+    """Examples that a run goes through in its epochs, with a prediction of the selection split each, and at its end."""
     rows, epochs = split_rows(config, run.task), run.training["epochs"]
-    predicted = epochs * rows[selection_split(config)] + sum(rows[split] for split in predicted_splits(run, config))
+    predicted = epochs * rows[config.protocol.selection_split] + sum(
+        rows[split] for split in predicted_splits(run, config)
+    )
     return Passes(epochs * rows["fit"], predicted)
 
 
-def split_rows(config: Mapping[str, Any], task: str) -> dict[str, int]:
-    """Rows of every split of a task by the sizes of the source (upper bounds for a local copy that is a subset)."""
-    data, protocol, described = config["data"], config["protocol"], TASKS[task]
-    if data["source"] == "generated" and not config["data_dir"]:
-        train = data["generated"]["train"]
-        evaluated = dict.fromkeys(described.eval_splits, data["generated"]["validation"])
+def split_rows(config: Configuration, task: str) -> dict[str, int]:
+    """Examples of every split of a task by the sizes of the source (upper bounds for a local copy that is a subset)."""
+    data, protocol, described = config.data, config.protocol, TASKS[task]
+    if data.generated and data.source == "generated" and not config.data_dir:
+        train = data.generated.train
+        evaluated = dict.fromkeys(described.eval_splits, data.generated.validation)
     else:
         train = described.official_rows["train"]
         names = described.eval_splits | described.test_splits
         evaluated = {name: described.official_rows[split] for name, split in names.items()}
     held_out = 0
-    if protocol["name"] == "heldout":
-        held_out = min(protocol["sel_max"], round(protocol["sel_fraction"] * train))
-    return {"fit": min(train - held_out, data["train_rows"].get(task, train)), "sel": held_out, **evaluated}
+    if protocol.name == "heldout":
+        held_out = min(protocol.sel_max, round(protocol.sel_fraction * train))
+    return {"fit": min(train - held_out, data.train_rows.get(task, train)), "sel": held_out, **evaluated}

@@ -1,19 +1,21 @@
-"""What a configuration asks for: variants, grid points, runs, the jobs that they are cut into, and their files.
+"""The trainings that a configuration asks for.
 
-Pure functions of the configuration, from which the workflow's rules are made. Nothing here imports
-torch: the plan is made anew in every process that Snakemake starts.
+Functions of the configuration, from which the workflow's rules are made; for a local copy of the data also of which
+test splits it holds (`cosee.plan.sources.has_split`). Nothing here imports torch: every process that Snakemake starts
+makes the plan again.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any
 
-from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
+from cosee.plan.configuration import Configuration
+from cosee.plan.entries import Experiment, Variant
+from cosee.plan.sources import has_split
 
 RUNS_FOLDER = "results/runs"
 
@@ -27,7 +29,7 @@ class Run:
         task: key in `TASKS`.
         variant: key in `variants`.
         name: the variant with its signal or depth: runs of one name differ in grid point and seed only.
-        signal: exit signal that the run is trained with; None where training knows none.
+        signal: exit signal that the run is trained with; None where training does not depend on one.
         rule: exit rule that the run is selected by.
         method: key in `METHODS`.
         settings: hyper-parameters of the method.
@@ -50,7 +52,7 @@ class Run:
 
     @property
     def folder(self) -> str:
-        """Where the run's files lie."""
+        """Folder of the run's files."""
         return f"{RUNS_FOLDER}/{self.backbone}/{self.task}/{self.name}/{self.point or 'final'}/seed{self.seed}"
 
     def fingerprint(self) -> str:
@@ -59,104 +61,101 @@ class Run:
         return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def num_layers(config: Mapping[str, Any], backbone: str) -> int:
-    """Full depth of a backbone."""
-    return config["backbones"][backbone]["layers"]
+def task_training(config: Configuration, task: str) -> dict[str, Any]:
+    """Training settings of a task, unless the variant or grid point of a run says otherwise."""
+    by_task = config.training_by_task.get(task)
+    return {**config.training.given, **(by_task.given if by_task else {})}
 
 
-def task_training(config: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """How runs on a task are trained, unless their variant or grid point says otherwise."""
-    return {**config["training"], **config["training_by_task"].get(task, {})}
-
-
-def final_runs(config: Mapping[str, Any]) -> list[Run]:
+def final_runs(config: Configuration) -> list[Run]:
     """Every final run of the configuration, without its grid point; each once, in the order of the experiments."""
     runs: dict[tuple[str, str, str, int], Run] = {}
-    for experiment in config["experiments"]:
-        for task, variant in product(experiment["tasks"], experiment["variants"]):
+    for experiment in config.experiments:
+        for task, variant in product(experiment.tasks, experiment.variants):
             for run in _variant_runs(config, experiment, task, variant):
                 runs.setdefault((run.backbone, run.task, run.name, run.seed), run)
     return list(runs.values())
 
 
-def _variant_runs(config: Mapping[str, Any], experiment: Mapping[str, Any], task: str, variant: str) -> Iterator[Run]:
-    backbone = experiment["backbone"]
-    entry = config["variants"][variant]
-    if "model_of" in entry:  # another exit rule on the models of another variant
+def model_name(name: str, variant: Variant, signal: str) -> str:
+    """Name of the models of a variant that exit by a signal: the variant's, with the signal if each has its own."""
+    return f"{name}-{signal}" if variant.has_model_per_signal else name
+
+
+def _variant_runs(config: Configuration, experiment: Experiment, task: str, name: str) -> Iterator[Run]:
+    variant = config.variants[name]
+    if variant.reuses_models:
         return
-    layers = num_layers(config, backbone)
-    training = {**task_training(config, task), **entry.get("training", {})}
-    fixed = entry.get("fixed", {})
-    seeds = entry.get("seeds", experiment.get("seeds", config["seeds"]))
-    if "depths" in entry:  # the first layers fine-tuned alone: one static model per depth
-        depths = {"full": [layers], "half": [layers // 2], "between": [k for k in range(1, layers) if k != layers // 2]}
-        several = entry["depths"] == "between"
-        kinds = [(f"{variant}-{k:02d}" if several else variant, None, {"depth": k}) for k in depths[entry["depths"]]]
-    elif "points" in entry:  # one model per operating point
-        kinds = [
-            (f"{variant}-{axis}-{value}", None, {axis: value})
-            for axis, values in entry["points"].items()
-            for value in values
-        ]
-    elif "rule" not in entry and entry.get("uses_signal", True):
-        kinds = [(f"{variant}-{signal}", signal, {"signal": signal}) for signal in experiment["signals"]]
-    else:
-        kinds = [(variant, None, {})]
-    for (name, signal, settings), seed in product(kinds, seeds):
-        rule = entry.get("rule", signal or config["signals"][0])
-        settings = {**fixed, **settings}
-        yield Run(backbone, task, variant, name, signal, rule, entry["method"], settings, training, seed)
+    training = {**task_training(config, task), **variant.training.given}
+    seeds = variant.seeds or experiment.seeds or config.seeds
+    models = _models(config, experiment, name, variant)
+    for (model, signal, settings), seed in product(models, seeds):
+        rule = variant.rule_for(signal or config.signals[0])
+        settings = {**variant.fixed, **settings}
+        yield Run(experiment.backbone, task, name, model, signal, rule, variant.method, settings, training, seed)
 
 
-def timed_run(config: Mapping[str, Any]) -> Run | None:
-    """The run whose early exit is timed: of the first seed, left by the variant's own rule or the first signal."""
-    wanted = config["latency"]
+def _models(
+    config: Configuration, experiment: Experiment, name: str, variant: Variant
+) -> list[tuple[str, str | None, dict[str, Any]]]:
+    """Models of a variant in an experiment: name, signal that it is trained with, settings besides the fixed ones."""
+    layers = config.backbones[experiment.backbone].layers
+    match variant.depths:
+        case "full":
+            return [(name, None, {"depth": layers})]
+        case "half":
+            return [(name, None, {"depth": layers // 2})]
+        case "others":
+            return [(f"{name}-{k:02d}", None, {"depth": k}) for k in range(1, layers) if k != layers // 2]
+    if variant.one_model_per:
+        ((axis, values),) = variant.one_model_per.items()
+        return [(f"{name}-{axis}-{value}", None, {axis: value}) for value in values]
+    if variant.has_model_per_signal:
+        return [(model_name(name, variant, signal), signal, {"signal": signal}) for signal in experiment.signals]
+    return [(name, None, {})]
+
+
+def timed_run(config: Configuration) -> Run | None:
+    """The run whose early exit is timed: of the first seed, by the variant's own rule or the first signal."""
+    wanted = config.latency
     if wanted is None:
         return None
     return next(
         (
             run
             for run in final_runs(config)
-            if (run.backbone, run.task, run.variant) == (wanted["backbone"], wanted["task"], wanted["variant"])
-            and run.signal in (None, config["signals"][0])
+            if (run.backbone, run.task, run.variant) == (wanted.backbone, wanted.task, wanted.variant)
+            and run.signal in (None, config.signals[0])
         ),
         None,
     )
 
 
-def selection_split(config: Mapping[str, Any]) -> str:
-    """The split on which everything is chosen: `sel`, or `dev` under the protocol `field`."""
-    return SELECTION_SPLIT[config["protocol"]["name"]]
-
-
-def predicted_splits(run: Run, config: Mapping[str, Any]) -> list[str]:
+def predicted_splits(run: Run, config: Configuration) -> list[str]:
     """Splits whose logits a run keeps: for a grid run the one it is selected on, else all that something may read.
 
-    The rows that it was trained on, by far the most, are predicted only where a figure compares them with dev.
+    The examples that it was trained on, by far the most, are predicted only where a figure compares them with dev.
     """
+    selection = config.protocol.selection_split
     if run.point is not None:
-        return [selection_split(config)]
+        return [selection]
     task = TASKS[run.task]
-    fit = ["fit"] if any(_is_shown_in(run, spec) for spec in config["figures"].values() if _shows_fit(spec)) else []
-    tests = [name for name, hub in task.test_splits.items() if _has_split(config, run.task, hub)]
-    return [*dict.fromkeys([*fit, selection_split(config), *task.eval_splits, *tests])]
+    fit = ["fit"] if _is_fit_shown(config, run) else []
+    tests = [name for name, hub in task.test_splits.items() if has_split(config, run.task, hub)]
+    return [*dict.fromkeys([*fit, selection, *task.eval_splits, *tests])]
 
 
-def _shows_fit(spec: Mapping[str, Any] | None) -> bool:
-    """Whether a figure is Figure 7's kind: exit layers at target speed-ups, of training and other rows."""
-    return spec is not None and "targets" in spec
+def _is_fit_shown(config: Configuration, run: Run) -> bool:
+    """Whether a figure shows the training examples of a run."""
+    return any(
+        spec.shows_fit
+        and run.backbone == spec.backbone
+        and run.task in spec.tasks
+        and run.variant in (spec.variants or [])
+        for spec in config.figures.shown.values()
+    )
 
 
-def _is_shown_in(run: Run, spec: Mapping[str, Any]) -> bool:
-    return run.backbone == spec["backbone"] and run.task in spec["tasks"] and run.variant in spec["variants"]
-
-
-def _has_split(config: Mapping[str, Any], task: str, split: str) -> bool:
-    if config.get("data_dir"):
-        return any((Path(config["data_dir"]) / task).glob(f"{split}-*.parquet"))
-    return config["data"]["source"] == "hub"
-
-
-def labels(config: Mapping[str, Any], variants: list[str]) -> dict[str, str]:
+def display_names(config: Configuration, variants: Iterable[str]) -> dict[str, str]:
     """Variant -> name in tables and figures, in the order given."""
-    return {variant: config["variants"][variant]["label"] for variant in variants}
+    return {variant: config.variants[variant].label for variant in variants}

@@ -1,11 +1,12 @@
-"""Grid searches: points, the runs among which one is chosen, and who takes whose point."""
+"""Grid searches: their points, their runs, and which search decides the point of a run."""
 
 from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
 from cosee.errors import InputError
-from cosee.plan.runs import RUNS_FOLDER, Run, final_runs, selection_split
+from cosee.plan.configuration import Configuration
+from cosee.plan.runs import RUNS_FOLDER, Run, final_runs, model_name
 
 
 def point_name(point: Mapping[str, Any]) -> str:
@@ -13,10 +14,10 @@ def point_name(point: Mapping[str, Any]) -> str:
     return "_".join(f"{axis}-{value}" for axis, value in point.items()) or "default"
 
 
-def grid_points(config: Mapping[str, Any], variant: str) -> list[dict[str, Any]]:
+def grid_points(config: Configuration, variant: str) -> list[dict[str, Any]]:
     """Every combination of the grid axes that the variant is tuned on."""
-    axes = config["variants"][variant].get("tune", [])
-    return [dict(zip(axes, values, strict=True)) for values in product(*(config["grid"][axis] for axis in axes))]
+    axes = config.variants[variant].tune
+    return [dict(zip(axes, values, strict=True)) for values in product(*((config.grid or {})[axis] for axis in axes))]
 
 
 def with_point(run: Run, point: Mapping[str, Any], name: str | None = None) -> Run:
@@ -26,71 +27,69 @@ def with_point(run: Run, point: Mapping[str, Any], name: str | None = None) -> R
     return Run(**{**vars(run), "training": training, "settings": settings, "point": name})
 
 
-def at_chosen_point(config: Mapping[str, Any], run: Run, chosen: Mapping[str, Any]) -> Run:
+def at_chosen_point(config: Configuration, run: Run, chosen: Mapping[str, Any]) -> Run:
     """The final run at the grid point that was selected for it.
 
     Raises:
         InputError: nothing was selected for it: the selection is of a configuration without this variant.
     """
-    name = tuned_name(config, run)
+    name = search_owner(config, run)
     if name not in chosen:
         raise InputError(
-            f"{RUNS_FOLDER}/{run.backbone}/{run.task}/best.yaml: knows no point of {name}, which the configuration "
-            "has; remove the file, and it is made anew."
+            f"{RUNS_FOLDER}/{run.backbone}/{run.task}/best.yaml: has no point for {name}, which the configuration "
+            "trains; remove the file, and Snakemake makes it again."
         )
     return with_point(run, chosen[name]["point"])
 
 
-def checkpoint_rule(config: Mapping[str, Any]) -> str:
-    """By what, on what and with which signal (of runs without their own) checkpoints and grid points are chosen."""
-    return f"{config['protocol']['criterion']} on {selection_split(config)}, {config['signals'][0]}"
+def checkpoint_rule(config: Configuration) -> str:
+    """Selection rule of checkpoints and grid points in words: criterion, split, default signal."""
+    return f"{config.protocol.criterion} on {config.protocol.selection_split}, {config.signals[0]}"
 
 
-def grid_runs(config: Mapping[str, Any]) -> list[Run]:
+def grid_runs(config: Configuration) -> list[Run]:
     """The trainings among which `select` chooses: every grid point, if there are several, with the first seed."""
     return [
         with_point(run, point, point_name(point))
         for run in final_runs(config)
-        if run.seed == config["seeds"][0] and tuned_name(config, run) == run.name
+        if run.seed == config.seeds[0] and search_owner(config, run) == run.name
         for point in grid_points(config, run.variant)
         if len(grid_points(config, run.variant)) > 1
     ]
 
 
-def tuned_name(config: Mapping[str, Any], run: Run) -> str:
+def search_owner(config: Configuration, run: Run) -> str:
     """Name of the runs whose grid search decides the point of this run.
 
-    That is the run's own, but for a variant that shares another's point (`same_point_as`), and, with
-    `tune_signal: first`, for every signal but the first of the configuration.
+    That is the run's own, but for a variant that shares another's point (`tuned_as`), and, with
+    `search_per_signal: false`, for every signal but the first of the configuration.
     """
-    owner = config["variants"][run.variant].get("same_point_as")
+    owner = config.variants[run.variant].tuned_as
     if owner is not None:
-        entry = config["variants"][owner]
-        takes_signal = not {"depths", "rule"} & entry.keys() and entry.get("uses_signal", True)
-        return f"{owner}-{config['signals'][0]}" if takes_signal else owner
-    if run.signal is not None and config["tune_signal"] == "first":
-        return f"{run.variant}-{config['signals'][0]}"
+        return model_name(owner, config.variants[owner], config.signals[0])
+    if run.signal is not None and not config.search_per_signal:
+        return model_name(run.variant, config.variants[run.variant], config.signals[0])
     return run.name
 
 
-def tuned(config: Mapping[str, Any], backbone: str, task: str) -> dict[str, tuple[Run, list[dict[str, Any]]]]:
+def searches(config: Configuration, backbone: str, task: str) -> dict[str, tuple[Run, list[dict[str, Any]]]]:
     """Name of every grid search of a task -> a run of it, and the points among which it chooses (one may be all)."""
     return {
         run.name: (run, grid_points(config, run.variant))
         for run in final_runs(config)
-        if (run.backbone, run.task, run.seed) == (backbone, task, config["seeds"][0])
-        and tuned_name(config, run) == run.name
+        if (run.backbone, run.task, run.seed) == (backbone, task, config.seeds[0])
+        and search_owner(config, run) == run.name
     }
 
 
-def tuned_points(config: Mapping[str, Any], backbone: str, task: str) -> list[str]:
+def search_points(config: Configuration, backbone: str, task: str) -> list[str]:
     """Every grid search of a task and its points, in words: what `select` depends on besides its files."""
-    searches = tuned(config, backbone, task)
-    return [f"{name}: {point_name(point)}" for name, (_, points) in searches.items() for point in points]
+    found = searches(config, backbone, task)
+    return [f"{name}: {point_name(point)}" for name, (_, points) in found.items() for point in points]
 
 
-def grid_files(config: Mapping[str, Any], backbone: str, task: str) -> list[str]:
+def grid_files(config: Configuration, backbone: str, task: str) -> list[str]:
     """Logits of every grid run of a task on the selection split: what `select` reads."""
-    split = selection_split(config)
+    split = config.protocol.selection_split
     runs = [run for run in grid_runs(config) if (run.backbone, run.task) == (backbone, task)]
     return [f"{run.folder}/logits-{split}.npz" for run in runs]

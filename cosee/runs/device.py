@@ -10,7 +10,7 @@ from cosee.provenance import has_nvidia_driver
 log = logging.getLogger(__name__)
 
 
-def prepare(threads: int) -> None:
+def configure_torch(threads: int) -> None:
     """Set up the process: deterministic cuBLAS, and Snakemake's share of the cores instead of all of them.
 
     Of the kernels for attention on a GPU cuDNN's are left out: they are planned anew for every shape of a batch, and

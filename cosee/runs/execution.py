@@ -1,10 +1,10 @@
 """One run from its description to its files: build, train, predict every split, write."""
 
-import dataclasses
 import hashlib
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,11 +20,13 @@ from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.errors import DivergedError
 from cosee.evaluation.frames import criteria_of
-from cosee.evaluation.outputs import Predictions, predictions_of, save_predictions
+from cosee.evaluation.outputs import exit_outputs, save_outputs
 from cosee.io import remove_partials, write_frame, write_json
 from cosee.methods import make_method, rule_named
-from cosee.models.multi_exit import count_parameters
-from cosee.models.prediction import Predicted, no_answer, predict
+from cosee.methods.base import Method
+from cosee.models.loading import backbone_of_run
+from cosee.models.multi_exit import MultiExitModel, count_parameters
+from cosee.models.prediction import Predicted, nan_outputs, predict
 from cosee.plan.runs import Run
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
 from cosee.runs.weights import save_weights
@@ -37,13 +39,28 @@ STATE = "state.safetensors"
 """Where a killed run goes on from; not a declared output, which Snakemake would delete before the next try."""
 
 
-def execute(
+@dataclass(frozen=True)
+class RunInputs:
+    """What a run learns from and starts with.
+
+    Attributes:
+        tokens: token ids of every split of the task.
+        backbone: encoder folder.
+        num_layers: full depth of the backbone.
+        pad_id: id of the padding token.
+    """
+
+    tokens: Mapping[str, TokenSplit]
+    backbone: Path
+    num_layers: int
+    pad_id: int
+
+
+def train_and_predict(
     run: Run,
-    tokens: Mapping[str, TokenSplit],
-    backbone: Path,
-    num_layers: int,
+    inputs: RunInputs,
+    *,
     protocol: Mapping[str, Any],
-    pad_id: int,
     splits: list[str],
     keep_weights: bool,
     keep_state: bool,
@@ -52,17 +69,14 @@ def execute(
 ) -> None:
     """Train a run and write its files into its folder: history.csv, run.json, logits-<split>.npz, model.safetensors.
 
-    A run that was killed goes on from its last saved state. A grid point that diverges is an answer rather than a
+    A run that was killed is resumed from its last saved state. A grid point that diverges is a result rather than a
     failure: its logits are NaN, so that it is not chosen, and run.json says why.
 
     Args:
         run: what to train.
-        tokens: token ids of every split of the task.
-        backbone: encoder folder.
-        num_layers: full depth of the backbone.
+        inputs: examples and encoder.
         protocol: the section `protocol` of the configuration.
-        pad_id: id of the padding token.
-        splits: splits to predict, among those of `tokens`.
+        splits: splits to predict, among those of `inputs.tokens`.
         keep_weights: whether to write the trained weights.
         keep_state: whether to leave the state of the finished run behind, for a job that has more runs to do.
         device: where to compute.
@@ -73,32 +87,35 @@ def execute(
     """
     folder = folder or Path(run.folder)
     remove_partials(folder)
-    task, settings = TASKS[run.task], TrainingSettings(**run.training)
-    selection = SELECTION_SPLIT[protocol["name"]]
-    on_device = {name: DeviceSplit(tokens[name], device, pad_id) for name in {"fit", selection, *splits}}
-    rule = rule_named(run.rule)
+    tokens, settings = inputs.tokens, TrainingSettings(**run.training)
+    selection, criterion, rule = SELECTION_SPLIT[protocol["name"]], protocol["criterion"], rule_named(run.rule)
 
-    def stored(outputs: Predicted, split: str) -> Predictions:
-        return predictions_of(model, outputs, tokens[split], num_layers)
-
+    # model and examples, on the device
     method = make_method(run.method, run.settings)
-    model = method.build(str(backbone), task.num_classes, run.seed).to(device)
+    model = method.build(backbone_of_run(inputs.backbone, run.seed), TASKS[run.task].num_classes, run.seed).to(device)
+    on_device = {name: DeviceSplit(tokens[name], device, inputs.pad_id) for name in {"fit", selection, *splits}}
+
+    # training
+    def select(predicted: Predicted) -> float:
+        outputs = exit_outputs(model, predicted, tokens[selection], inputs.num_layers)
+        return criteria_of(outputs, run.task, rule)[criterion]
+
     began = perf_counter()
     try:
-        history, facts = train(
+        history, training_facts = train(
             model,
-            method.stages(),
-            lambda schedule: method.objective(schedule, run.seed, device),
-            on_device["fit"],
-            on_device[selection],
-            settings,
-            run.seed,
-            lambda outputs: criteria_of(stored(outputs, selection), run.task, rule)[protocol["criterion"]],
-            folder / STATE,
-            state_fingerprint(
-                run, [tokens["fit"], tokens[selection]], backbone, f"{protocol['criterion']} {rule.name} {device.type}"
+            stages=method.stages(),
+            objective=lambda schedule: method.objective(schedule, run.seed, device),
+            fit=on_device["fit"],
+            sel=on_device[selection],
+            settings=settings,
+            seed=run.seed,
+            select=select,
+            state_file=folder / STATE,
+            fingerprint=state_fingerprint(
+                run, [tokens["fit"], tokens[selection]], inputs.backbone, f"{criterion} {rule.name} {device.type}"
             ),
-            keep_state,
+            keep_state=keep_state,
             progress=progress_of(str(folder)),
         )
     except DivergedError as error:
@@ -106,34 +123,51 @@ def execute(
             raise
         log.warning("%s: %s", folder, error)
         history = pd.DataFrame(columns=["step", "epoch", "lr", "loss"])
-        facts = {"diverged": str(error), "seconds": perf_counter() - began}
-    begin = perf_counter()
+        training_facts = {"diverged": str(error), "seconds": perf_counter() - began}
+
+    # prediction
+    began = perf_counter()
     for name in splits:
-        if "diverged" in facts:
-            outputs = no_answer(len(tokens[name]), model)
+        if "diverged" in training_facts:
+            predicted = nan_outputs(len(tokens[name]), model)
         else:
-            outputs = predict(model, on_device[name], settings.eval_batch_size)
-        save_predictions(folder / f"logits-{name}.npz", stored(outputs, name))
+            predicted = predict(model, on_device[name], settings.eval_batch_size)
+        save_outputs(folder / f"logits-{name}.npz", exit_outputs(model, predicted, tokens[name], inputs.num_layers))
+    prediction_seconds = perf_counter() - began
+
+    # weights, history and, last, what says that the run is complete
     if keep_weights:
         save_weights(folder / "model.safetensors", model)
     write_frame(folder / "history.csv", history)
-    write_json(
-        folder / "run.json",
-        {
-            "run": dataclasses.asdict(run),
-            "fingerprint": run.fingerprint(),
-            "method": dataclasses.asdict(method),
-            "selection_split": selection,
-            "rows": {name: len(split) for name, split in tokens.items()},
-            "parameters": count_parameters(model),
-            "stages": len(method.stages()),
-            "seconds": {"training": facts.pop("seconds"), "prediction": perf_counter() - begin},
-            **facts,
-            "hardware": hardware(),
-            "versions": package_versions(),
-            "commit": git_commit(Path(__file__).parent),
-        },
-    )
+    facts = _run_facts(run, method, model, tokens, selection, training_facts, prediction_seconds)
+    write_json(folder / "run.json", facts)
+
+
+def _run_facts(
+    run: Run,
+    method: Method,
+    model: MultiExitModel,
+    tokens: Mapping[str, TokenSplit],
+    selection: str,
+    training_facts: dict[str, Any],
+    prediction_seconds: float,
+) -> dict[str, Any]:
+    """The content of run.json: what was asked for, what came of it, and on what hardware and software."""
+    outcome = {name: value for name, value in training_facts.items() if name != "seconds"}
+    return {
+        "run": asdict(run),
+        "fingerprint": run.fingerprint(),
+        "method": asdict(method),
+        "selection_split": selection,
+        "rows": {name: len(split) for name, split in tokens.items()},
+        "parameters": count_parameters(model),
+        "stages": len(method.stages()),
+        "seconds": {"training": training_facts["seconds"], "prediction": prediction_seconds},
+        **outcome,
+        "hardware": hardware(),
+        "versions": package_versions(),
+        "commit": git_commit(Path(__file__).parent),
+    }
 
 
 def progress_of(name: str) -> Callable[[int, int, float], None]:

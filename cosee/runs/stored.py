@@ -6,7 +6,7 @@ from typing import Any
 
 from cosee.errors import InputError
 from cosee.evaluation.frames import RunId
-from cosee.evaluation.outputs import Predictions, load_predictions
+from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.io import read_json
 
 
@@ -29,7 +29,7 @@ def run_id(facts: Mapping[str, Any]) -> RunId:
     return RunId(run["task"], run["backbone"], run["variant"], run["seed"], run["name"])
 
 
-def stored_predictions(folder: str | Path, split: str) -> Predictions:
+def stored_predictions(folder: str | Path, split: str) -> ExitOutputs:
     """Outputs of all exits for a split, as the run left them.
 
     Raises:
@@ -39,4 +39,4 @@ def stored_predictions(folder: str | Path, split: str) -> Predictions:
     if not file.is_file():
         there = sorted(path.stem.removeprefix("logits-") for path in Path(folder).glob("logits-*.npz"))
         raise InputError(f"{folder}: no predictions of the split {split!r}; the run has {', '.join(there) or 'none'}.")
-    return load_predictions(file)
+    return load_outputs(file)

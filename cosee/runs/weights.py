@@ -9,7 +9,7 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.io import read_json, whole_file
 from cosee.methods import make_method
-from cosee.models.loading import encoders_of
+from cosee.models.loading import empty_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.runs.stored import read_run
 
@@ -54,7 +54,7 @@ def load_run(folder: Path, backbone: Path) -> MultiExitModel:
     """
     facts = read_run(folder)
     method = make_method(facts["run"]["method"], facts["method"])
-    with encoders_of(read_json(backbone / "config.json")):
-        model = method.build("", TASKS[facts["run"]["task"]].num_classes, facts["run"]["seed"])
+    empty = empty_backbone(read_json(backbone / "config.json"))
+    model = method.build(empty, TASKS[facts["run"]["task"]].num_classes, facts["run"]["seed"])
     load_weights(model, folder / "model.safetensors")
     return model

@@ -1,13 +1,13 @@
 """Tables: data frames -> one long, machine-readable frame per table -> a wide one of text -> Markdown, LaTeX.
 
-Reported numbers (`config/reported/*.csv`) and those measured here stand side by side, never in one column: they differ
-in split, and may differ in data and backbone. Scores are percentages in every table.
+Reported numbers (`config/reported/*.csv`) and those measured here have separate columns, because they differ in split
+and may differ in data and backbone. Scores are percentages in every table.
 """
 
-from cosee.evaluation.latency import latency
 from cosee.tables.comparison import comparison, comparison_wide
 from cosee.tables.cost import cost_wide
 from cosee.tables.differences import at_target, differences, differences_wide
+from cosee.tables.files import write_table
 from cosee.tables.latency import latency_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
 from cosee.tables.summary import summary, summary_wide
@@ -22,7 +22,6 @@ __all__ = [
     "data_statistics_wide",
     "differences",
     "differences_wide",
-    "latency",
     "latency_wide",
     "parameter_counts",
     "parameter_counts_wide",
@@ -30,4 +29,5 @@ __all__ = [
     "summary_wide",
     "to_latex",
     "to_markdown",
+    "write_table",
 ]

@@ -1,4 +1,4 @@
-"""The table of what a preset costs, from the timings of `cosee.bench.cost`."""
+"""Table of the training cost of a preset, from the timings of `cosee.bench.cost`."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from cosee.tables.text import count, decimal
 
 
 def cost_wide(costs: pd.DataFrame) -> pd.DataFrame:
-    """One line per encoder and task, and one for all: trainings, rows per second of them together, their time."""
+    """One row per encoder and task, and one for all: number of trainings, examples per second, total time."""
     sums = costs.assign(training=costs["rows_trained"] * costs["training_ms"] / 1000)
     sums = sums.groupby(["backbone", "task"], sort=False)[["trainings", "rows_trained", "training", "hours"]].sum()
     lines = [(f"{TASKS[task].label} ({backbone})", sums.loc[backbone, task]) for backbone, task in sums.index]
@@ -16,7 +16,7 @@ def cost_wide(costs: pd.DataFrame) -> pd.DataFrame:
         {
             "Trained on": name,
             "Trainings": count(line["trainings"]),
-            "Rows/s": decimal(line["rows_trained"] / line["training"]),
+            "Examples/s": decimal(line["rows_trained"] / line["training"]),
             "Time": duration(line["hours"]),
         }
         for name, line in [*lines, ("all", sums.sum())]

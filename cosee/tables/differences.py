@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from cosee.data.tasks import TASKS
-from cosee.evaluation.bootstrap import Answers, interval, paired_bootstrap, score_difference
+from cosee.evaluation.bootstrap import OperatingPoint, interval, paired_bootstrap, score_difference
 from cosee.seeds import numpy_generator
 from cosee.tables.text import APART, NONE
 
 COLUMNS = (
-    *("task", "backbone", "method", "name", "reference", "target_speedup", "difference", "low", "high"),
+    *("task", "backbone", "variant", "name", "reference", "target_speedup", "difference", "low", "high"),
     *("num_seeds", "num_rows", "speedup", "reference_speedup"),
 )
 """Columns of the long table, in order; differences in points of the score in percent."""
@@ -22,12 +22,12 @@ _AVERAGE = "average"
 
 def at_target(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, speedup: float) -> pd.DataFrame:
     """Rows on dev of the operating points that were sought for a speed-up, and of static models that have it."""
-    here = (targets["backbone"] == backbone) & (targets["split"] == "dev") & targets["method"].isin(labels)
+    here = (targets["backbone"] == backbone) & (targets["split"] == "dev") & targets["variant"].isin(labels)
     return targets[here & (targets["target_speedup"].fillna(targets["speedup"]) == speedup)]
 
 
 def differences(
-    answers: Mapping[tuple[str, str], Mapping[int, Answers]],
+    answers: Mapping[tuple[str, str], Mapping[int, OperatingPoint]],
     labels: Mapping[str, str],
     reference: str,
     *,
@@ -51,18 +51,18 @@ def differences(
     """
     tasks = [task for task, variant in answers if variant == reference]
     rows = []
-    for method in labels:
-        seeds = {task: answers[task, reference].keys() & answers.get((task, method), {}) for task in tasks}
-        there = [task for task in tasks if seeds[task] and method != reference]
+    for variant in labels:
+        seeds = {task: answers[task, reference].keys() & answers.get((task, variant), {}) for task in tasks}
+        there = [task for task in tasks if seeds[task] and variant != reference]
         compared = [
-            _compared(task, answers[task, method], answers[task, reference], numpy_generator(seed, task, method))
+            _compared(task, answers[task, variant], answers[task, reference], numpy_generator(seed, task, variant))
             for task in there
         ]
         if tasks and there == tasks:
             compared.append(_pooled(compared))
         for row in compared:
             low, high = interval(row.pop("draws"))
-            rows.append({"method": method, "name": labels[method], "low": low, "high": high} | row)
+            rows.append({"variant": variant, "name": labels[variant], "low": low, "high": high} | row)
     shared = {"backbone": backbone, "reference": reference, "target_speedup": target_speedup}
     table = pd.DataFrame(rows).assign(**shared).reindex(columns=COLUMNS)
     percent = ["difference", "low", "high"]
@@ -78,7 +78,7 @@ def differences_wide(table: pd.DataFrame) -> pd.DataFrame:
     columns = [task for task in labels if task in set(table["task"])]
     lines = []
     marks = (table["speedup"] / table["reference_speedup"] - 1).abs().gt(0.1).map({True: APART, False: ""})
-    for _, group in table.assign(mark=marks).groupby("method", sort=False):
+    for _, group in table.assign(mark=marks).groupby("variant", sort=False):
         cells = {
             row.task: f"{row.difference:+.1f} [{row.low:+.1f}, {row.high:+.1f}]{row.mark}" for row in group.itertuples()
         }
@@ -87,7 +87,7 @@ def differences_wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compared(
-    task: str, method: Mapping[int, Answers], reference: Mapping[int, Answers], rng: np.random.Generator
+    task: str, method: Mapping[int, OperatingPoint], reference: Mapping[int, OperatingPoint], rng: np.random.Generator
 ) -> dict[str, Any]:
     """Difference and draws on one task."""
     seeds = sorted(method.keys() & reference.keys())

@@ -1,4 +1,4 @@
-"""Tables 1 and 4: how many rows there are, and how many parameters."""
+"""Tables 1 and 4: numbers of examples and of parameters."""
 
 from collections.abc import Mapping
 
@@ -11,16 +11,16 @@ _GENERATED = "generated"
 
 
 def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool = False) -> pd.DataFrame:
-    """Table 1: sizes as printed in the paper, of the official release, and of the rows at hand.
+    """Table 1: sizes as printed in the paper, of the official release, and of the data used here.
 
     Args:
-        rows: task, split (fit, sel, dev, ...), label (id, -1 where unknown), rows (count); one line per class.
+        rows: task, split (fit, sel, dev, ...), label (id, -1 if unknown), rows (number of examples); one row per class.
         reported: `config/reported/table1.csv`.
-        generated: whether the rows are generated, and thus no part of the official release.
+        generated: whether the data are generated instead of taken from the official release.
 
     Returns:
-        task, name, kind, classes, split, paper (as printed), official, rows, largest_class (percent), note; one line
-        per task and split, where "train" is fit and sel together.
+        task, name, kind, classes, split, paper (as printed), official, rows, largest_class (percent), note; one row
+        per task and split; "train" is fit and sel together.
     """
     train = rows[rows["split"].isin(("fit", "sel"))].assign(split="train")
     sizes = pd.concat([train, rows]).groupby(["task", "split", "label"])["rows"].sum()
@@ -31,7 +31,7 @@ def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool 
         hub_names = {"train": "train", "fit": None, "sel": None, **task.eval_splits, **task.test_splits}
         for split, hub_name in hub_names.items():
             total, official = totals.get((task.name, split), 0), task.official_rows.get(hub_name)
-            labelled = total > 0 and split not in task.test_splits
+            labeled = total > 0 and split not in task.test_splits
             lines.append(
                 {
                     "task": task.name,
@@ -42,7 +42,7 @@ def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool 
                     "paper": {"train": paper.train, "test": paper.test}.get(split),
                     "official": official,
                     "rows": total,
-                    "largest_class": 100 * largest[task.name, split] / total if labelled else None,
+                    "largest_class": 100 * largest[task.name, split] / total if labeled else None,
                     "note": _note(total, official, generated),
                 }
             )
@@ -50,7 +50,7 @@ def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool 
 
 
 def data_statistics_wide(table: pd.DataFrame) -> pd.DataFrame:
-    """One line per task from `data_statistics`; MNLI's two evaluation splits are separated by a slash."""
+    """One row per task from `data_statistics`; MNLI's two evaluation splits are separated by a slash."""
     lines = []
     for task, group in table.groupby("task", sort=False):
         of = group.set_index("split")
@@ -76,34 +76,35 @@ def data_statistics_wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def parameter_counts(reported: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """Table 4: parameters of a model, and what a variant adds, for C classes.
+    """Table 4: parameters of a model and those that a variant adds, for C classes.
 
     Args:
         reported: `config/reported/table4.csv`.
         measured: model (key of the variant), num_classes, params, extra_params (beyond the plain model).
 
     Returns:
-        method, num_classes, metric ("params" or "extra_params"), reported, reported_printed, reported_source, measured.
+        variant, num_classes, metric ("params" or "extra_params"), reported, reported_printed, reported_source,
+        measured.
     """
-    keys = ["method", "num_classes", "metric"]
+    keys = ["variant", "num_classes", "metric"]
     reported = reported.rename(
-        columns={"variant": "method", "value": "reported", "printed": "reported_printed", "source": "reported_source"}
+        columns={"value": "reported", "printed": "reported_printed", "source": "reported_source"}
     )[[*keys, "reported", "reported_printed", "reported_source"]]
-    counts = measured.rename(columns={"model": "method"}).melt(
-        ["method", "num_classes"], ["params", "extra_params"], var_name="metric", value_name="measured"
+    counts = measured.rename(columns={"model": "variant"}).melt(
+        ["variant", "num_classes"], ["params", "extra_params"], var_name="metric", value_name="measured"
     )
-    methods = dict.fromkeys([*reported["method"], *counts["method"]])
+    variants = dict.fromkeys([*reported["variant"], *counts["variant"]])
     table = reported.merge(counts, on=keys, how="outer").astype({"reported": "Int64", "measured": "Int64"})
-    table["method"] = pd.Categorical(table["method"], list(methods))
-    table = table.sort_values(["method", "num_classes", "metric"], ascending=[True, True, False], ignore_index=True)
-    return table.astype({"method": str})
+    table["variant"] = pd.Categorical(table["variant"], list(variants))
+    table = table.sort_values(["variant", "num_classes", "metric"], ascending=[True, True, False], ignore_index=True)
+    return table.astype({"variant": str})
 
 
 def parameter_counts_wide(table: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
-    """One line per model from `parameter_counts`: reported and counted here, for every number of classes."""
+    """One row per model from `parameter_counts`: reported and counted here, for every number of classes."""
     lines = []
-    for method, group in table.groupby("method", sort=False):
-        line = {"Model": labels.get(method, method)}
+    for variant, group in table.groupby("variant", sort=False):
+        line = {"Model": labels.get(variant, variant)}
         for num_classes, cells in group.groupby("num_classes"):
             of = cells.set_index("metric")
             printed = [text for text in of["reported_printed"] if not pd.isna(text)]

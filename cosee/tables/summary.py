@@ -1,10 +1,11 @@
-"""Table 5: all methods of one backbone, compared by their trade-off curves and by what a curve costs to train."""
+"""Table of all methods: variants of one backbone, compared by trade-off curve and training cost."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from cosee.evaluation.frames import NO_RULE, STATIC
 from cosee.evaluation.interpolation import at_speedups
 from cosee.evaluation.selection import curve_area
 from cosee.plan.captions import Protocol
@@ -14,21 +15,18 @@ MEASURES = (
     *("score", "speedup", "speedup_flops", "score_at", "area", "fastest", "elue"),
     *("rank_at", "rank_area", "seconds", "stages", "models"),
 )
-"""What `summary` measures, in order; the scores among them are percentages."""
+"""Measures of `summary`, in order; scores are percentages."""
 
 COLUMNS = (
-    *("task", "method", "name", "measure", "target_speedup", "mean", "std", "num_seeds", "signal", "adjustable"),
+    *("task", "variant", "name", "measure", "target_speedup", "mean", "std", "num_seeds", "exit_rule", "adjustable"),
     *("split", "protocol", "backbone"),
 )
 """Columns of the long table, in order."""
 
-STATIC = "static"
-"""Name of the control in trade-off frames: the first k layers, fine-tuned alone."""
-
 _STATIC_LABEL = "models of k layers"
 _AVERAGE = "average"
 _AREA = (1.5, 4.0)
-_RUN = ["task", "method", "seed"]
+_RUN = ["task", "variant", "seed"]
 _MEASURE = ["measure", "target_speedup"]
 
 
@@ -42,36 +40,36 @@ def summary(
     protocol: Protocol,
     rank_at: float = 2.0,
 ) -> pd.DataFrame:
-    """Every measure of every method on dev: mean and standard deviation over seeds, per task and averaged over tasks.
+    """Every measure of every variant on dev: mean and standard deviation over seeds, per task and averaged over tasks.
 
-    - score, speedup, speedup_flops: realised with the threshold that was sought for `target_speedup`.
-    - score_at: of the trade-off curve at exactly `target_speedup`, where it gets there; at 1 that of full depth.
-    - area, fastest: mean score over speed-ups 1.5 to 4 (`curve_area`), and where the curve ends; beyond, the area takes
-      it as flat.
+    - score, speedup, speedup_flops: realized with the threshold chosen for `target_speedup`.
+    - score_at: score of the trade-off curve at exactly `target_speedup`, if it reaches that; at 1 that of full depth.
+    - area, fastest: mean score over speed-ups 1.5 to 4 (`curve_area`, constant beyond the end of the curve), and the
+      highest speed-up of the curve.
     - elue: see `elue_score`.
-    - rank_at, rank_area: place among the methods by `score_at` and by `area`, 1 is the best; a curve that does not get
-      to `rank_at`, or to the end of the area, has none.
-    - seconds, stages, models: time to train all models of a curve, stages of each, and how many they are.
+    - rank_at, rank_area: rank among the variants by `score_at` and by `area`, 1 is the best; missing for a curve that
+      does not reach `rank_at`, or the end of the area.
+    - seconds, stages, models: time to train all models of a curve, stages of each, and number of models.
 
-    The models of k layers stand beside the methods, unranked, where every k was trained; of their points the nearest to
-    a target counts, as for all methods without a knob.
+    The models of k layers are listed too, unranked, if every k was trained; the point closest to a target counts, as
+    for all variants without a test-time threshold.
 
     Args:
         curves: the files `results/<task>/<signal>_tradeoff.csv` together, scores in 0..1.
         targets: the files `results/<task>/<signal>_targets.csv` together.
-        training: task, backbone, method, seed, seconds, stages; one row per trained model.
-        labels: variant -> name in the table, in display order. Variants that are not named here are left out.
+        training: task, backbone, variant, seed, seconds, stages; one row per trained model.
+        labels: variant -> name in the table, in display order; other variants are omitted.
         backbone: key of the backbone.
-        protocol: by which thresholds were chosen.
-        rank_at: the speed-up at which methods are ranked.
+        protocol: protocol by which the thresholds were chosen.
+        rank_at: speed-up at which variants are ranked.
 
     Returns:
-        `COLUMNS`. The task "average" is the mean over all tasks, of the seeds that have all of them.
+        `COLUMNS`. The task "average" is the mean over all tasks, for seeds with all of them.
     """
     curves, targets = (f[(f["backbone"] == backbone) & (f["split"] == "dev")] for f in (curves, targets))
     line, names = static_line(curves), {**labels, STATIC: _STATIC_LABEL}
-    curves = pd.concat([curves[curves["method"].isin(labels)], line])
-    points = targets[targets["method"].isin(labels)].dropna(subset="target_speedup")
+    curves = pd.concat([curves[curves["variant"].isin(labels)], line])
+    points = targets[targets["variant"].isin(labels)].dropna(subset="target_speedup")
     sought = sorted(points["target_speedup"].unique())
     points = pd.concat([points, _nearest(line, sought)])
     runs = pd.concat(
@@ -84,35 +82,35 @@ def summary(
         ]
     )
     num_tasks = curves["task"].nunique()
-    runs = pd.concat([runs, _average(runs, ["method", "seed"], num_tasks)])
-    table = runs.groupby(["task", "method", *_MEASURE], as_index=False, dropna=False).agg(
+    runs = pd.concat([runs, _average(runs, ["variant", "seed"], num_tasks)])
+    table = runs.groupby(["task", "variant", *_MEASURE], as_index=False, dropna=False).agg(
         mean=("value", "mean"), std=("value", "std"), num_seeds=("seed", "nunique")
     )
     table = pd.concat([table, _ranks(table, labels, rank_at, num_tasks)])
-    order = {"task": [*dict.fromkeys(curves["task"]), _AVERAGE], "method": list(names), "measure": list(MEASURES)}
+    order = {"task": [*dict.fromkeys(curves["task"]), _AVERAGE], "variant": list(names), "measure": list(MEASURES)}
     for column, values in order.items():
         table[column] = pd.Categorical(table[column], values)
     table = table.sort_values([*order, "target_speedup"], ignore_index=True).astype(dict.fromkeys(order, str))
-    table = table.join(points.groupby("method")[["signal", "adjustable"]].first(), on="method")
-    table = table.astype({"num_seeds": "Int64"}).assign(name=table["method"].map(names))
+    table = table.join(points.groupby("variant")[["exit_rule", "adjustable"]].first(), on="variant")
+    table = table.astype({"num_seeds": "Int64"}).assign(name=table["variant"].map(names))
     table = table.assign(split="dev", protocol=protocol, backbone=backbone)
     return table[list(COLUMNS)]
 
 
 def summary_wide(table: pd.DataFrame, rank_at: float = 2.0) -> pd.DataFrame:
-    """One line per method from `summary`: averages over the tasks, of the methods that have them all.
+    """One row per variant from `summary`: averages over the tasks, for variants with all of them.
 
-    For every target speed-up the score, with the realised speed-up in brackets.
+    For every target speed-up the score, with the realized speed-up in brackets.
     """
     lines = []
-    for _, group in table[table["task"] == _AVERAGE].groupby("method", sort=False):
+    for _, group in table[table["task"] == _AVERAGE].groupby("variant", sort=False):
         cells = {(row.measure, row.target_speedup): row for row in group[group["target_speedup"].notna()].itertuples()}
         whole = group[group["target_speedup"].isna()].set_index("measure")
         mean, std = (whole[column].reindex(MEASURES) for column in ("mean", "std"))
         line = {"Method": group["name"].iloc[0] + ("" if group["adjustable"].iloc[0] else FIXED)}
         for target in sorted(table["target_speedup"].dropna().unique()):
             if target != 1:
-                line[f"{target:g}× asked for"] = _realised(cells, target)
+                line[f"{target:g}× asked for"] = _realized(cells, target)
         line[f"{rank_at:g}× exactly"] = _text(cells.get(("score_at", rank_at)))
         line["Full depth"] = _text(cells.get(("score_at", 1.0)))
         line["Area"] = mean_std(mean["area"], std["area"])
@@ -126,10 +124,10 @@ def summary_wide(table: pd.DataFrame, rank_at: float = 2.0) -> pd.DataFrame:
 
 
 def elue_score(points: pd.DataFrame, line: pd.DataFrame) -> float:
-    """How far operating points lie above the models of k layers: the score of the ELUE benchmark (Liu et al. 2022).
+    """ELUE score (Liu et al. 2022): mean distance of operating points above the models of k layers.
 
-    Mean over the points of their score minus that of the line at the same cost. Cost is the share of the full model's
-    FLOPs, exits included, and the line is linear in cost between the models, flat beyond them.
+    Mean over the points of their score minus that of the line at the same cost. Cost is the fraction of the full
+    model's FLOPs, exits included; the line is linear in cost between the models and constant beyond them.
 
     Args:
         points: columns speedup_flops and score; the operating points of one model or of several, each once.
@@ -140,8 +138,8 @@ def elue_score(points: pd.DataFrame, line: pd.DataFrame) -> float:
 
 
 def static_line(curves: pd.DataFrame) -> pd.DataFrame:
-    """The models of k layers of the tasks and seeds for which there is one of every depth."""
-    line = curves[curves["method"] == STATIC]
+    """The models of k layers, for tasks and seeds with a model of every depth."""
+    line = curves[curves["variant"] == STATIC]
     depths = line.groupby(["task", "seed"])["mean_exit_layer"].transform("nunique")
     return line[depths == line["mean_exit_layer"].max()]
 
@@ -153,11 +151,11 @@ def _nearest(line: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
         for _, models in line.groupby(["task", "seed"])
         for target in targets
     ]
-    return pd.concat([line.iloc[:0], *rows]).assign(signal="none", adjustable=False)
+    return pd.concat([line.iloc[:0], *rows]).assign(exit_rule=NO_RULE, adjustable=False)
 
 
 def _exact_scores(curves: pd.DataFrame, speedups: Sequence[float]) -> pd.DataFrame:
-    wanted = curves[["task", "method"]].drop_duplicates().merge(pd.DataFrame({"speedup": speedups}), how="cross")
+    wanted = curves[["task", "variant"]].drop_duplicates().merge(pd.DataFrame({"speedup": speedups}), how="cross")
     return at_speedups(curves, wanted).rename(columns={"speedup": "target_speedup", "score": "score_at"})
 
 
@@ -169,7 +167,7 @@ def _whole_curves(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def _elue_scores(points: pd.DataFrame, line: pd.DataFrame) -> pd.DataFrame:
-    """ELUE score of every run on the tasks that have the line; a point that serves two targets counts once."""
+    """ELUE score of every run on tasks with the line; a point that serves two targets counts once."""
     distinct = points.drop_duplicates([*_RUN, "speedup_flops", "score"])
     lines = dict(list(line.groupby("task")))
     return pd.DataFrame(
@@ -182,9 +180,9 @@ def _elue_scores(points: pd.DataFrame, line: pd.DataFrame) -> pd.DataFrame:
 
 
 def _costs(training: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """What the models of every curve cost together."""
-    there = training.merge(curves[_RUN].drop_duplicates())
-    return there.groupby(_RUN, as_index=False).agg(
+    """Training cost of all models of every curve."""
+    of_curves = training.merge(curves[_RUN].drop_duplicates())
+    return of_curves.groupby(_RUN, as_index=False).agg(
         seconds=("seconds", "sum"), stages=("stages", "max"), models=("seconds", "size")
     )
 
@@ -198,27 +196,27 @@ def _long(frame: pd.DataFrame, *measures: str) -> pd.DataFrame:
 
 
 def _average(values: pd.DataFrame, by: list[str], num_tasks: int) -> pd.DataFrame:
-    """Means over the tasks where all of them have a value."""
+    """Means over the tasks, if all of them have a value."""
     groups = values.dropna(subset="value").groupby([*by, *_MEASURE], dropna=False)["value"]
     return groups.mean()[groups.size() == num_tasks].reset_index().assign(task=_AVERAGE)
 
 
 def _ranks(table: pd.DataFrame, labels: Mapping[str, str], at: float, num_tasks: int) -> pd.DataFrame:
-    """Places of the methods on every task, and their means."""
-    of_methods = table[table["method"].isin(labels) & (table["task"] != _AVERAGE)]
-    fastest = of_methods[of_methods["measure"] == "fastest"].set_index(["task", "method"])["mean"]
-    by_score = of_methods[(of_methods["measure"] == "score_at") & (of_methods["target_speedup"] == at)]
-    by_area = of_methods[of_methods["measure"] == "area"].join(fastest.rename("end"), on=["task", "method"])
+    """Ranks of the variants on every task, and their means."""
+    of_variants = table[table["variant"].isin(labels) & (table["task"] != _AVERAGE)]
+    fastest = of_variants[of_variants["measure"] == "fastest"].set_index(["task", "variant"])["mean"]
+    by_score = of_variants[(of_variants["measure"] == "score_at") & (of_variants["target_speedup"] == at)]
+    by_area = of_variants[of_variants["measure"] == "area"].join(fastest.rename("end"), on=["task", "variant"])
     ranked = [
         rows.assign(measure=measure, value=rows.groupby("task")["mean"].rank(ascending=False))
         for measure, rows in (("rank_at", by_score), ("rank_area", by_area[by_area["end"] >= _AREA[1]]))
     ]
     ranks = pd.concat(ranked).assign(target_speedup=np.nan)
-    ranks = pd.concat([ranks, _average(ranks, ["method"], num_tasks)])
-    return ranks.assign(mean=ranks["value"], std=np.nan)[["task", "method", *_MEASURE, "mean", "std", "num_seeds"]]
+    ranks = pd.concat([ranks, _average(ranks, ["variant"], num_tasks)])
+    return ranks.assign(mean=ranks["value"], std=np.nan)[["task", "variant", *_MEASURE, "mean", "std", "num_seeds"]]
 
 
-def _realised(cells: Mapping, target: float) -> str:
+def _realized(cells: Mapping, target: float) -> str:
     score, speedup, flops = (cells.get((name, target)) for name in ("score", "speedup", "speedup_flops"))
     return NONE if score is None else f"{_text(score)} ({speedups_text([speedup.mean], [flops.mean])})"
 

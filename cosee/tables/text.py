@@ -1,17 +1,17 @@
-"""Wide tables of text as Markdown and LaTeX, and how numbers are written in them."""
+"""Wide tables of text as Markdown and LaTeX, and the format of the numbers in them."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 NONE = "–"
-"""What stands in a cell without a number."""
+"""Content of a cell without a number."""
 
 FIXED = "†"
-"""Mark of an operating point of a method without a knob at test time."""
+"""Mark of an operating point of a variant without a test-time threshold."""
 
 APART = "‡"
-"""Mark of a comparison of operating points with rather different speed-ups."""
+"""Mark of a comparison of operating points whose speed-ups differ clearly."""
 
 _LATEX = str.maketrans(
     {
@@ -40,12 +40,12 @@ def decimal(value: float | None, digits: int = 1) -> str:
 
 
 def mean_std(mean: float, std: float) -> str:
-    """Mean ± standard deviation; the mean alone where there is no deviation (one seed)."""
+    """Mean ± standard deviation; the mean alone if there is no deviation (one seed)."""
     return decimal(mean) if pd.isna(std) else f"{mean:.1f}±{std:.1f}"
 
 
 def speedups_text(layers: Sequence[float], flops: Sequence[float]) -> str:
-    """Speed-ups in layers, and in FLOPs where the two differ by more than 0.5 %; each distinct text once."""
+    """Speed-ups in layers, and in FLOPs if the two differ by more than 0.5 %; each distinct text once."""
     differs = any(abs(b / a - 1) > 0.005 for a, b in zip(layers, flops, strict=True))
     return f"{_times(layers)}; FLOPs {_times(flops)}" if differs else _times(layers)
 
@@ -84,5 +84,5 @@ def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX source: special characters escaped, the signs of our tables as mathematics."""
+    """Text as LaTeX source: special characters escaped, the symbols of the tables as mathematics."""
     return text.translate(_LATEX)

@@ -1,14 +1,17 @@
 """The one training loop: AdamW, linear decay, clipping, accumulation, fp32 or bf16; resumable at any moment.
 
 The loop knows no method by name: a method builds the model and gives the objective. Randomness comes from the run's
-seed alone, by named streams, so that two methods with one seed see the same rows in the same order and start from the
-same head weights.
+seed alone, by named streams, so that two methods with one seed see the same examples in the same order and start from
+the same head weights.
+
+While a stage is trained, the parameters that learn are views of one flat tensor per group, and so are their gradients
+(`cosee.training.optimizer`): whoever copies or transforms single parameters gets views of a large tensor.
 """
 
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -23,6 +26,7 @@ from cosee.errors import DivergedError
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import Predicted, predict
 from cosee.seeds import derive, numpy_generator
+from cosee.training.history import Position, history_rows
 from cosee.training.objective import Objective
 from cosee.training.optimizer import make_optimizer, update
 from cosee.training.resume import read_state, save_state
@@ -32,20 +36,9 @@ from cosee.training.settings import TrainingSettings
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Position:
-    """Where a run stands: everything besides weights and optimizer that is needed to go on."""
-
-    epoch: int = 0
-    batch: int = 0  # batches of this epoch that are done
-    stage: int = -1  # the one whose optimizer is in use; -1 before the first step
-    best_score: float = -math.inf
-    best_epoch: int = -1
-    seconds: float = 0.0  # spent in this run before the last save
-
-
 def train(
     model: MultiExitModel,
+    *,
     stages: tuple[Stage, ...],
     objective: Callable[[Schedule], Objective],
     fit: DeviceSplit,
@@ -64,12 +57,12 @@ def train(
         model: a fresh model on its device.
         stages: parts of the run, each with an optimizer of its own.
         objective: how the run is cut into steps -> its objective.
-        fit: rows to learn from.
-        sel: rows on which checkpoints are compared, once per epoch.
+        fit: examples to learn from.
+        sel: examples on which checkpoints are compared, once per epoch.
         settings: how to train.
         seed: seed of the run, from which data order and dropout are derived.
         select: outputs of all exits on `sel` -> score of a checkpoint, higher is better.
-        state_file: where to go on from, if it exists, and what is saved to every few minutes.
+        state_file: the state to resume from, if it exists; saved to every few minutes.
         fingerprint: identity of the run; a state of another one is left aside.
         keep_state: save the state at the end too, so that a finished run need not be trained again.
         progress: called with step, total steps and the last known loss after every save and every epoch.
@@ -81,125 +74,174 @@ def train(
         DivergedError: the loss is no finite number (names the step and the rows of its batch), or the logits are none.
     """
     micro_batch = settings.batch_size // settings.accumulation
-    schedule = Schedule(-(-len(fit) // micro_batch), settings.epochs, settings.accumulation, stages)
-    goal = objective(schedule)
-
-    def enter(stage: int) -> torch.optim.AdamW:
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(stages[stage].trains(name))
-        return make_optimizer(model, settings.learning_rate, settings.weight_decay)
-
+    schedule = Schedule(math.ceil(len(fit) / micro_batch), settings.epochs, settings.accumulation, stages)
+    run = _Training(
+        model, schedule, objective(schedule), fit, sel, settings, seed, select, state_file, fingerprint, progress
+    )
+    position = run.position
     devices = [fit.device] if fit.device.type == "cuda" else []
     with torch.random.fork_rng(devices):  # dropout has no generator of its own in torch: the global one is lent
         torch.manual_seed(derive(seed, "dropout"))
-        position, rows, best = Position(), [], {}
-        saved = read_state(state_file, fingerprint)
-        if saved is not None:
-            position, rows, best = Position(**saved.position), saved.rows, saved.best
-            log.info("going on from %s: epoch %d, batch %d", state_file, position.epoch + 1, position.batch)
-        optimizer = enter(max(0, position.stage))
-        if saved is not None:
-            saved.restore(model, optimizer, goal)
-        saved_at = monotonic()
-        began_at = saved_at - position.seconds
-
-        def save() -> None:
-            position.seconds = monotonic() - began_at
-            save_state(state_file, fingerprint, model, optimizer, goal, asdict(position), rows, best)
-
+        run.resume()
         model.train()
+        model.mixed_precision = settings.precision == "bf16"
         while position.epoch < settings.epochs:
-            order = training_order(fit.lengths, micro_batch, numpy_generator(seed, "order", position.epoch))
-            done: list[dict[str, Tensor]] = []
-            for index in range(position.batch, len(order)):
-                step = schedule.step(position.epoch, index)
-                if schedule.stage(step) != position.stage:
-                    rows += history_rows(done, order, position, schedule, settings)
-                    done = []  # a stage may log other scalars than the one before
-                    position.stage = schedule.stage(step)
-                    optimizer = enter(position.stage)
-                    goal.begin_stage(position.stage, model, fit)
-                with torch.autocast(fit.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-                    loss, parts = goal(model, fit.batch(order[index]), step)
-                group = min(settings.accumulation, len(order) - index // settings.accumulation * settings.accumulation)
-                (loss / group).backward()
-                done.append({"loss": loss.detach(), **parts})
-                position.batch = index + 1
-                if position.batch % settings.accumulation and position.batch < len(order):
-                    continue
-                update(optimizer, settings.learning_rate * schedule.rate(step, settings.warmup), settings.clip)
-                if monotonic() - saved_at > 60 * settings.save_minutes and position.batch < len(order):
-                    rows += history_rows(done, order, position, schedule, settings)
-                    done = []
-                    save()
-                    progress(step + 1, schedule.total_steps, rows[-1]["loss"])
-                    saved_at = monotonic()
-
-            goal.end_epoch()
-            rows += history_rows(done, order, position, schedule, settings)
-            outputs = predict(model, sel, settings.eval_batch_size)
-            if not np.isfinite(outputs.logits).all():
-                raise DivergedError(
-                    f"training: after epoch {position.epoch + 1} the logits of the selection split are not finite "
-                    "numbers; lower the learning rate."
-                )
-            labels = sel.labels.cpu().numpy()
-            accuracy = (outputs.logits.argmax(axis=-1) == labels[:, None]).mean(axis=0)
-            rows[-1] |= {f"sel_accuracy_{d}": float(a) for d, a in zip(model.exit_depths, accuracy, strict=True)}
-            rows[-1]["sel_score"] = score = select(outputs)
-            is_trained = position.stage == len(stages) - 1  # before its last stage a method's exits are not finished
-            if is_trained and (settings.checkpoint == "last" or score > position.best_score):
-                position.best_score, position.best_epoch = score, position.epoch
-                best = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            # learn
+            run.train_epoch()
+            # compare the checkpoint with the best one
+            run.evaluate_epoch()
+            # save, but not what is finished and will not be asked for
             position.epoch, position.batch = position.epoch + 1, 0
-            finished = position.epoch == settings.epochs
-            if (keep_state and finished) or (not finished and monotonic() - saved_at > 60 * settings.save_minutes):
-                save()
-                saved_at = monotonic()
-            progress(position.epoch * schedule.steps_per_epoch, schedule.total_steps, rows[-1]["loss"])
+            is_finished = position.epoch == settings.epochs
+            if keep_state if is_finished else run.is_save_due():
+                run.save()
+            progress(position.epoch * schedule.steps_per_epoch, schedule.total_steps, run.rows[-1]["loss"])
 
-    model.load_state_dict(best)
-    position.seconds = monotonic() - began_at
-    return pd.DataFrame(rows), {
-        "seconds": position.seconds,
+    model.load_state_dict(run.best)
+    return pd.DataFrame(run.rows), {
+        "seconds": run.seconds(),
         "steps": schedule.total_steps,
         "best_epoch": position.best_epoch + 1,
         "sel_score": position.best_score,
     }
 
 
-def history_rows(
-    done: list[dict[str, Tensor]],
-    order: list[np.ndarray],
-    position: Position,
-    schedule: Schedule,
-    settings: TrainingSettings,
-) -> list[dict[str, Any]]:
-    """Bring the scalars of the last batches to the host, all at once, as one history row per optimizer step.
+@dataclass
+class _Training:
+    """A run in progress: the inputs of `train`, and what changes from step to step.
 
-    Raises:
-        DivergedError: a loss among them is not a finite number.
+    Attributes:
+        position: how far the run is.
+        rows: the history so far.
+        best: weights of the best checkpoint, by name; empty before there is one.
+        pending_scalars: of the batches that have no history row yet; still on the device.
+        optimizer: that of the stage.
     """
-    if not done:
-        return []
-    names = list(done[0])
-    values = torch.stack([torch.stack([batch[name].float() for name in names]) for batch in done]).cpu().numpy()
-    first = position.batch - len(done)
-    bad = np.flatnonzero(~np.isfinite(values[:, names.index("loss")]))
-    if len(bad):
-        index = first + int(bad[0])
-        step = schedule.step(position.epoch, index) + 1
-        shown = ", ".join(map(str, order[index][:8])) + (", …" if len(order[index]) > 8 else "")
-        raise DivergedError(
-            f"training: the loss of step {step} (epoch {position.epoch + 1}, batch {index + 1} of {len(order)}, "
-            f"rows {shown}) is not a finite number; "
-            "lower the learning rate, or look at these rows of the fit split."
+
+    model: MultiExitModel
+    schedule: Schedule
+    objective: Objective
+    fit: DeviceSplit
+    sel: DeviceSplit
+    settings: TrainingSettings
+    seed: int
+    select: Callable[[Predicted], float]
+    state_file: Path
+    fingerprint: str
+    progress: Callable[[int, int, float], None]
+    position: Position = field(default_factory=Position)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    pending_scalars: list[dict[str, Tensor]] = field(default_factory=list)
+    optimizer: torch.optim.AdamW = field(init=False)
+    saved_at: float = field(default_factory=monotonic)
+
+    def __post_init__(self) -> None:
+        self.began_at = self.saved_at
+
+    def resume(self) -> None:
+        """Take up a saved state of this run, if there is one."""
+        saved = read_state(self.state_file, self.fingerprint)
+        if saved is None:
+            return
+        vars(self.position).update(saved.position)
+        self.rows, self.best = saved.rows, saved.best
+        log.info("resuming %s: epoch %d, batch %d", self.state_file, self.position.epoch + 1, self.position.batch)
+        self.start_stage(self.position.stage)
+        saved.restore(self.model, self.optimizer, self.objective)
+        self.began_at -= self.position.seconds
+
+    def start_stage(self, stage: int) -> None:
+        """Let the parameters of a stage learn, and only these, with an optimizer of its own."""
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(self.schedule.stages[stage].trains(name))
+        self.optimizer = make_optimizer(self.model, self.settings.learning_rate, self.settings.weight_decay)
+        self.position.stage = stage
+
+    def train_epoch(self) -> None:
+        """Learn from the batches of this epoch that are not done yet."""
+        position, schedule, accumulation = self.position, self.schedule, self.settings.accumulation
+        micro_batch = self.settings.batch_size // accumulation
+        order = training_order(self.fit.lengths, micro_batch, numpy_generator(self.seed, "order", position.epoch))
+        for index in range(position.batch, len(order)):
+            step = schedule.step(position.epoch, index)
+            # enter the stage of this step
+            if schedule.stage(step) != position.stage:
+                self.write_history(order)  # a stage may log other scalars than the one before
+                self.start_stage(schedule.stage(step))
+                self.objective.begin_stage(position.stage, self.model, self.fit)
+            # forward and backward; the last step of an epoch may have fewer batches than the others
+            first_of_step = index - index % accumulation
+            self.accumulate(order[index], step, batches_of_step=min(accumulation, len(order) - first_of_step))
+            position.batch = index + 1
+            is_last = position.batch == len(order)
+            if position.batch % accumulation and not is_last:
+                continue
+            # update the weights
+            rate = self.settings.learning_rate * schedule.rate(step, self.settings.warmup)
+            update(self.optimizer, rate, self.settings.clip)
+            # save every few minutes; after the last batch the checkpoint is compared first
+            if self.is_save_due() and not is_last:
+                self.write_history(order)
+                self.save()
+                self.progress(step + 1, schedule.total_steps, self.rows[-1]["loss"])
+        self.objective.end_epoch()
+        self.write_history(order)
+
+    def accumulate(self, rows: np.ndarray, step: int, batches_of_step: int) -> None:
+        """Add the gradients of a batch's loss, as a share of the step's mean loss, and keep its scalars."""
+        loss, parts = self.objective(self.model, self.fit.batch(rows), step)
+        (loss / batches_of_step).backward()
+        self.pending_scalars.append({name: scalar.detach() for name, scalar in {"loss": loss, **parts}.items()})
+
+    def evaluate_epoch(self) -> None:
+        """Predict the selection split, add what it gives to the last history row, and keep the weights if best.
+
+        Raises:
+            DivergedError: the logits are no finite numbers.
+        """
+        position = self.position
+        outputs = predict(self.model, self.sel, self.settings.eval_batch_size)
+        if not np.isfinite(outputs.logits).all():
+            raise DivergedError(
+                f"training: after epoch {position.epoch + 1} the logits of the selection split are not finite "
+                "numbers; lower the learning rate."
+            )
+        correct = outputs.logits.argmax(axis=-1) == self.sel.labels.cpu().numpy()[:, None]
+        accuracies = zip(self.model.exit_depths, correct.mean(axis=0), strict=True)
+        score = self.select(outputs)
+        self.rows[-1] |= {f"sel_accuracy_{depth}": float(accuracy) for depth, accuracy in accuracies}
+        self.rows[-1]["sel_score"] = score
+        # Before its last stage a method's exits are not finished.
+        is_last_stage = position.stage == len(self.schedule.stages) - 1
+        if is_last_stage and (self.settings.checkpoint == "last" or score > position.best_score):
+            position.best_score, position.best_epoch = score, position.epoch
+            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def write_history(self, order: list[np.ndarray]) -> None:
+        """Turn the pending scalars into history rows."""
+        self.rows += history_rows(self.pending_scalars, order, self.position, self.schedule, self.settings)
+        self.pending_scalars = []
+
+    def is_save_due(self) -> bool:
+        """Whether the last save is long enough ago."""
+        return monotonic() - self.saved_at > 60 * self.settings.save_minutes
+
+    def seconds(self) -> float:
+        """Time spent in this run, in all its processes."""
+        return monotonic() - self.began_at
+
+    def save(self) -> None:
+        """Write the state to resume from."""
+        self.position.seconds = self.seconds()
+        save_state(
+            self.state_file,
+            self.fingerprint,
+            self.model,
+            self.optimizer,
+            self.objective,
+            asdict(self.position),
+            self.rows,
+            self.best,
         )
-    rows = []
-    for begin in range(0, len(values), settings.accumulation):
-        step = schedule.step(position.epoch, first + begin)
-        rate = settings.learning_rate * schedule.rate(step, settings.warmup)
-        means = values[begin : begin + settings.accumulation].mean(axis=0).astype(float)
-        scalars = dict(zip(names, means.tolist(), strict=True))
-        rows.append({"step": step + 1, "epoch": position.epoch + 1, "lr": rate, **scalars})
-    return rows
+        self.saved_at = monotonic()

@@ -16,8 +16,8 @@ class Objective(ABC):
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss (scalar) of a batch, and scalars for the history, among them `mean_ce`; nothing waits for the device.
 
-        `mean_ce` is the plain mean of the cross-entropies of all exits, by which objectives can be compared. `step` is
-        the optimizer step of the run, from 0.
+        `mean_ce` is the plain mean of the cross-entropies of all exits, by which objectives can be compared. The loop
+        detaches the scalars. `step` is the optimizer step of the run, from 0.
         """
 
     def begin_stage(self, stage: int, model: MultiExitModel, fit: DeviceSplit) -> None:  # noqa: B027 (most objectives need none)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cosee.errors import InputError
-from cosee.ranges import Count, NotNegative, Positive, Share, check_ranges
+from cosee.ranges import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, check_ranges
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class TrainingSettings:
         weight_decay: on all weights but biases and those of norms.
         clip: largest gradient norm.
         accumulation: forward passes per optimizer step, of equal size.
-        precision: "fp32", or "bf16" for autocast.
+        precision: "fp32", or "bf16" for autocast in the encoder; heads and losses are fp32 in either.
         checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
         eval_batch_size: rows per batch where nothing is learnt.
         save_minutes: time between two saves of the state from which a killed run goes on.
@@ -28,17 +28,17 @@ class TrainingSettings:
         InputError: a setting is out of its range, or accumulation does not divide the batch size.
     """
 
-    learning_rate: Positive
-    batch_size: Count
-    epochs: Count
-    warmup: Share = 0.0
-    weight_decay: NotNegative = 0.0
-    clip: Positive = 1.0
-    accumulation: Count = 1
+    learning_rate: PositiveFloat
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    warmup: Fraction = 0.0
+    weight_decay: NonNegativeFloat = 0.0
+    clip: PositiveFloat = 1.0
+    accumulation: PositiveInt = 1
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint: Literal["best", "last"] = "best"
-    eval_batch_size: Count = 64
-    save_minutes: NotNegative = 5.0
+    eval_batch_size: PositiveInt = 64
+    save_minutes: NonNegativeFloat = 5.0
 
     def __post_init__(self) -> None:
         check_ranges(TrainingSettings, vars(self), "training")

@@ -1,6 +1,10 @@
 """A method in one file: exits that learn alone in turn, and leave where their two best classes lie far apart.
 
-Copied to `cosee/methods/margin.py`, it is the method `margin` with the exit rule `margin` of every configuration:
+Copied to `cosee/methods/margin.py` and registered in `cosee.methods.METHODS` by the line
+
+    "margin": "cosee.methods.margin:Margin",
+
+it is the method `margin` with the exit rule `margin` of every configuration:
 
     variants:
       margin: { label: Margin, method: margin, rule: margin, fixed: { period: 2 } }
@@ -17,8 +21,9 @@ from cosee.exiting.rules import Rule
 from cosee.exiting.signals import Array, log_softmax
 from cosee.losses.per_exit import exit_cross_entropies
 from cosee.methods.base import Method, linear_exits_model
+from cosee.models.backbones import Backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.ranges import PartialShare, Several
+from cosee.ranges import FractionBelowOne, IntAboveOne
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule
 
@@ -37,12 +42,12 @@ RULE = Rule("margin", "margin", margin, "smaller", range=lambda num_classes, num
 class Margin(Method):
     """In every step the last exit learns, and one in `period` of the others."""
 
-    period: Several = 2
-    dropout: PartialShare = 0.1
+    period: IntAboveOne = 2
+    dropout: FractionBelowOne = 0.1
 
-    def build(self, folder: str, num_classes: int, seed: int) -> MultiExitModel:
-        """A linear head after every layer of the backbone in `folder`."""
-        return linear_exits_model(folder, num_classes, self.dropout, seed)
+    def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
+        """A linear head after every layer of the backbone."""
+        return linear_exits_model(backbone, num_classes, self.dropout, seed)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "InTurn":
         """The cross-entropy of those whose turn it is."""
@@ -64,4 +69,4 @@ class InTurn(Objective):
         """Loss of a batch."""
         means = exit_cross_entropies(model(batch), batch.labels).mean(dim=0)
         loss = means[:-1][step % self.period :: self.period].mean() + means[-1]
-        return loss, {"mean_ce": means.mean().detach()}
+        return loss, {"mean_ce": means.mean()}

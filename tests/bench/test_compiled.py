@@ -11,12 +11,13 @@ from torch.testing import assert_close
 from cosee.bench.compiled import measure_compiled
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
+from cosee.models.loading import load_backbone
 
 CPU = torch.device("cpu")
 
 
 def measured(folder, **changes):
-    model = Cosee(dropout=0.0).build(str(folder), 2, 0).train()
+    model = Cosee(dropout=0.0).build(load_backbone(folder), 2, 0).train()
     options = {"batch_size": 8, "rounds": 2, "warmup": 0} | changes
     return model, measure_compiled(model, token_split(20), CPU, **options)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.presets import read
+from helpers.presets import preset
 from helpers.tiny import token_split
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ from cosee.bench.cost import (
     pace,
     typical_rows,
 )
+from cosee.plan.configuration import configuration
 from cosee.plan.runs import final_runs
 from cosee.plan.search import grid_runs, with_point
 
@@ -77,22 +78,23 @@ def test_hours_add_up(config, monkeypatch):
     assert len(timed) == len(set(timed)) == frame["timed"].sum() < len(frame)
 
 
-def test_an_encoder_that_nothing_is_trained_on_costs_nothing(config, monkeypatch):
-    config["experiments"] = [each for each in config["experiments"] if each["backbone"] == "bert"]
+def test_an_encoder_that_nothing_is_trained_on_costs_nothing(mini, monkeypatch):
+    mini["experiments"] = [each for each in mini["experiments"] if each.get("backbone") != "albert"]
+    config = configuration(mini)
     monkeypatch.setattr(bench, "pace", lambda *args: Pace(0.5, 0.25))
     frame = measure_cost(config, lambda backbone, task: {"fit": None}, lambda backbone: None, torch.device("cpu"))
     assert set(frame["backbone"]) == {"bert"}
 
 
 def test_batch_sizes_of_a_grid_are_timed_apart(monkeypatch):
-    config, chosen = read("paper"), []
+    config, chosen = preset("paper"), []
     monkeypatch.setattr(bench, "pace", lambda run, *args: chosen.append(run) or Pace(0.5, 0.25))
     measure_cost(config, lambda backbone, task: {"fit": None}, lambda backbone: None, torch.device("cpu"))
     assert {run.training["batch_size"] for run in chosen if run.variant == "cosee"} == {16, 32, 128}
 
 
 def test_tasks_with_another_batch_size_are_no_other_kind(monkeypatch):
-    config, chosen = read("glue-small"), []  # RTE and MRPC: 16 rows, others 32
+    config, chosen = preset("glue-small"), []  # RTE and MRPC: 16 rows, others 32
     monkeypatch.setattr(bench, "pace", lambda run, *args: chosen.append(run) or Pace(0.5, 0.25))
     measure_cost(config, lambda backbone, task: {"fit": None}, lambda backbone: None, torch.device("cpu"))
     assert {run.training["batch_size"] for run in chosen} == {16, 32}
@@ -109,17 +111,19 @@ def test_typical_rows_are_batches_of_like_length_from_all_lengths():
 
 
 @pytest.mark.parametrize("variant", ["cosee", "deebert", "half"])
-def test_a_pace_is_of_a_training_with_all_its_stages(variant, config, tiny_bert, monkeypatch):
-    config["backbones"]["bert"]["layers"] = 4
-    run = next(run for run in final_runs(config) if run.variant == variant)
+def test_a_pace_is_of_a_training_with_all_its_stages(variant, mini, tiny_bert, monkeypatch):
+    mini["backbones"]["bert"]["layers"] = 4
+    run = next(run for run in final_runs(configuration(mini)) if run.variant == variant)
     run, seen = with_point(run, {"batch_size": 4, "epochs": 2}), []
     seconds = iter([30.0, 24.0])
-    monkeypatch.setattr(bench, "train", lambda *args: seen.append(args) or (None, {"seconds": next(seconds)}))
+    monkeypatch.setattr(
+        bench, "train", lambda model, **inputs: seen.append(inputs) or (None, {"seconds": next(seconds)})
+    )
     fit = token_split(40)
     assert pace(run, fit, tiny_bert, torch.device("cpu"), steps=5).training == 24 / (2 * 12)  # the faster; 6 steps
-    (_, stages, _, rows, _, settings, *_), _ = seen
-    assert len(stages) == (2 if variant == "deebert" else 1)
-    assert (len(rows), settings.epochs, settings.checkpoint) == (12, 2, "last")
+    inputs, _ = seen
+    assert len(inputs["stages"]) == (2 if variant == "deebert" else 1)
+    assert (len(inputs["fit"]), inputs["settings"].epochs, inputs["settings"].checkpoint) == (12, 2, "last")
 
     monkeypatch.undo()
     measured = pace(run, fit, tiny_bert, torch.device("cpu"), steps=5)

@@ -9,6 +9,7 @@ from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.signals import SIGNALS
 from cosee.methods.cosee import Cosee
+from cosee.models.loading import load_backbone
 from cosee.training.schedule import Schedule
 
 CPU = torch.device("cpu")
@@ -34,7 +35,7 @@ def test_rows_are_padded_to_the_length_asked_for():
 @pytest.mark.parametrize("osc_average", ["present", "all"])
 def test_loss_and_gradients_are_those_of_the_objective(signal, osc_average, tiny_bert):
     method = Cosee(signal=signal, alpha=0.5, beta0=3.0, osc_average=osc_average, num_thresholds=4)
-    model = method.build(str(tiny_bert), 2, 0).eval()  # no dropout, whose draws would differ
+    model = method.build(load_backbone(tiny_bert), 2, 0).eval()  # no dropout, whose draws would differ
     objective, step, rows = method.objective(Schedule(9, 1), 0, CPU), 4, list(range(12))
     if signal == "softmax":
         objective.range = torch.tensor([0.5, 0.9])

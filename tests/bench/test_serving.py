@@ -10,6 +10,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.methods import make_method
+from cosee.models.loading import load_backbone
 from cosee.models.prediction import predict
 
 N = 21
@@ -17,7 +18,7 @@ N = 21
 
 def stand(folder, method="cosee", rule="entropy"):
     """A model, its rows, its rule and a threshold with which exits differ, and what the simulation says."""
-    model = make_method(method, {}).build(str(folder), 2, seed=0).eval()
+    model = make_method(method, {}).build(load_backbone(folder), 2, seed=0).eval()
     split, rule = DeviceSplit(token_split(N), torch.device("cpu")), RULES[rule]
     logits, learnt = predict(model, split, 8)
     learnt = None if learnt is None else learnt[:, :-1].astype(np.float64)

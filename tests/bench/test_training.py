@@ -8,6 +8,7 @@ from helpers.tiny import token_split
 from cosee.bench import training as bench
 from cosee.bench.shapes import ENCODERS
 from cosee.methods.cosee import Cosee
+from cosee.models.loading import load_backbone
 
 CPU = torch.device("cpu")
 MEASURES = pytest.mark.parametrize(
@@ -19,7 +20,7 @@ MEASURES = pytest.mark.parametrize(
 @pytest.fixture
 def model(tiny_bert, monkeypatch):
     monkeypatch.setattr(bench, "MAX_LENGTH", 16)
-    return Cosee().build(str(tiny_bert), 2, 0).train()
+    return Cosee().build(load_backbone(tiny_bert), 2, 0).train()
 
 
 @MEASURES

@@ -8,13 +8,14 @@ from helpers.tiny import HIDDEN, LAYERS, VOCABULARY
 from cosee.bench.shapes import random_rows
 from cosee.bench.utilisation import measure_utilisation
 from cosee.methods.cosee import Cosee
+from cosee.models.loading import load_backbone
 
 CPU = torch.device("cpu")
 BATCH, TOKENS, INNER, CLASSES = 6, 10, 32, 2
 
 
 def measured(folder, precision="fp32", **changes):
-    model = Cosee().build(str(folder), CLASSES, 0).train()
+    model = Cosee().build(load_backbone(folder), CLASSES, 0).train()
     rows = random_rows(np.full(BATCH, TOKENS), len(VOCABULARY))
     return model, measure_utilisation(
         model, rows, CPU, **{"rounds": 3, "warmup": 0, "precision": precision, "product_size": 16} | changes
@@ -23,7 +24,7 @@ def measured(folder, precision="fp32", **changes):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_product_is_the_measure_of_a_step_that_trains(precision, tiny_bert):
-    before = Cosee().build(str(tiny_bert), CLASSES, 0).state_dict()
+    before = Cosee().build(load_backbone(tiny_bert), CLASSES, 0).state_dict()
     model, frame = measured(tiny_bert, precision)
     assert list(frame["contender"]) == ["matrix product", "training step"]
     assert frame["share"][0] == 100 and frame["share"][1] > 0

@@ -12,8 +12,13 @@ from cosee.exiting.rules import RULES
 def test_every_part_is_timed_at_every_exit_of_every_row(monkeypatch):
     rows, cpu = rows_for("mini", "sst2", 3), torch.device("cpu")
     model = leaving_model(ENCODERS["mini"], rows, cpu, seed=0)
-    visited, at = [], model.exits.at
-    monkeypatch.setattr(model.exits, "at", lambda index, *rest: visited.append(index) or at(index, *rest))
+    visited, original = [], model.exits.forward_exit
+
+    def spy(index, *rest):
+        visited.append(index)
+        return original(index, *rest)
+
+    monkeypatch.setattr(model.exits, "forward_exit", spy)
     measured = measure_visits(model, DeviceSplit(rows, cpu), RULES["energy"], rounds=2, warmup=1)
     assert visited == 3 * 3 * list(range(12))  # rows and rounds, nobody leaving
     assert measured["part"].tolist() == ["layer", "exit", "decision"]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.commands import Result, arguments_of, examples
+from helpers.presets import CONFIGS
 
 from cosee.cli import main
 
@@ -33,6 +34,7 @@ def place(tiny_bert, tmp_path_factory):
         write_frame(folder / f"GLUE/rte/{split}-00000-of-00001.parquet", pd.DataFrame(columns | {"idx": range(count)}))
     columns = {"sentence1": sentences[20:50], "sentence2": sentences[50:80], "label": -1, "idx": range(30)}
     write_frame(folder / "GLUE/rte/test-00000-of-00001.parquet", pd.DataFrame(columns))
+    (folder / "config").symlink_to(CONFIGS)
     (folder / "reviews.txt").write_text("\n".join(sentences[:50]) + "\n")
     pairs = pd.DataFrame({"n": range(30), "sentence1": sentences[:30], "sentence2": sentences[-30:]})
     pairs.to_csv(folder / "pairs.csv", index=False)
@@ -47,11 +49,10 @@ def write_manifest(place):
 
     from cosee.io import read_json, write_json
 
-    settings = {"data_dir": None, "backbone_dir": None, "data": {"source": "generated", "label": "generated rows"}}
-    backbones = {"backbones": {"bert": {"label": "tiny-BERT", "layers": LAYERS}}}
+    labels = {"data": "generated rows", "backbones": {"bert": f"tiny-BERT ({LAYERS} layers)"}}
     facts = read_json(place / "runs/mine/run.json")
     runs = [facts["run"] | {"fingerprint": facts["fingerprint"]}]
-    write_json(place / "results/manifest.json", {"config": settings | backbones, "runs": runs})
+    write_json(place / "results/manifest.json", labels | {"runs": runs})
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def test_no_answers_are_better_than_half_of_them(refused, made, tmp_path):
         ("exported pairs.csv --column text", "no column 'text'; the columns are 'n', 'sentence1', 'sentence2'."),
         ("exported /dev/null --column text", "no column 'text'; the columns are none."),
         ("exported pairs.csv --pair-column n", "name the first with --column"),
-        ("exported pairs.csv --column sentence1 --pair-column sentence2", "classifies single texts (sentence); leave"),
+        ("exported pairs.csv --column sentence1 --pair-column sentence2", "classifies single texts (sentence); omit"),
         ("entailment pairs.csv --column n", "classifies pairs (sentence1 and sentence2); name the two columns"),
         ("entailment reviews.txt", "classifies pairs (sentence1 and sentence2); name the two columns"),
         ("exported resources/tokens/bert/sst2.npz", "sst2.npz: not UTF-8 text"),

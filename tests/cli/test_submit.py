@@ -3,16 +3,16 @@
 import pytest
 
 from cosee.evaluation.frames import operating_points
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.exiting.simulation import exit_layers
 from cosee.methods import rule_named
 
 
 def test_the_file_has_an_answer_to_every_test_row(made):
-    sel, test = (load_predictions(made / f"runs/pabee/logits-{split}.npz") for split in ("sel", "test"))
+    sel, test = (load_outputs(made / f"runs/pabee/logits-{split}.npz") for split in ("sel", "test"))
     rule = rule_named("patience")
     (((_, threshold),),) = operating_points([sel], rule, [2.0])
-    layers = exit_layers(test.scores(rule), threshold, rule.harder_is)
+    layers = exit_layers(test.exit_scores(rule), threshold, rule.harder_is)
     header, *lines = (made / "submission/RTE.tsv").read_text().splitlines()
     assert header == "index\tprediction" and len(lines) == 30
     for row, line in enumerate(lines):
@@ -26,7 +26,7 @@ def test_the_file_has_an_answer_to_every_test_row(made):
         ("runs/mine --out {}", "runs/mine: no predictions of the split 'test'; the run has dev, fit, sel"),
         ("runs/pabee --out {} --speedup 0", "expected a number above 0, got '0'"),
         ("runs/pabee --out {} --speedup 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
-        ("runs/pabee --out {} --rule quantile", "has learnt no scores"),
+        ("runs/pabee --out {} --rule quantile", "reads learned scores"),
     ],
 )
 def test_wrong_input(line, message, refused, made, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cosee.evaluation import frames as ev
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.exiting.simulation import exit_layers, speedup_ratio, sweep
 from cosee.io import read_frame
 from cosee.methods import rule_named
@@ -22,11 +22,12 @@ def table_of(printed):
 def test_the_file_holds_every_operating_point(made):
     for name, split, rule in (("tradeoff", "dev", "energy"), ("patience", "fit", "patience")):
         frame = read_frame(made / f"{name}.csv")
-        predictions = load_predictions(made / f"runs/mine/logits-{split}.npz")
-        assert len(frame) == len(sweep(predictions.scores(rule_named(rule)), rule_named(rule).harder_is).thresholds)
-        assert set(frame["split"]) == {split} and set(frame["signal"]) == {rule} and set(frame["task"]) == {"sst2"}
+        predictions = load_outputs(made / f"runs/mine/logits-{split}.npz")
+        scores, harder_is = predictions.exit_scores(rule_named(rule)), rule_named(rule).harder_is
+        assert len(frame) == len(sweep(scores, harder_is).thresholds)
+        assert set(frame["split"]) == {split} and set(frame["exit_rule"]) == {rule} and set(frame["task"]) == {"sst2"}
         for row in frame.iloc[[0, len(frame) // 2, -1]].to_dict("records"):
-            layers = exit_layers(predictions.scores(rule_named(rule)), row["threshold"], rule_named(rule).harder_is)
+            layers = exit_layers(scores, row["threshold"], harder_is)
             right = predictions.predicted[np.arange(len(layers)), layers] == predictions.labels
             assert row["accuracy"] == pytest.approx(right.mean())
             assert row["speedup"] == pytest.approx(speedup_ratio(layers, predictions.num_layers))
@@ -36,12 +37,12 @@ def test_targets_are_sought_on_sel_and_shown_on_dev(call, made, tmp_path):
     code, out, err = call(f"sweep runs/mine --targets 1.5 3 --out {tmp_path}/x.csv")
     assert code == 0 and not err
     table, rule = table_of(out), rule_named("energy")
-    sel, dev = (load_predictions(made / f"runs/mine/logits-{split}.npz") for split in ("sel", "dev"))
+    sel, dev = (load_outputs(made / f"runs/mine/logits-{split}.npz") for split in ("sel", "dev"))
     (points,) = ev.operating_points([sel], rule, [1.5, 3.0])
     assert [row["target_speedup"] for row in table] == [1.5, 3.0] and "f1" not in table[0]
     for row, (_, threshold) in zip(table, points, strict=True):
         assert row["threshold"] == pytest.approx(threshold, rel=1e-7)
-        layers = exit_layers(dev.scores(rule), threshold, rule.harder_is)
+        layers = exit_layers(dev.exit_scores(rule), threshold, rule.harder_is)
         assert row["speedup"] == pytest.approx(speedup_ratio(layers, dev.num_layers), abs=1e-4)
 
 
@@ -71,7 +72,7 @@ def test_no_torch_is_imported(made, tmp_path):
         ("--split test", "runs/mine: no predictions of the split 'test'; the run has dev, fit, sel"),
         ("--out runs", "sweep: error: runs: Is a directory"),
         ("--rule hunch", "exit rule 'hunch' is unknown"),
-        ("--rule quantile", "has learnt no scores"),
+        ("--rule quantile", "reads learned scores"),
         ("--targets 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
         ("--targets nan", "target speed-up nan"),
     ],

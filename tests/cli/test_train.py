@@ -13,7 +13,7 @@ from cosee.data.tasks import TASKS
 from cosee.data.tokens import encode, load_tokens
 from cosee.io import read_frame, read_json
 from cosee.plan.runs import Run
-from cosee.runs.execution import STATE, execute
+from cosee.runs.execution import STATE, RunInputs, train_and_predict
 from cosee.training.settings import TrainingSettings
 
 GOOD = "train --task sst2 --method cosee --tokens resources/tokens/bert/sst2.npz --backbone resources/backbones/bert"
@@ -35,13 +35,10 @@ def test_it_is_the_run_that_the_workflow_makes(made, tmp_path, monkeypatch):
         seed=0,
     )
     monkeypatch.chdir(tmp_path)
-    execute(
+    train_and_predict(
         run,
-        load_tokens(made / "resources/tokens/bert/sst2.npz"),
-        made / "resources/backbones/bert",
-        num_layers=LAYERS,
+        RunInputs(load_tokens(made / "resources/tokens/bert/sst2.npz"), made / "resources/backbones/bert", LAYERS, PAD),
         protocol={"name": "heldout", "criterion": "area"},
-        pad_id=PAD,
         splits=["fit", "sel", "dev"],
         keep_weights=True,
         keep_state=False,
@@ -76,12 +73,12 @@ def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("cosee.runs.execution.save_predictions", killed)
+        patch.setattr("cosee.runs.execution.save_outputs", killed)
         assert call(line) == (130, "", "")
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == [STATE]
     with caplog.at_level("INFO", "cosee"):
         assert call(line).code == 0
-    assert any("going on from" in message and "epoch 10, batch 1" in message for message in caplog.messages)
+    assert any("resuming" in message and "epoch 10, batch 1" in message for message in caplog.messages)
     for name in FILES - {"run.json"}:
         assert (tmp_path / "run" / name).read_bytes() == (made / "runs/mine" / name).read_bytes(), name
 
@@ -95,8 +92,8 @@ def test_the_field_protocol_chooses_on_dev(call, made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("--out runs/mine", "runs/mine: holds a finished run"),
-        ("--tokens none.npz", "none.npz: no such file; give token ids, or rows"),
+        ("--out runs/mine", "runs/mine: contains a finished run"),
+        ("--tokens none.npz", "none.npz: no such file; give token ids, or examples"),
         ("--tokens pairs.csv", "pairs.csv: truncated or no .npz file"),
         ("--tokens runs/mine/logits-dev.npz", "logits-dev.npz: not a file of token ids"),
         ("--data GLUE", "argument --data: not allowed with argument --tokens"),
@@ -133,9 +130,9 @@ def test_token_ids_that_do_not_fit(refused, made, tmp_path):
     save_tokens(tmp_path / "field.npz", {"fit": fit, "dev": fit})
     small = write_backbone(tmp_path / "small", "bert", vocab_size=20)
     for change, message in {
-        f"--tokens {tmp_path}/classes.npz": "labels from 0 to 2 in the split 'sel', sst2 has 2 classes",
+        f"--tokens {tmp_path}/classes.npz": "labels from 0 to 2 in the split 'sel', but sst2 has 2 classes",
         f"--tokens {tmp_path}/field.npz": "no split 'sel', which --protocol heldout needs; it has fit, dev",
-        f"--backbone {small}": "the encoder knows 20 ids and 32 positions",
+        f"--backbone {small}": "the encoder has 20 ids and 32 positions",
     }.items():
         assert message in refused(f"{GOOD} --out {tmp_path}/run {change}")
 

@@ -32,8 +32,8 @@ def write_local(rows, task, folder, shards=1):
             write_frame(path, frame.iloc[part])
 
 
-def cut(rows, task, protocol="heldout", fraction=0.1, most=2000, train_rows=None, seed=1):
-    return cut_splits(rows, task, protocol, fraction, most, train_rows, seed)
+def cut(rows, task, protocol="heldout", fraction=0.1, most=2000, train_rows=None, seed=1, grouped=False, **changes):
+    return cut_splits(rows, task, protocol, fraction, most, train_rows, seed, grouped=grouped, **changes)
 
 
 def texts(frame):
@@ -258,13 +258,82 @@ def test_counts_are_the_rows_of_each_class_in_each_split():
     assert set(counts["task"]) == {"mnli"}
 
 
+PHRASES = (
+    "a dull and noisy film with a good cast",
+    "a good cast",
+    "a dull and noisy film",
+    "good",
+    "the cast is fine but the music is bad",
+    "the music is bad",
+    "we liked it",
+    "we liked it",
+    "nobody saw a funny film",
+    "a funny film",
+)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_sentences_are_held_out_and_their_phrases_are_not_trained_on(seed):
+    frame = pd.DataFrame({"sentence": PHRASES, "label": [0, 1] * 5, "idx": range(10)})
+    rows = {"train": frame, "validation": frame}
+    found = cut(rows, SST2, fraction=0.4, seed=seed, held_rows=1, grouped=True)
+    fit, sel, held = (found.query(f"split == '{split}'")["text_a"].tolist() for split in ("fit", "sel", "held"))
+    assert len(sel) == 1 and sel[0] in {PHRASES[0], PHRASES[4], PHRASES[8]} and held and fit
+    for out in (sel, held):
+        assert not any(f" {text} " in spaced(fit) for text in out)
+        assert not any(f" {text} " in spaced(out) for text in fit)
+
+
+def test_examples_with_one_premise_go_to_one_split():
+    count = 60
+    premises, hypotheses = [f"p{i // 3}" for i in range(count)], [f"h{i}" for i in range(count)]
+    frame = pd.DataFrame({"premise": premises, "hypothesis": hypotheses})
+    frame = frame.assign(label=[0, 1, 2] * 20, idx=range(count))
+    rows = {"train": frame, "validation_matched": frame, "validation_mismatched": frame}
+    found = cut(rows, MNLI, fraction=0.1, held_rows=4, grouped=True)
+    found = found[found["split"].isin(["fit", "sel", "held"])]
+    assert (found.groupby("text_a")["split"].nunique() == 1).all()
+    assert found["split"].value_counts().to_dict() == {"fit": 48, "sel": 6, "held": 6}
+
+
 @pytest.mark.skipif("COSEE_GLUE_DIR" not in os.environ, reason="COSEE_GLUE_DIR names no local copy of GLUE")
 @EACH
 def test_a_real_copy_of_glue_can_be_read(name):
     task = TASKS[name]
     rows = local_rows(task, os.environ["COSEE_GLUE_DIR"])
     check_rows(rows, task, "COSEE_GLUE_DIR")
-    frame = cut(rows, task, train_rows=1000)
+    frame = cut(rows, task, train_rows=1000, held_rows=200, grouped=True)
     assert set(frame["label"]) <= {-1, *range(task.num_classes)}
-    assert not texts(frame.query("split == 'fit'")) & texts(frame.query("split == 'sel'"))
+    fit, sel, held = (frame.query(f"split == '{split}'") for split in ("fit", "sel", "held"))
+    assert not texts(fit) & texts(sel) and not texts(fit) & texts(held) and not texts(sel) & texts(held)
+    assert len(fit) == 1000 and len(sel) >= 0.09 * min(2000, len(rows["train"]) / 10) and len(held) >= 200
     assert all(len(rows[split]) <= task.official_rows[split] for split in rows)
+
+
+def spaced(texts):
+    return "\n".join(f" {' '.join(text.split())} " for text in texts)
+
+
+@pytest.mark.skipif("COSEE_GLUE_DIR" not in os.environ, reason="COSEE_GLUE_DIR names no local copy of GLUE")
+def test_nothing_that_is_held_out_is_part_of_a_training_example_of_sst2():
+    rows = local_rows(SST2, os.environ["COSEE_GLUE_DIR"])
+    frame = cut(rows, SST2, held_rows=2000, grouped=True).assign(words=lambda f: f["text_a"].str.split().str.len())
+    fit, sel, held = (frame.query(f"split == '{split}'") for split in ("fit", "sel", "held"))
+    for out, others in ((sel, fit), (sel, held), (held, fit)):
+        whole, parts = spaced(others["text_a"]), spaced(out["text_a"])
+        assert not any(f" {' '.join(text.split())} " in whole for text in out["text_a"])
+        assert not any(f" {' '.join(text.split())} " in parts for text in others["text_a"])
+    dev = frame.query("split == 'dev'")
+    assert abs(sel["words"].mean() - dev["words"].mean()) < 1  # as long as the sentences that are reported on
+    assert len(fit) > 0.75 * len(rows["train"])
+
+
+@pytest.mark.skipif("COSEE_GLUE_DIR" not in os.environ, reason="COSEE_GLUE_DIR names no local copy of GLUE")
+@pytest.mark.parametrize("name", ["qnli", "mnli"])
+def test_held_out_examples_share_no_text_with_training_examples(name):
+    task = TASKS[name]
+    frame = cut(local_rows(task, os.environ["COSEE_GLUE_DIR"]), task, held_rows=300, grouped=True)
+    for column in task.shared_columns:
+        text = ("text_a", "text_b")[task.columns.index(column)]
+        fit, sel, held = (set(frame.query(f"split == '{split}'")[text]) for split in ("fit", "sel", "held"))
+        assert not fit & sel and not fit & held and not sel & held

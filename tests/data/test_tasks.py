@@ -47,9 +47,9 @@ def test_mnli_is_reported_on_both_of_its_sets():
 
 
 def test_the_server_wants_names_for_inference_and_ids_for_the_rest():
-    assert TASKS["mnli"].answers == ("entailment", "neutral", "contradiction")
-    assert TASKS["qnli"].answers == TASKS["rte"].answers == ("entailment", "not_entailment")
-    assert {TASKS[name].answers for name in ("sst2", "mrpc", "qqp")} == {("0", "1")}
+    assert TASKS["mnli"].submission_labels == ("entailment", "neutral", "contradiction")
+    assert TASKS["qnli"].submission_labels == TASKS["rte"].submission_labels == ("entailment", "not_entailment")
+    assert {TASKS[name].submission_labels for name in ("sst2", "mrpc", "qqp")} == {("0", "1")}
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)

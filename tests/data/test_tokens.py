@@ -1,10 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.tiny import CLS, PAD, SEP, UNK, VOCABULARY, tokenizer
+from helpers.tiny import CLS, PAD, SEP, UNK, VOCABULARY, mpnet_tokenizer, tokenizer
 from tokenizers import Tokenizer, models
 
-from cosee.data.tokens import check_tokens, encode, load_tokens, padding_id, save_tokens
+from cosee.data.tokens import check_tokens, encode, load_tokens, max_positions, padding_id, save_tokens
 from cosee.errors import InputError
 from cosee.io import save_arrays
 
@@ -154,3 +154,39 @@ def test_a_file_of_another_kind_is_named(tmp_path, foreign):
     save_arrays(tmp_path / "tokens.npz", foreign)
     with pytest.raises(InputError, match=r"tokens\.npz: not a file of token ids"):
         load_tokens(tmp_path / "tokens.npz")
+
+
+# --- MPNet ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mpnet_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    mpnet_tokenizer().save(str(path))
+    return path
+
+
+def test_mpnet_parts_pairs_by_two_tokens_and_not_by_segments(mpnet_file):
+    known = Tokenizer.from_file(str(mpnet_file))
+    split = encode(rows_of(PAIRS), mpnet_file, 128)["fit"]
+    first = [known.id_to_token(i) for i in split.ids[: split.offsets[1]]]
+    assert first == "<s> the film was good </s> </s> people liked it </s>".split()
+    assert split.second.tolist() == split.lengths.tolist()  # one segment
+    cut = encode(rows_of(PAIRS), mpnet_file, 8)["fit"]
+    assert cut.lengths.max() == 8
+    assert [known.id_to_token(i) for i in cut.ids[:8]] == "<s> the film </s> </s> people liked </s>".split()
+
+
+def test_mpnet_pads_with_its_special_token_not_with_a_word_of_that_name(mpnet_file, tmp_path):
+    made = Tokenizer.from_file(str(mpnet_file))
+    assert made.token_to_id("[PAD]") is not None
+    assert padding_id(mpnet_file) == made.token_to_id("<pad>") == 1
+    made.enable_padding(pad_id=3, pad_token="<unk>")
+    made.save(str(tmp_path / "tokenizer.json"))
+    assert padding_id(tmp_path / "tokenizer.json") == 3  # what it says itself
+
+
+def test_mpnet_uses_no_position_up_to_its_padding():
+    config = {"max_position_embeddings": 514, "pad_token_id": 1}
+    assert max_positions(config | {"model_type": "mpnet"}) == 512
+    assert max_positions(config | {"model_type": "bert"}) == 514

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from cosee.data.tasks import TASKS
-from cosee.evaluation.bootstrap import answers_at, interval, paired_bootstrap, score_difference
+from cosee.evaluation.bootstrap import interval, operating_point_at, paired_bootstrap, score_difference
 from cosee.evaluation.metrics import glue_scores
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 
@@ -108,21 +108,21 @@ def test_interval_holds_the_level():
     assert interval(np.arange(101.0), 0.5) == pytest.approx((25, 75))
 
 
-def test_answers_are_those_of_the_exits_that_are_taken():
+def test_the_predictions_at_an_operating_point_are_those_of_the_exits_taken():
     rng = np.random.default_rng(11)
     logits, labels = rng.normal(size=(40, 6, 2)), rng.integers(0, 2, 40)
-    predictions = Predictions(logits, labels, np.arange(40), 6, tuple(range(1, 7)), tuple(range(1, 7)))
+    predictions = ExitOutputs(logits, labels, np.arange(40), 6, tuple(range(1, 7)), tuple(range(1, 7)))
     rule = RULES["energy"]
-    answers = answers_at(predictions, rule, 0.3)
-    layers = exit_layers(predictions.scores(rule), 0.3, "larger")
+    point = operating_point_at(predictions, rule, 0.3)
+    layers = exit_layers(predictions.exit_scores(rule), 0.3, "larger")
     assert len(set(layers)) > 1
-    np.testing.assert_array_equal(answers.predicted, [logits[n, layer].argmax() for n, layer in enumerate(layers)])
-    np.testing.assert_array_equal(answers.labels, labels)
-    assert answers.speedup == speedup_ratio(layers, 6)
+    np.testing.assert_array_equal(point.predicted, [logits[n, layer].argmax() for n, layer in enumerate(layers)])
+    np.testing.assert_array_equal(point.labels, labels)
+    assert point.speedup == speedup_ratio(layers, 6)
 
 
-def test_answers_of_a_static_model_are_those_of_its_one_exit():
+def test_the_operating_point_of_a_static_model_is_its_one_exit():
     logits = np.random.default_rng(12).normal(size=(10, 1, 3))
-    answers = answers_at(Predictions(logits, np.zeros(10, int), np.arange(10), 12, (6,), (6.0,)), None, np.nan)
-    np.testing.assert_array_equal(answers.predicted, logits[:, 0].argmax(axis=-1))
-    assert answers.speedup == 2
+    point = operating_point_at(ExitOutputs(logits, np.zeros(10, int), np.arange(10), 12, (6,), (6.0,)), None, np.nan)
+    np.testing.assert_array_equal(point.predicted, logits[:, 0].argmax(axis=-1))
+    assert point.speedup == 2

@@ -10,7 +10,7 @@ from cosee.errors import InputError
 from cosee.evaluation import frames
 from cosee.evaluation.frames import RunId
 from cosee.evaluation.metrics import difficulty_inversion_score, glue_scores
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.selection import CRITERIA, criteria
 from cosee.evaluation.tradeoff import tradeoff_curve
 from cosee.exiting.rules import RULES
@@ -20,7 +20,7 @@ from cosee.exiting.simulation import exit_layers, speedup_ratio
 ENERGY = RULES["energy"]
 MRPC, MNLI = RunId("mrpc", "bert", "cosee", 13, "cosee-energy"), RunId("mnli", "albert", "vanilla", 7, "vanilla")
 RUNS = pytest.mark.parametrize("run", [MRPC, MNLI], ids=["C=2", "C=3"])
-IDENTITY = "task backbone method signal seed split model".split()
+IDENTITY = "task backbone variant exit_rule seed split model".split()
 TRADEOFF = [*IDENTITY, *"threshold mean_exit_layer speedup speedup_flops score accuracy f1".split()]
 TARGETS = [
     *IDENTITY,
@@ -36,17 +36,17 @@ def multi_exit(run, num_samples=300, num_layers=6, seed=0):
     logits = rng.normal(0, 1, (num_samples, num_layers, num_classes)) + evidence * np.eye(num_classes)[labels][:, None]
     depths = tuple(range(1, num_layers + 1))
     costs = tuple(1.1 * depth for depth in depths)
-    return Predictions(logits.astype(np.float32), labels, np.arange(num_samples), num_layers, depths, costs)
+    return ExitOutputs(logits.astype(np.float32), labels, np.arange(num_samples), num_layers, depths, costs)
 
 
 def truncated(run, depth=3, num_layers=6):
     full = multi_exit(run)
-    return Predictions(full.logits[:, depth - 1 : depth], full.labels, full.idx, num_layers, (depth,), (1.1 * depth,))
+    return ExitOutputs(full.logits[:, depth - 1 : depth], full.labels, full.idx, num_layers, (depth,), (1.1 * depth,))
 
 
-def assert_identity(frame, run, split, signal=None, method=None):
-    expected = {"task": run.task, "backbone": run.backbone, "method": method or run.method}
-    expected |= ({"signal": signal} if signal else {}) | {"seed": run.seed, "split": split, "model": run.model}
+def assert_identity(frame, run, split, exit_rule=None, variant=None):
+    expected = {"task": run.task, "backbone": run.backbone, "variant": variant or run.variant}
+    expected |= ({"exit_rule": exit_rule} if exit_rule else {}) | {"seed": run.seed, "split": split, "model": run.model}
     assert list(frame.columns[: len(expected)]) == list(expected)
     assert len(frame) and (frame[list(expected)] == list(expected.values())).all(axis=None)
 
@@ -79,8 +79,8 @@ def test_controls_bound_the_signal(run):
     oracle = frames.oracle_frame(run, predictions, "dev", "energy")
     signal = frames.tradeoff_frame(run, predictions, "dev", ENERGY)
     assert list(chance.columns) == list(oracle.columns) == TRADEOFF
-    assert_identity(chance, run, "dev", "none", method="random")
-    assert_identity(oracle, run, "dev", "energy", method="oracle")
+    assert_identity(chance, run, "dev", "none", variant="random")
+    assert_identity(oracle, run, "dev", "energy", variant="oracle")
     assert len(oracle) == 6 and oracle["threshold"].isna().all()
     at_two = [np.interp(2, frame["speedup"], frame["accuracy"]) for frame in (chance, signal, oracle)]
     assert at_two[0] < at_two[1] < at_two[2]
@@ -90,7 +90,7 @@ def test_static_frame_is_one_point_at_the_cost_of_its_depth():
     predictions = truncated(MRPC, depth=3)
     frame = frames.static_frame(MRPC, predictions, "dev")
     assert list(frame.columns) == TRADEOFF
-    assert_identity(frame, MRPC, "dev", "none", method="static")
+    assert_identity(frame, MRPC, "dev", "none", variant="static")
     (row,) = frame.to_dict("records")
     assert np.isnan(row["threshold"]) and (row["mean_exit_layer"], row["speedup"]) == (3, 2)
     expected = glue_scores(predictions.logits[:, 0].argmax(-1), predictions.labels, TASKS["mrpc"])
@@ -106,9 +106,9 @@ def test_targets_are_found_on_the_selection_split_and_realised_on_another(run):
     assert_identity(frame, run, "dev", "energy")
     assert frame["target_speedup"].tolist() == [1.5, 3.0]
     for row in frame.itertuples():
-        on_sel = exit_layers(sel.scores(ENERGY), row.threshold, "larger")
+        on_sel = exit_layers(sel.exit_scores(ENERGY), row.threshold, "larger")
         assert speedup_ratio(on_sel, 6) == pytest.approx(row.target_speedup, rel=0.01)
-        on_dev = exit_layers(dev.scores(ENERGY), row.threshold, "larger")
+        on_dev = exit_layers(dev.exit_scores(ENERGY), row.threshold, "larger")
         assert row.speedup == speedup_ratio(on_dev, 6) and row.adjustable
         assert row.speedup_flops == pytest.approx(row.speedup / 1.1)
         expected = glue_scores(dev.predicted[np.arange(300), on_dev], dev.labels, TASKS[run.task])
@@ -119,15 +119,15 @@ POLICY = RULES["policy"]
 
 
 def halting(run, speed, seed=0):
-    """Predictions of a method with a policy that leaves the earlier, the larger `speed`."""
+    """Outputs of a method with a policy that leaves the earlier, the larger `speed`."""
     predictions = multi_exit(run, seed=seed)
     learnt = np.random.default_rng(seed).random((300, 6)) < speed
-    return Predictions(**vars(predictions) | {"learnt": learnt.astype(np.float32)})
+    return ExitOutputs(**vars(predictions) | {"learned_scores": learnt.astype(np.float32)})
 
 
 def test_a_method_without_a_knob_shows_the_nearest_of_its_trained_points():
     models = [halting(MRPC, speed) for speed in (0.05, 0.2, 0.6)]
-    reached = [speedup_ratio(exit_layers(m.scores(POLICY), 0.5, "smaller"), 6) for m in models]
+    reached = [speedup_ratio(exit_layers(m.exit_scores(POLICY), 0.5, "smaller"), 6) for m in models]
     assert reached[0] < 1.5 < reached[1] < 3 < reached[2] < 4
     points = frames.operating_points(models, POLICY, (1.1, 1.5, 3.0, 4.0))
     nearest = [int(np.abs(np.array(reached) - target).argmin()) for target in (1.1, 1.5, 3.0, 4.0)]
@@ -154,7 +154,7 @@ def test_static_models_have_a_row_among_the_targets():
 def test_dis_frame_has_a_row_for_every_internal_exit(run):
     predictions = multi_exit(run)
     logits = np.round(predictions.logits)  # ties
-    frame = frames.dis_frame(run, Predictions(**(vars(predictions) | {"logits": logits})), "dev", ENERGY)
+    frame = frames.dis_frame(run, ExitOutputs(**(vars(predictions) | {"logits": logits})), "dev", ENERGY)
     assert_identity(frame, run, "dev", "energy")
     assert list(frame.columns[7:]) == ["layer", "dis", "dis_strict", "num_easy", "num_hard"]
     assert frame["layer"].tolist() == [1, 2, 3, 4, 5]
@@ -193,7 +193,7 @@ def test_histogram_frame_counts_every_sample_once_where_it_exits(run):
     assert list(frame.columns[7:]) == ["threshold", "target_speedup", "layer", "label", "count", "speedup"]
     assert len(frame) == 2 * 6 * len(classes)
     for threshold, rows in frame.groupby("threshold"):
-        layers = exit_layers(predictions.scores(ENERGY), threshold, "larger")
+        layers = exit_layers(predictions.exit_scores(ENERGY), threshold, "larger")
         assert rows["count"].sum() == 300
         assert rows["speedup"].unique().tolist() == [speedup_ratio(layers, 6)]
         for row in rows.itertuples():
@@ -223,7 +223,7 @@ def test_density_frame_has_common_bins_and_unit_mass():
 
 def test_densities_of_all_exits_need_no_labels():
     predictions = multi_exit(MRPC)
-    unlabelled = Predictions(**(vars(predictions) | {"labels": np.full(300, -1)}))
+    unlabelled = ExitOutputs(**(vars(predictions) | {"labels": np.full(300, -1)}))
     assert frames.density_frame(MRPC, unlabelled, "test")["layer"].unique().tolist() == [1, 2, 3, 4, 5, 6]
 
 
@@ -240,11 +240,11 @@ def test_densities_of_all_exits_need_no_labels():
 )
 def test_nothing_is_evaluated_without_labels_or_logits(frame):
     predictions = multi_exit(MRPC)
-    diverged = Predictions(**(vars(predictions) | {"logits": np.full_like(predictions.logits, np.nan)}))
-    with pytest.raises(InputError, match="logits of split 'test' are no numbers: the training diverged"):
+    diverged = ExitOutputs(**(vars(predictions) | {"logits": np.full_like(predictions.logits, np.nan)}))
+    with pytest.raises(InputError, match="logits of split 'test' contain NaN or inf: training diverged"):
         frame(diverged)
-    unlabelled = Predictions(**(vars(predictions) | {"labels": np.full(300, -1)}))
-    with pytest.raises(InputError, match="'test' has rows without a label"):
+    unlabelled = ExitOutputs(**(vars(predictions) | {"labels": np.full(300, -1)}))
+    with pytest.raises(InputError, match="'test' has examples without a label"):
         frame(unlabelled)
 
 
@@ -270,7 +270,7 @@ def test_a_curve_survives_csv_so_well_that_its_thresholds_still_give_the_same_po
     frame = frames.tradeoff_frame(MRPC, predictions, "dev", ENERGY)
     frame.to_csv(tmp_path / "curve.csv", index=False)
     read = pd.read_csv(tmp_path / "curve.csv")
-    layers = exit_layers(predictions.scores(ENERGY), read["threshold"].to_numpy(), "larger")
+    layers = exit_layers(predictions.exit_scores(ENERGY), read["threshold"].to_numpy(), "larger")
     np.testing.assert_array_equal(speedup_ratio(layers, 6), frame["speedup"])
 
 

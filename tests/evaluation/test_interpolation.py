@@ -7,7 +7,7 @@ from cosee.evaluation.interpolation import RUN, VALUES, at_speedups
 
 
 def wanted(*rows):
-    return pd.DataFrame(rows, columns=["task", "method", "speedup"])
+    return pd.DataFrame(rows, columns=["task", "variant", "speedup"])
 
 
 def test_values_are_linear_between_operating_points():
@@ -16,7 +16,7 @@ def test_values_are_linear_between_operating_points():
     assert list(found.columns) == [*RUN, "speedup", *VALUES]
     assert len(found) == 2 * 3
     for row in found.itertuples():
-        same = (curves["task"] == row.task) & (curves["method"] == row.method) & (curves["seed"] == row.seed)
+        same = (curves["task"] == row.task) & (curves["variant"] == row.variant) & (curves["seed"] == row.seed)
         curve = curves[same].sort_values("speedup")
         for name in VALUES:
             expected = np.interp(row.speedup, curve["speedup"], curve[name])
@@ -26,7 +26,7 @@ def test_values_are_linear_between_operating_points():
 def test_the_models_of_a_seed_make_one_curve():
     rows = [("a", 1.0, 0.9), ("b", 3.0, 0.7), ("b", 3.0, 0.5)]
     curves = pd.DataFrame(rows, columns=["model", "speedup", "score"]).assign(
-        task="rte", method="m", signal="policy", seed=0, split="dev", speedup_flops=1.0, accuracy=0.5, f1=np.nan
+        task="rte", variant="m", exit_rule="policy", seed=0, split="dev", speedup_flops=1.0, accuracy=0.5, f1=np.nan
     )
     (row,) = at_speedups(curves, wanted(("rte", "m", 2.0))).itertuples()
     assert row.score == pytest.approx((0.9 + 0.6) / 2)

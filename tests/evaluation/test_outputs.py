@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from cosee.errors import InputError
-from cosee.evaluation.outputs import Predictions, load_predictions, save_predictions
+from cosee.evaluation.outputs import ExitOutputs, load_outputs, save_outputs
 from cosee.exiting.rules import RULES
 
 
 def make_predictions(num_samples=7, num_layers=4, num_classes=2):
     rng = np.random.default_rng(0)
-    return Predictions(
+    return ExitOutputs(
         logits=rng.normal(size=(num_samples, num_layers, num_classes)).astype(np.float32),
         labels=rng.integers(0, num_classes, num_samples),
         idx=np.arange(num_samples)[::-1].copy(),
@@ -20,19 +20,19 @@ def make_predictions(num_samples=7, num_layers=4, num_classes=2):
 
 def test_what_is_saved_is_loaded_bit_by_bit(tmp_path):
     path, predictions = tmp_path / "logits-dev.npz", make_predictions()
-    save_predictions(path, predictions)
-    loaded = load_predictions(path)
+    save_outputs(path, predictions)
+    loaded = load_outputs(path)
     for name in ("logits", "labels", "idx"):
         assert getattr(loaded, name).dtype == getattr(predictions, name).dtype
         np.testing.assert_array_equal(getattr(loaded, name), getattr(predictions, name))
     assert (loaded.num_layers, loaded.exit_depths) == (4, (1, 2, 3, 4))
-    assert loaded.exit_costs == predictions.exit_costs and loaded.learnt is None
+    assert loaded.exit_costs == predictions.exit_costs and loaded.learned_scores is None
     assert [entry.name for entry in tmp_path.iterdir()] == ["logits-dev.npz"]
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "logits-dev.npz"
-    save_predictions(path, make_predictions())
+    save_outputs(path, make_predictions())
     before = path.read_bytes()
 
     def interrupted(file, **arrays):
@@ -41,7 +41,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "savez_compressed", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        save_predictions(path, make_predictions(num_samples=9))
+        save_outputs(path, make_predictions(num_samples=9))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -49,24 +49,24 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.999])
 def test_a_truncated_file_is_an_error_that_names_it(tmp_path, share):
     path = tmp_path / "logits-dev.npz"
-    save_predictions(path, make_predictions())
+    save_outputs(path, make_predictions())
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match=r"logits-dev\.npz"):
-        load_predictions(path)
+        load_outputs(path)
 
 
 @pytest.mark.parametrize("foreign", [{"weights": np.ones(3)}, {"logits": np.ones(3)}])
 def test_a_file_of_another_kind_is_an_error_that_names_it(tmp_path, foreign):
     path = tmp_path / "logits-dev.npz"
     np.savez(path, **foreign)
-    with pytest.raises(InputError, match=r"logits-dev\.npz: holds no predictions"):
-        load_predictions(path)
+    with pytest.raises(InputError, match=r"logits-dev\.npz: not a file of exit outputs"):
+        load_outputs(path)
 
 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(InputError, match=r"absent\.npz"):
-        load_predictions(tmp_path / "absent.npz")
+        load_outputs(tmp_path / "absent.npz")
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path):
 )
 def test_shapes_that_do_not_fit_are_refused(change):
     with pytest.raises(InputError, match="do not fit"):
-        Predictions(**(vars(make_predictions()) | change))
+        ExitOutputs(**(vars(make_predictions()) | change))
 
 
 def test_scores_are_float64_of_the_internal_exits():
     predictions = make_predictions()
-    scores = predictions.scores(RULES["energy"])
+    scores = predictions.exit_scores(RULES["energy"])
     assert scores.dtype == np.float64 and scores.shape == (7, 3)
     f = predictions.logits[2, 1].astype(float)
     assert scores[2, 1] == pytest.approx(1 / (1 + np.exp(f).sum()))
@@ -94,12 +94,12 @@ def test_scores_are_float64_of_the_internal_exits():
 
 def test_learnt_scores_are_kept_and_read_by_the_rules_that_need_them(tmp_path):
     learnt = np.random.default_rng(1).random((7, 4)).astype(np.float32)
-    predictions = Predictions(**vars(make_predictions()) | {"learnt": learnt})
-    save_predictions(tmp_path / "logits-dev.npz", predictions)
-    loaded = load_predictions(tmp_path / "logits-dev.npz")
-    np.testing.assert_array_equal(loaded.learnt, learnt)
-    np.testing.assert_array_equal(loaded.scores(RULES["uncertainty"]), learnt[:, :-1].astype(np.float64))
-    with pytest.raises(InputError, match="exit rule uncertainty: the model has learnt no scores"):
-        make_predictions().scores(RULES["uncertainty"])
-    with pytest.raises(InputError, match=r"learnt scores of shape \(7, 3\) do not fit logits of shape \(7, 4, 2\)"):
-        Predictions(**vars(make_predictions()) | {"learnt": learnt[:, :3]})
+    predictions = ExitOutputs(**vars(make_predictions()) | {"learned_scores": learnt})
+    save_outputs(tmp_path / "logits-dev.npz", predictions)
+    loaded = load_outputs(tmp_path / "logits-dev.npz")
+    np.testing.assert_array_equal(loaded.learned_scores, learnt)
+    np.testing.assert_array_equal(loaded.exit_scores(RULES["uncertainty"]), learnt[:, :-1].astype(np.float64))
+    with pytest.raises(InputError, match="exit rule uncertainty: reads learned scores"):
+        make_predictions().exit_scores(RULES["uncertainty"])
+    with pytest.raises(InputError, match=r"Learned scores of shape \(7, 3\) do not fit logits of shape \(7, 4, 2\)"):
+        ExitOutputs(**vars(make_predictions()) | {"learned_scores": learnt[:, :3]})

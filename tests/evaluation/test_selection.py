@@ -70,7 +70,7 @@ def test_an_unknown_criterion_names_the_known_ones():
 
 @pytest.mark.parametrize("candidates", [GRID[:0], GRID[2:3]])
 def test_nothing_to_choose_from_is_an_error(candidates):
-    with pytest.raises(InputError, match="no finished run to choose; lower the learning rates"):
+    with pytest.raises(InputError, match="all trainings diverged; lower the learning rates"):
         choose(candidates, "area")
 
 

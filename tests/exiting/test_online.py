@@ -21,17 +21,19 @@ from cosee.models.prediction import predict
 ROWS = 12
 
 
-@pytest.fixture(scope="module", params=["tiny_bert", "tiny_albert", "tiny_albert_groups", "tiny_bert_mean"])
+@pytest.fixture(
+    scope="module", params=["tiny_bert", "tiny_albert", "tiny_albert_groups", "tiny_bert_mean", "tiny_mpnet"]
+)
 def model(request):
     """A multi-exit model in eval mode whose heads are far from zero, so that exits differ."""
     backbone = load_backbone(request.getfixturevalue(request.param))
     heads = LinearExits(LAYERS, backbone.hidden_size, 2, 0.1, torch.Generator().manual_seed(1))
     with torch.no_grad():
         heads.weight.mul_(40)
-    return MultiExitModel(backbone, heads, range(1, LAYERS + 1)).eval()
+    return MultiExitModel(backbone, heads).eval()
 
 
-ANSWERING = {name: rule for name, rule in RULES.items() if not rule.needs_scores}
+ANSWERING = {name: rule for name, rule in RULES.items() if not rule.needs_learned_scores}
 
 
 @pytest.mark.parametrize("rule", ANSWERING.values(), ids=ANSWERING)
@@ -114,7 +116,7 @@ def test_confident_scores_are_told_apart_as_in_the_simulation(tiny_bert):
     heads = LinearExits(LAYERS, backbone.hidden_size, 2, 0.1, torch.Generator().manual_seed(1))
     with torch.no_grad():
         heads.bias[:, 1] = 20  # a probability of 1 but for some 1e-9, which float32 cannot say
-    sure = MultiExitModel(backbone, heads, range(1, LAYERS + 1)).eval()
+    sure = MultiExitModel(backbone, heads).eval()
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
     logits, rule = predict(sure, split, 8).logits, RULES["softmax"]
     assert (rule.score(logits, None) == 1).all()

@@ -268,7 +268,7 @@ def test_scores_lie_in_the_range_and_reach_over_it(rule, num_classes):
 def test_learnt_scores_are_read_by_the_rules_that_say_so_and_by_no_other(rule):
     logits = np.random.default_rng(1).normal(0, 2, (5, 4, 2))
     learnt = learnt_of(logits)
-    if rule.needs_scores:
+    if rule.needs_learned_scores:
         np.testing.assert_array_equal(rule.score(logits, learnt), rule.score(0 * logits, learnt))
         assert not np.array_equal(rule.score(logits, learnt), rule.score(logits, learnt / 2))
     else:

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.metrics import glue_scores
-from cosee.evaluation.tradeoff import oracle_curve, thin, tradeoff_curve
+from cosee.evaluation.tradeoff import downsample_curve, oracle_curve, tradeoff_curve
 from cosee.exiting.rules import RULES, check_threshold
 from cosee.exiting.signals import SIGNALS
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, sweep, threshold_for_speedup
@@ -216,7 +216,7 @@ def test_random_scores_follow_the_generator_and_exit_as_often_at_every_layer():
 def test_thinning_keeps_both_ends_and_spreads_evenly_in_speedup():
     speedup = np.sort(1 + 11 * np.random.default_rng(0).random(20_000) ** 4)  # most points are slow
     curve = pd.DataFrame({"speedup": speedup, "score": np.linspace(1, 0, 20_000)})
-    thinned = thin(curve, 100)
+    thinned = downsample_curve(curve, 100)
     assert 90 <= len(thinned) <= 100
     assert thinned.iloc[0].equals(curve.iloc[0]) and thinned.iloc[-1].equals(curve.iloc[-1])
     assert thinned["speedup"].diff().max() < 1.5 * (speedup[-1] - speedup[0]) / 99
@@ -225,5 +225,5 @@ def test_thinning_keeps_both_ends_and_spreads_evenly_in_speedup():
 
 def test_thinning_leaves_a_short_curve_alone():
     curve = pd.DataFrame({"speedup": [1.0, 2.0, 3.0]})
-    assert thin(curve, 3).equals(curve)
-    assert thin(curve, 2)["speedup"].tolist() == [1, 3]
+    assert downsample_curve(curve, 3).equals(curve)
+    assert downsample_curve(curve, 2)["speedup"].tolist() == [1, 3]

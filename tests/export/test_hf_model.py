@@ -10,12 +10,12 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.evaluation.frames import RunId, tradeoff_frame
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.io import read_json
 from cosee.methods import METHODS, make_method, rule_named
-from cosee.models.loading import load_backbone
+from cosee.models.loading import backbone_of_run, load_backbone
 from cosee.models.prediction import predict
 
 ROWS = 40
@@ -31,7 +31,7 @@ def inputs(rows=None):
 
 def made(method, folder, settings=None, seed=0):
     """A model of a method with the weights that training would start from, made to disagree, and its predictions."""
-    built = make_method(method, settings or {}).build(str(folder), 2, seed)
+    built = make_method(method, settings or {}).build(backbone_of_run(folder, seed), 2, seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in built.exits.state_dict().items():
@@ -44,7 +44,7 @@ def made(method, folder, settings=None, seed=0):
     outputs = predict(built, SPLIT, ROWS)
     costs = built.exit_costs(8.0)
     labels = token_split(ROWS, seed=5).labels
-    predictions = Predictions(outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.scores)
+    predictions = ExitOutputs(outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.scores)
     rule = rule_named(RULE_OF.get(method, "energy"))
     table = [{"speedup": LAYERS / built.exit_depths[0], "threshold": None, "score": 0.5}]
     if built.num_exits > 1:
@@ -69,7 +69,7 @@ def clear_threshold(model, predictions):
     table = model.config.tradeoff
     if len(table) == 1:
         return table[0]["threshold"]
-    scores = predictions.scores(model.rule)
+    scores = predictions.exit_scores(model.rule)
     middle = [point["threshold"] for point in table[len(table) // 4 : len(table) - len(table) // 4]]
     clear = max(middle, key=lambda threshold: np.abs(scores - threshold).min())
     assert np.abs(scores - clear).min() > 1e-4  # a hundred times what rounding changes
@@ -82,7 +82,13 @@ def cosee_model(tiny_bert):
 
 
 @pytest.mark.parametrize(
-    ("method", "backbone"), [*((method, "tiny_bert") for method in METHODS), ("deebert", "tiny_albert_groups")]
+    ("method", "backbone"),
+    [
+        *((method, "tiny_bert") for method in METHODS),
+        ("deebert", "tiny_albert_groups"),
+        *((method, "tiny_bert_fresh") for method in ("cosee", "finetune", "berxit", "gpfee")),
+        *((method, "tiny_mpnet_norm") for method in ("cosee", "deebert", "gpfee")),
+    ],
 )
 def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
     model, predictions = made(method, request.getfixturevalue(backbone))
@@ -103,7 +109,7 @@ def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
         torch.testing.assert_close(one.logits, later.logits)
         layers = np.full(ROWS, LAYERS - 1)
         if threshold is not None:
-            layers = exit_layers(predictions.scores(model.rule), threshold, model.rule.harder_is)
+            layers = exit_layers(predictions.exit_scores(model.rule), threshold, model.rule.harder_is)
         assert one.exit_layers.tolist() == layers.tolist()
         taken = layers if len(predictions.exit_depths) > 1 else np.zeros(ROWS, dtype=int)
         expected = predictions.logits[np.arange(ROWS), taken]
@@ -126,7 +132,7 @@ def test_a_speed_up_is_realised_on_the_rows_of_the_table(cosee_model, target):
     point = model.set_speedup(target)
     layers = model(**inputs()).exit_layers.numpy()
     assert speedup_ratio(layers, LAYERS) == pytest.approx(point["speedup"]) == pytest.approx(target, rel=0.05)
-    simulated = exit_layers(predictions.scores(model.rule), point["threshold"], model.rule.harder_is)
+    simulated = exit_layers(predictions.exit_scores(model.rule), point["threshold"], model.rule.harder_is)
     assert layers.tolist() == simulated.tolist()
     nearest = min(abs(row["speedup"] - target) for row in model.config.tradeoff)
     assert abs(point["speedup"] - target) == nearest
@@ -172,7 +178,7 @@ def test_a_gap_in_the_table_is_refused_unless_tolerated(cosee_model, monkeypatch
 def test_thresholds_are_checked(cosee_model, tiny_bert):
     model, predictions = cosee_model
     model.set_threshold(0.3)
-    simulated = exit_layers(predictions.scores(model.rule), 0.3, model.rule.harder_is)
+    simulated = exit_layers(predictions.exit_scores(model.rule), 0.3, model.rule.harder_is)
     assert model(**inputs()).exit_layers.tolist() == simulated.tolist()
     with pytest.raises(InputError, match="lie between 0 and 1"):
         model.set_threshold(1.5)

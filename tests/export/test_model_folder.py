@@ -15,19 +15,15 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export.model_folder import SHOWN_POINTS, export
 from cosee.io import read_json, read_yaml, write_json
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = {
-    "config": {
-        "data_dir": None,
-        "backbone_dir": None,
-        "data": {"source": "generated", "label": "generated rows"},
-        "backbones": {"bert": {"label": "tiny-BERT", "layers": LAYERS}},
-    },
+    "data": "generated rows",
+    "backbones": {"bert": f"tiny-BERT ({LAYERS} layers)"},
     "runs": [
         {"task": "rte", "backbone": "bert", "name": name, "seed": seed, "fingerprint": fingerprint}
         for name, seed, fingerprint in (
@@ -75,8 +71,8 @@ def test_weights_logits_and_exits_are_those_of_the_run(exported, runs):
     assert model.model.state_dict().keys() == trained.keys()
     assert all(torch.equal(value, trained[name]) for name, value in model.model.state_dict().items())
     for split in ("sel", "dev"):
-        predictions = load_predictions(runs["cosee-energy"] / f"logits-{split}.npz")
-        scores = predictions.scores(model.rule)
+        predictions = load_outputs(runs["cosee-energy"] / f"logits-{split}.npz")
+        scores = predictions.exit_scores(model.rule)
         for target in (1.0, 2.0, 3.0, 4.0):
             point = model.set_speedup(target)
             threshold = np.nan if point["threshold"] is None else point["threshold"]
@@ -130,7 +126,7 @@ def test_the_pipeline_classifies_texts_and_pairs(exported):
 def test_a_static_model_is_exported_with_its_one_point(runs, tiny_bert, tmp_path):
     export(runs["half"], tiny_bert, tmp_path / "model")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
-    predictions = load_predictions(runs["half"] / "logits-dev.npz")
+    predictions = load_outputs(runs["half"] / "logits-dev.npz")
     output = model(**rows_of("dev"))
     np.testing.assert_allclose(output.logits.numpy(), predictions.logits[:, 0], rtol=1e-4, atol=1e-5)
     assert output.exit_layers.tolist() == [1] * len(predictions.labels)
@@ -160,9 +156,9 @@ def test_the_card_says_what_the_run_was(exported, tmp_path):
 
 def test_the_dev_columns_of_the_card_are_those_of_its_thresholds(exported, runs):
     model = AutoModelForSequenceClassification.from_pretrained(exported)
-    predictions = load_predictions(runs["cosee-energy"] / "logits-dev.npz")
+    predictions = load_outputs(runs["cosee-energy"] / "logits-dev.npz")
     fastest = model.config.tradeoff[-1]["threshold"]
-    layers = exit_layers(predictions.scores(model.rule), fastest, model.rule.harder_is)
+    layers = exit_layers(predictions.exit_scores(model.rule), fastest, model.rule.harder_is)
     score = (predictions.predicted[np.arange(len(layers)), layers] == predictions.labels).mean()
     *_, last = (line for line in (exported / "README.md").read_text().splitlines() if line.startswith("|"))
     shown = [float(cell) for cell in last.strip("| ").split("|")[3:]]
@@ -173,16 +169,16 @@ def test_another_rule_than_the_run_s_own(runs, tiny_bert, tmp_path):
     export(runs["cosee-energy"], tiny_bert, tmp_path / "model", rule="patience")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
     assert model.rule.name == "patience"
-    predictions = load_predictions(runs["cosee-energy"] / "logits-sel.npz")
+    predictions = load_outputs(runs["cosee-energy"] / "logits-sel.npz")
     point = model.config.tradeoff[-1]
     model.set_threshold(point["threshold"])
-    simulated = exit_layers(predictions.scores(model.rule), point["threshold"], "smaller")
+    simulated = exit_layers(predictions.exit_scores(model.rule), point["threshold"], "smaller")
     assert model(**rows_of("sel")).exit_layers.tolist() == simulated.tolist()
 
 
 @pytest.mark.parametrize(
     ("rule", "message"),
-    [("sampled", "whole splits alone"), ("quantile", "has learnt no scores"), ("hunch", "'hunch' is unknown")],
+    [("sampled", "whole splits alone"), ("quantile", "reads learned scores"), ("hunch", "'hunch' is unknown")],
 )
 def test_rules_that_the_model_cannot_leave_by(rule, message, runs, tiny_bert, tmp_path):
     with pytest.raises(InputError, match=message):

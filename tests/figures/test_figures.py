@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cosee.errors import InputError
 from cosee.evaluation import frames as evaluation
-from cosee.evaluation.outputs import Predictions
+from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import RULES
 from cosee.figures import (
     dis_figure,
@@ -24,7 +24,7 @@ from cosee.figures import (
     training_figure,
 )
 from cosee.figures.frames import seed_band
-from cosee.figures.style import COLOURS, TEXT_WIDTH, line_styles
+from cosee.figures.style import COLORS, TEXT_WIDTH, line_styles
 from cosee.figures.training import smooth
 
 LABELS = {variant: frames.LABELS[variant] for variant in ("vanilla", "wo_osc", "cosee")}
@@ -38,7 +38,7 @@ def all_figures(seeds=(1, 2, 3), num_layers=12):
         "exits": exit_histogram_figure(frames.histogram(**few), NOTE),
         "energy": energy_figure(frames.density(**few), NOTE),
         "methods": tradeoff_figure(
-            frames.tradeoff(("sst2", "qqp"), tuple(LABELS), **few), LABELS, NOTE, emphasised="cosee"
+            frames.tradeoff(("sst2", "qqp"), tuple(LABELS), **few), LABELS, NOTE, emphasized="cosee"
         ),
         "dis": dis_figure(frames.dis(**few), LABELS, NOTE),
         "latency": latency_figure(frames.timings(num_layers), NOTE),
@@ -70,7 +70,7 @@ def test_layers_of_the_paper_are_internal_exits(depth):
 
 
 def test_seed_band_equals_a_loop():
-    curves = frames.tradeoff(methods=("cosee",), controls=False)
+    curves = frames.tradeoff(variants=("cosee",), controls=False)
     grid = np.linspace(1, 6, 11)
     band = seed_band(curves, "speedup", "score", grid)
     for position, row in zip(grid, band.itertuples(), strict=True):
@@ -92,7 +92,7 @@ def test_tradeoff_has_the_paper_s_panels_and_a_line_per_method():
     figure = tradeoff_figure(curves, LABELS, NOTE)
     assert [axes.get_title() for axes in figure.axes] == ["SST-2", "QNLI", "MNLI", "QQP"]
     assert [axes.get_ylabel() for axes in figure.axes] == ["accuracy (%)"] * 3 + ["(accuracy + F1) / 2 (%)"]
-    assert legend(figure) == [*LABELS.values(), "models of k layers", "random exits", "first right exit (oracle)"]
+    assert legend(figure) == [*LABELS.values(), "models of k layers", "random exits", "first correct exit (oracle)"]
     for axes in figure.axes:
         assert list(lines(axes)) == legend(figure)
         assert len(axes.collections) == len(LABELS)  # the bands
@@ -102,19 +102,19 @@ def test_tradeoff_has_the_paper_s_panels_and_a_line_per_method():
 def test_tradeoff_draws_the_mean_of_the_frame_in_percent():
     curves = frames.tradeoff()
     axes = tradeoff_figure(curves, LABELS).axes[0]
-    expected = seed_band(curves[curves["method"] == "cosee"], "speedup", "score", lines(axes)["COSEE"].get_xdata())
+    expected = seed_band(curves[curves["variant"] == "cosee"], "speedup", "score", lines(axes)["COSEE"].get_xdata())
     np.testing.assert_allclose(lines(axes)["COSEE"].get_ydata(), 100 * expected["mean"])
-    static = curves[(curves["method"] == "static") & (curves["speedup"] == 2)]["score"].mean()
+    static = curves[(curves["variant"] == "static") & (curves["speedup"] == 2)]["score"].mean()
     points = dict(zip(*lines(axes)["models of k layers"].get_data(), strict=True))
     assert points[2.0] == pytest.approx(100 * static)
     assert max(points) == 6
 
 
 def test_tradeoff_with_another_signal_for_comparison():
-    entropy, energy = frames.tradeoff(signal="entropy"), frames.tradeoff(seeds=(4, 5))
+    entropy, energy = frames.tradeoff(exit_rule="entropy"), frames.tradeoff(seeds=(4, 5))
     figure = tradeoff_figure(entropy, LABELS, reference=energy, reference_labels={"cosee": "COSEE, energy"})
     drawn = lines(figure.axes[0])["COSEE, energy"]
-    expected = seed_band(energy[energy["method"] == "cosee"], "speedup", "score", drawn.get_xdata())["mean"]
+    expected = seed_band(energy[energy["variant"] == "cosee"], "speedup", "score", drawn.get_xdata())["mean"]
     np.testing.assert_allclose(drawn.get_ydata(), 100 * expected)
 
 
@@ -125,10 +125,10 @@ def test_tradeoff_without_controls_other_tasks_and_one_seed():
     assert not figure.axes[0].collections
 
 
-def test_one_of_many_methods_is_emphasised():
+def test_one_of_many_methods_is_emphasized():
     many = {f"m{i}": f"method {i}" for i in range(13)} | {"cosee": "COSEE"}
     curves = frames.tradeoff(("sst2", "qnli", "rte"), tuple(many))
-    figure = tradeoff_figure(curves, many, NOTE, tasks=("sst2", "qnli", "rte"), emphasised="cosee")
+    figure = tradeoff_figure(curves, many, NOTE, tasks=("sst2", "qnli", "rte"), emphasized="cosee")
     assert len({axes.get_position().x0 for axes in figure.axes}) == 2  # columns
     for axes in figure.axes:
         drawn = lines(axes)
@@ -140,13 +140,13 @@ def test_one_of_many_methods_is_emphasised():
 
 
 def test_a_method_with_a_model_per_point_shows_its_models():
-    curves = frames.tradeoff(methods=("cosee", "vanilla"), seeds=(1, 2), controls=False)
+    curves = frames.tradeoff(variants=("cosee", "vanilla"), seeds=(1, 2), controls=False)
     own = pd.DataFrame(
         [("a", 1, 1.4, 0.92), ("a", 2, 1.6, 0.90), ("b", 1, 2.9, 0.80), ("b", 2, 3.1, 0.84)],
         columns=["model", "seed", "speedup", "score"],
     )
-    own = own.assign(task="sst2", backbone="bert", method="vanilla", split="dev")
-    axes = tradeoff_figure(pd.concat([curves[curves["method"] == "cosee"], own]), LABELS).axes[0]
+    own = own.assign(task="sst2", backbone="bert", variant="vanilla", split="dev")
+    axes = tradeoff_figure(pd.concat([curves[curves["variant"] == "cosee"], own]), LABELS).axes[0]
     line = lines(axes)[LABELS["vanilla"]]
     np.testing.assert_allclose(line.get_xdata(), [1.5, 3.0])
     np.testing.assert_allclose(line.get_ydata(), [91, 82])
@@ -156,8 +156,8 @@ def test_a_method_with_a_model_per_point_shows_its_models():
 def test_variants_keep_their_looks_in_all_figures():
     looks = line_styles(LABELS)
     figures = [
-        tradeoff_figure(frames.tradeoff(methods=("cosee",)), LABELS),
-        training_figure(frames.history(methods=("cosee",), steps=50), LABELS),
+        tradeoff_figure(frames.tradeoff(variants=("cosee",)), LABELS),
+        training_figure(frames.history(variants=("cosee",), steps=50), LABELS),
     ]
     assert {lines(figure.axes[0])["COSEE"].get_color() for figure in figures} == {looks["cosee"]["color"]}
 
@@ -165,7 +165,7 @@ def test_variants_keep_their_looks_in_all_figures():
 def test_looks_of_fourteen_variants_differ():
     looks = line_styles([f"variant {i}" for i in range(14)]).values()
     assert len({str(look) for look in looks}) == 14
-    assert len({look["color"] for look in list(looks)[: len(COLOURS)]}) == len(COLOURS)
+    assert len({look["color"] for look in list(looks)[: len(COLORS)]}) == len(COLORS)
 
 
 def test_exit_histogram_shows_percent_by_class_split_and_threshold():
@@ -214,7 +214,7 @@ def test_energy_panels_draw_the_densities_of_three_layers():
     density = frames.density()
     figure = energy_figure(density, NOTE)
     assert legend(figure) == ["layer 2", "layer 6", "layer 10"]
-    assert [axes.get_xlabel() for axes in figure.axes] == ["energy score", "normalised energy score"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["energy score", "normalized energy score"]
     rows = density[(density["kind"] == "raw") & (density["layer"] == 6) & (density["seed"] == 1)]
     outline = next(patch for patch in figure.axes[0].patches if patch.get_label() == "layer 6")
     np.testing.assert_array_equal(outline.get_data().values, rows["density"])
@@ -236,7 +236,7 @@ def test_dis_heatmap_annotates_mean_and_deviation():
     axes = figure.axes[1]
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == list(LABELS.values())
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2", "6", "10"]
-    cell = dis[(dis["task"] == "qnli") & (dis["method"] == "cosee") & (dis["layer"] == 10)]["dis"]
+    cell = dis[(dis["task"] == "qnli") & (dis["variant"] == "cosee") & (dis["layer"] == 10)]["dis"]
     assert axes.texts[-1].get_text() == f"{cell.mean():.1f}\n±{cell.std():.1f}"
     shown = axes.collections[0].get_array().reshape(len(LABELS), -1)
     assert shown[list(LABELS).index("cosee"), 2] == pytest.approx(cell.mean())
@@ -244,7 +244,7 @@ def test_dis_heatmap_annotates_mean_and_deviation():
 
 def test_dis_heatmap_of_six_layers_with_an_undefined_value():
     dis = frames.dis(("rte",), seeds=(1,), num_layers=6)
-    dis.loc[(dis["method"] == "vanilla") & (dis["layer"] == 1), "dis"] = np.nan
+    dis.loc[(dis["variant"] == "vanilla") & (dis["layer"] == 1), "dis"] = np.nan
     axes = dis_figure(dis, LABELS).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "3", "5"]
     texts = {text.get_position(): text.get_text() for text in axes.texts}
@@ -253,18 +253,18 @@ def test_dis_heatmap_of_six_layers_with_an_undefined_value():
     assert "±" not in "".join(texts.values())
 
 
-def test_latency_shows_speedups_by_batch_size_and_single_rows_by_exit_layer():
+def test_latency_shows_speedups_by_batch_size_and_single_examples_by_exit_layer():
     figure = latency_figure(frames.timings(layer=0.002, embed=0.001, test=0.0))
     speedups, rows = figure.axes
     assert {"batch size 1", "batch size 8"} <= lines(speedups).keys()
     x, y = lines(speedups)["batch size 8"].get_data()
     mean = 12 / x
     np.testing.assert_allclose(y, (12 * 0.002 + 0.001) / (mean * 0.002 + 0.001))
-    exits, milliseconds = lines(rows)["leaving early, single rows"].get_data()
+    exits, milliseconds = lines(rows)["early exit, single examples"].get_data()
     np.testing.assert_allclose(milliseconds, 2 * (exits * 2 + 1))  # the median round takes twice as long as the first
 
 
-def test_latency_without_single_rows_has_one_panel():
+def test_latency_without_single_examples_has_one_panel():
     assert len(latency_figure(frames.timings(batch_sizes=(8, 16))).axes) == 1
 
 
@@ -274,7 +274,7 @@ def test_training_curves_are_a_moving_average():
     line = lines(figure.axes[0])["COSEE"]
     expected = []
     for seed in (1, 2):
-        loss = history[(history["method"] == "cosee") & (history["seed"] == seed)]["mean_ce"].to_numpy()
+        loss = history[(history["variant"] == "cosee") & (history["seed"] == seed)]["mean_ce"].to_numpy()
         expected.append([loss[max(0, step - 2) : step + 3].mean() for step in range(40)])
     np.testing.assert_allclose(line.get_ydata(), np.mean(expected, axis=0))
     np.testing.assert_array_equal(line.get_xdata(), range(1, 41))
@@ -288,7 +288,7 @@ def test_smoothing_does_not_mix_seeds():
 
 def test_figures_take_what_evaluation_gives():
     rng = np.random.default_rng(0)
-    predictions = Predictions(
+    predictions = ExitOutputs(
         rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)), tuple(range(1, 7))
     )
     run, energy = evaluation.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]

@@ -20,15 +20,22 @@ _GAIN = {"vanilla": 0.0, "wo_osc": 0.35, "wo_swm": 0.2, "cosee": 0.6}
 COST = 1.01  # of a layer with its exit
 
 
-def _identity(task, method, seed, split="dev", backbone="bert", signal="energy", model=None):
-    identity = {"task": task, "backbone": backbone, "method": method, "signal": signal, "seed": seed, "split": split}
-    return identity | {"model": model or method}
+def _identity(task, variant, seed, split="dev", backbone="bert", exit_rule="energy", model=None):
+    identity = {
+        "task": task,
+        "backbone": backbone,
+        "variant": variant,
+        "exit_rule": exit_rule,
+        "seed": seed,
+        "split": split,
+    }
+    return identity | {"model": model or variant}
 
 
-def _score(task, method, speedup, rng):
-    """A score that falls with the speed-up, less so for the better methods, with some noise of the seed."""
+def _score(task, variant, speedup, rng):
+    """A score that falls with the speed-up, less so for the better variants, with some noise of the seed."""
     chance = 1 / TASKS[task].num_classes
-    drop = (1 - _GAIN.get(method, 0.1)) * 0.5 * ((np.asarray(speedup) - 1) / 5) ** 1.8
+    drop = (1 - _GAIN.get(variant, 0.1)) * 0.5 * ((np.asarray(speedup) - 1) / 5) ** 1.8
     return chance + (_LEVEL[task] - chance) * (1 - drop) + rng.normal(0, 0.003)
 
 
@@ -39,69 +46,71 @@ def _metrics(task, score):
 
 
 def tradeoff(
-    tasks=("sst2",), methods=("vanilla", "cosee"), seeds=(1, 2, 3), num_layers=12, controls=True, signal="energy"
+    tasks=("sst2",), variants=("vanilla", "cosee"), seeds=(1, 2, 3), num_layers=12, controls=True, exit_rule="energy"
 ):
     rows = []
     for task in tasks:
         for seed in seeds:
             rng = np.random.default_rng([seed, list(TASKS).index(task)])
-            for method in (*methods, *(("random", "oracle", "static") if controls else ())):
+            for variant in (*variants, *(("random", "oracle", "static") if controls else ())):
                 layers = np.sort(rng.uniform(1, num_layers, 60))
                 layers[[0, -1]] = 1, num_layers
-                if method == "static":
+                if variant == "static":
                     layers = np.arange(1.0, num_layers + 1)
-                if method == "oracle":
+                if variant == "oracle":
                     layers = np.linspace(1.6, num_layers, num_layers)
                 for layer in layers:
                     speedup = num_layers / layer
                     score = float(
-                        _score(task, method, min(speedup, 6), rng if method in methods else np.random.default_rng(seed))
+                        _score(
+                            task, variant, min(speedup, 6), rng if variant in variants else np.random.default_rng(seed)
+                        )
                     )
-                    if method == "oracle":
+                    if variant == "oracle":
                         score = _LEVEL[task] + 0.06 * (1 - layer / num_layers)
-                    if method == "random":
+                    if variant == "random":
                         score -= 0.02 * (speedup > 1.05)
-                    point = {"threshold": np.nan if method == "static" else layer / 50, "mean_exit_layer": layer}
+                    point = {"threshold": np.nan if variant == "static" else layer / 50, "mean_exit_layer": layer}
                     speeds = {"speedup": speedup, "speedup_flops": speedup / COST}
-                    model = f"static-{layer:g}" if method == "static" else method
-                    identity = _identity(task, method, seed, signal=signal, model=model)
+                    model = f"static-{layer:g}" if variant == "static" else variant
+                    identity = _identity(task, variant, seed, exit_rule=exit_rule, model=model)
                     rows.append(identity | point | speeds | _metrics(task, score))
     return pd.DataFrame(rows)
 
 
 def targets(
-    tasks=tuple(TASKS), methods=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), backbone="bert", aims=(1.5, 2.0)
+    tasks=tuple(TASKS), variants=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), backbone="bert", aims=(1.5, 2.0)
 ):
     rows = []
     for task in tasks:
         for seed in seeds:
             rng = np.random.default_rng([seed, list(TASKS).index(task)])
             for split in TASKS[task].eval_splits:
-                for method, speedup in (("backbone", 1.0), ("half", 2.0)):
+                for variant, speedup in (("backbone", 1.0), ("half", 2.0)):
                     point = {"target_speedup": np.nan, "threshold": np.nan, "speedup": speedup}
                     point |= {"speedup_flops": speedup / COST, "adjustable": False}
-                    scores = _metrics(task, float(_score(task, method, speedup, rng)))
-                    rows.append(_identity(task, method, seed, split, backbone, "none") | point | scores)
-                for method in methods:
+                    scores = _metrics(task, float(_score(task, variant, speedup, rng)))
+                    rows.append(_identity(task, variant, seed, split, backbone, "none") | point | scores)
+                for variant in variants:
                     for aim in aims:
                         speedup = aim + rng.normal(0, 0.05)
                         point = {"target_speedup": aim, "threshold": 0.01 * aim, "speedup": speedup}
                         point |= {"speedup_flops": speedup / COST, "adjustable": True}
-                        scores = _metrics(task, float(_score(task, method, speedup, rng)))
-                        rows.append(_identity(task, method, seed, split, backbone) | point | scores)
+                        scores = _metrics(task, float(_score(task, variant, speedup, rng)))
+                        rows.append(_identity(task, variant, seed, split, backbone) | point | scores)
     return pd.DataFrame(rows)
 
 
-def dis(tasks=("sst2", "qnli"), methods=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), num_layers=12):
+def dis(tasks=("sst2", "qnli"), variants=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), num_layers=12):
     rows = []
     for task in tasks:
         for seed in seeds:
             rng = np.random.default_rng([seed, list(TASKS).index(task)])
-            for method in methods:
+            for variant in variants:
                 for layer in range(1, num_layers):
-                    value = 60 + 25 * (layer / num_layers) ** 0.5 + 5 * _GAIN[method] + rng.normal(0, 0.7)
+                    value = 60 + 25 * (layer / num_layers) ** 0.5 + 5 * _GAIN[variant] + rng.normal(0, 0.7)
                     point = {"layer": layer, "dis": value, "dis_strict": value - 1, "num_easy": 800, "num_hard": 72}
-                    rows.append(_identity(task, method, seed) | point)
+                    rows.append(_identity(task, variant, seed) | point)
     return pd.DataFrame(rows)
 
 
@@ -151,16 +160,16 @@ def density(seeds=(1, 2, 3), num_layers=12, bins=60):
     return pd.concat(frames, ignore_index=True)
 
 
-def history(tasks=("sst2", "qnli"), methods=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), steps=600):
+def history(tasks=("sst2", "qnli"), variants=("vanilla", "wo_osc", "cosee"), seeds=(1, 2, 3), steps=600):
     frames = []
     step = np.arange(1, steps + 1)
     for task in tasks:
         for seed in seeds:
             rng = np.random.default_rng(seed)
-            for method in methods:
-                loss = 0.2 + 0.5 * np.exp(-step / (60 + 60 * (1 - _GAIN[method]))) + rng.normal(0, 0.06, steps)
+            for variant in variants:
+                loss = 0.2 + 0.5 * np.exp(-step / (60 + 60 * (1 - _GAIN[variant]))) + rng.normal(0, 0.06, steps)
                 frames.append(
-                    pd.DataFrame(_identity(task, method, seed) | {"step": step, "loss": loss + 0.1, "mean_ce": loss})
+                    pd.DataFrame(_identity(task, variant, seed) | {"step": step, "loss": loss + 0.1, "mean_ce": loss})
                 )
     return pd.concat(frames, ignore_index=True)
 

@@ -6,7 +6,7 @@ from helpers.tiny import HIDDEN, LAYERS
 from cosee.models.heads import LinearExits
 from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import MultiExitModel
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
 
 
 def between(scores: np.ndarray) -> list[float]:

@@ -4,7 +4,7 @@ import torch
 from helpers.tiny import LAYERS, PAD, token_split
 
 from cosee.plan.runs import Run
-from cosee.runs.execution import execute
+from cosee.runs.execution import RunInputs, train_and_predict
 
 TRAINING = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "eval_batch_size": 16}
 
@@ -22,17 +22,16 @@ PROTOCOL = {"name": "heldout", "criterion": "area"}
 
 
 def do(run, folder, backbone, monkeypatch, **changes):
-    """Execute a run in a folder of its own; gives where its files lie."""
+    """Train a run in a folder of its own; gives where its files lie."""
     folder.mkdir(exist_ok=True)
     monkeypatch.chdir(folder)
     settings = {
-        "num_layers": LAYERS,
         "protocol": PROTOCOL,
-        "pad_id": PAD,
         "splits": ["fit", "sel", "dev"],
         "keep_weights": True,
         "keep_state": False,
         "device": torch.device("cpu"),
     }
-    execute(run, TOKENS, backbone, **settings | changes)
+    inputs = RunInputs(TOKENS, backbone, LAYERS, PAD)
+    train_and_predict(run, inputs, **settings | changes)
     return folder / run.folder

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel
+from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, MPNetConfig, MPNetModel
 
 from cosee.data.tokens import TokenSplit
 
@@ -32,6 +32,12 @@ CONFIG = {
     "initializer_range": 0.2,
 }
 
+KINDS = {
+    "bert": (BertConfig, BertModel, {}),
+    "albert": (AlbertConfig, AlbertModel, {"embedding_size": 8}),
+    "mpnet": (MPNetConfig, MPNetModel, {"pad_token_id": 1}),
+}
+
 
 def tokenizer() -> Tokenizer:
     """A word-level cousin of BERT's tokenizer."""
@@ -46,16 +52,33 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def write_backbone(folder: Path, kind: str, seed: int = 0, **changes: int | str) -> Path:
-    """Write an encoder folder (config.json, model.safetensors, tokenizer.json) with weights drawn from `seed`."""
-    config, model = (BertConfig, BertModel) if kind == "bert" else (AlbertConfig, AlbertModel)
-    settings = CONFIG | ({"embedding_size": 8} if kind == "albert" else {}) | changes
+def mpnet_tokenizer() -> Tokenizer:
+    """A word-level cousin of MPNet's tokenizer: other special tokens, pairs without segments, "[PAD]" a mere word."""
+    names = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+    vocabulary = {word: VOCABULARY[word] for word in (*GOOD, *BAD, *OTHER)}
+    vocabulary |= {name: number for number, name in enumerate(names)} | {"[PAD]": len(VOCABULARY)}
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token="<unk>"))
+    made.normalizer, made.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    made.add_special_tokens(list(names))
+    return made
+
+
+def write_backbone(folder: Path, kind: str, seed: int = 0, bias: float = 1e-6, **changes: int | str) -> Path:
+    """Write an encoder folder (config.json, model.safetensors, tokenizer.json) with weights drawn from `seed`.
+
+    `bias` is that of the pooler, which is taken for a trained one unless it is zero.
+    """
+    config, model, own = KINDS[kind]
+    settings = CONFIG | own | changes
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         encoder = model(config(**settings))
-        encoder.pooler.apply(lambda module: isinstance(module, torch.nn.Linear) and module.weight.data.mul_(3))
+        for dense in (module for module in encoder.pooler.modules() if isinstance(module, torch.nn.Linear)):
+            dense.weight.data.mul_(3)
+            dense.bias.data.fill_(bias)
     encoder.save_pretrained(folder)
-    tokenizer().save(str(folder / "tokenizer.json"))
+    (mpnet_tokenizer() if kind == "mpnet" else tokenizer()).save(str(folder / "tokenizer.json"))
     return folder
 
 

@@ -9,6 +9,7 @@ import torch
 from helpers.tiny import token_split
 
 from cosee.data.batches import DeviceSplit
+from cosee.models.loading import load_backbone
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
 
@@ -32,7 +33,7 @@ def last_exit_accuracy(outputs):
 @cache
 def fresh(method, folder, seed):
     """A model that is copied before it is trained: reading an encoder takes longer than ten steps."""
-    return method.build(str(folder), 2, seed)
+    return method.build(load_backbone(folder), 2, seed)
 
 
 def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_exit_accuracy, **changes):
@@ -44,15 +45,15 @@ def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_
     model = copy.deepcopy(fresh(method, folder, seed))
     history, facts = train(
         model,
-        method.stages(),
-        lambda schedule: wrap(method.objective(schedule, seed, CPU)),
-        fit,
-        SEL,
-        settings,
-        seed,
-        select,
-        state_file,
-        fingerprint,
+        stages=method.stages(),
+        objective=lambda schedule: wrap(method.objective(schedule, seed, CPU)),
+        fit=fit,
+        sel=SEL,
+        settings=settings,
+        seed=seed,
+        select=select,
+        state_file=state_file,
+        fingerprint=fingerprint,
         **options,
     )
     return model.state_dict(), history, {name: value for name, value in facts.items() if name != "seconds"}

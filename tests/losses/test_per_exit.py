@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
+from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation, weighted_mean
 
 
 def random_logits(*shape, seed=0):
@@ -23,6 +23,13 @@ def test_cross_entropies_are_those_of_every_sample_at_every_exit():
         for row, label in zip(logits.tolist(), labels.tolist(), strict=True)
     ]
     torch.testing.assert_close(exit_cross_entropies(logits, labels), torch.tensor(expected))
+
+
+def test_a_weighted_mean_does_not_depend_on_the_scale_of_its_weights():
+    losses, weights = torch.tensor([1.0, 4.0, 0.5]), torch.tensor([1, 2, 5])
+    assert weighted_mean(losses, weights).item() == pytest.approx((1 * 1.0 + 2 * 4.0 + 5 * 0.5) / 8)
+    torch.testing.assert_close(weighted_mean(losses, 7 * weights), weighted_mean(losses, weights))
+    torch.testing.assert_close(weighted_mean(losses, torch.ones(3)), losses.mean())
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])

@@ -11,6 +11,7 @@ from cosee.exiting.simulation import exit_layers
 from cosee.methods import rule_named
 from cosee.methods.base import linear_exits_model
 from cosee.methods.berxit import Berxit
+from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
 from cosee.training.schedule import Schedule
@@ -24,7 +25,7 @@ EVEN, ODD = 4, 7
 
 def built(request, kind, method, num_classes=2):
     """A model without dropout whose exits all differ."""
-    model = method.build(str(request.getfixturevalue(kind)), num_classes, 0).eval()
+    model = method.build(load_backbone(request.getfixturevalue(kind)), num_classes, 0).eval()
     with torch.no_grad():
         for parameter in model.exits.parameters():
             parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
@@ -42,9 +43,10 @@ def objective_of(method):
 @EACH_METHOD
 @torch.no_grad()
 def test_a_fresh_model_is_the_one_with_linear_heads_on_the_shared_pooler(kind, method, request):
-    folder = str(request.getfixturevalue(kind))
+    folder = request.getfixturevalue(kind)
     torch.testing.assert_close(
-        method.build(folder, 3, 0).eval()(BATCH), linear_exits_model(folder, 3, 0.1, 0).eval()(BATCH)
+        method.build(load_backbone(folder), 3, 0).eval()(BATCH),
+        linear_exits_model(load_backbone(folder), 3, 0.1, 0).eval()(BATCH),
     )
 
 
@@ -55,11 +57,11 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
     model = built(request, kind, method, num_classes=3)
     states, (logits, scores) = model.states(BATCH), model.outputs(BATCH)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
         if method.lte:
             torch.testing.assert_close(here.scores, scores[:, index])
-        assert memory is None
+        assert carry is None
     assert (scores is not None) == method.lte
 
 
@@ -77,10 +79,11 @@ def test_the_uncertainty_is_one_estimator_on_every_exits_pooled_state(kind, requ
 
 
 def test_the_estimator_adds_one_linear_layer_for_all_exits(tiny_bert):
-    without, estimating = (method.build(str(tiny_bert), 2, 0).exits for method in METHODS.values())
+    without, estimating = (method.build(load_backbone(tiny_bert), 2, 0).exits for method in METHODS.values())
     assert count_parameters(estimating) - count_parameters(without) == HIDDEN + 1
-    assert estimating.flops(2) - without.flops(2) == 2 * HIDDEN
-    other = METHODS["lte"].build(str(tiny_bert), 2, 1).exits
+    backbone = METHODS["lte"].build(load_backbone(tiny_bert), 2, 0).backbone
+    assert estimating.flops(2, backbone) - without.flops(2, backbone) == 2 * HIDDEN
+    other = METHODS["lte"].build(load_backbone(tiny_bert), 2, 1).exits
     assert estimating.lte_weight.any() and not torch.equal(estimating.lte_weight, other.lte_weight)
 
 
@@ -197,7 +200,7 @@ def test_every_exit_learns_and_so_does_the_estimator(tiny_bert, tmp_path):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @EACH_METHOD
 def test_a_step_does_not_wait_for_the_device(method, precision, tiny_bert):
-    model = method.build(str(tiny_bert), 2, 0).train()
+    model = method.build(load_backbone(tiny_bert), 2, 0).train()
     with NoWaiting(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         for step in (EVEN, ODD):
             loss, parts = objective_of(method)(model, BATCH, step)

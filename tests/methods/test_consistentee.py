@@ -21,9 +21,10 @@ from cosee.methods.consistentee import (
     sample_exits,
 )
 from cosee.methods.pabee import Pabee
+from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
-from cosee.seeds import torch_generator
+from cosee.models.randomness import torch_generator
 from cosee.training.schedule import Schedule
 
 N, M, K = 8, 4, 3
@@ -48,7 +49,7 @@ def random_odds(seed=0, samples=N, exits=M, scale=1.5):
 
 def sharp_model(folder, classes=2, seed=0):
     """A model in eval mode whose heads and policies are far from zero, so that exits differ."""
-    model = ConsistentEE().build(str(folder), classes, seed).eval()
+    model = ConsistentEE().build(load_backbone(folder), classes, seed).eval()
     with torch.no_grad():
         for name, parameter in model.exits.named_parameters():
             if name.endswith("weight"):
@@ -268,10 +269,10 @@ def test_one_exit_at_a_time_gives_what_all_give_together(kind, request):
     assert logits.shape == (9, LAYERS, 3) and scores.shape == (9, LAYERS)
     assert scores[:, :-1].std() > 0.1 and (scores[:, -1] == 1).all()
     for m in range(LAYERS):
-        here, memory = model.exits.at(m, states[:, m], model.backbone, None)
+        here, carry = model.exits.forward_exit(m, states[:, m], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, m])
         torch.testing.assert_close(here.scores, scores[:, m])
-        assert memory is None
+        assert carry is None
 
 
 @torch.no_grad()
@@ -307,12 +308,12 @@ def test_leaving_by_the_policy_is_real_and_as_simulated(tiny_bert):
 
 
 def test_the_heads_are_those_of_the_other_methods_and_the_policies_come_on_top(tiny_bert):
-    model, other = (method.build(str(tiny_bert), 2, 1) for method in (ConsistentEE(width=8), Pabee()))
+    model, other = (method.build(load_backbone(tiny_bert), 2, 1) for method in (ConsistentEE(width=8), Pabee()))
     assert torch.equal(model.exits.weight, other.exits.weight)
     assert count_parameters(model) - count_parameters(other) == (LAYERS - 1) * (HIDDEN * 8 + 8 + 8 + 1)
-    extra = [model.exits.flops(m) - other.exits.flops(m) for m in range(LAYERS)]
+    extra = [model.exits.flops(m, model.backbone) - other.exits.flops(m, model.backbone) for m in range(LAYERS)]
     assert extra == [2 * HIDDEN * 8 + 2 * 8] * (LAYERS - 1) + [0]
-    again, another = (ConsistentEE(width=8).build(str(tiny_bert), 2, seed) for seed in (1, 2))
+    again, another = (ConsistentEE(width=8).build(load_backbone(tiny_bert), 2, seed) for seed in (1, 2))
     assert torch.equal(model.exits.policy_inner_weight, again.exits.policy_inner_weight)
     assert not torch.equal(model.exits.policy_inner_weight, another.exits.policy_inner_weight)
 
@@ -382,7 +383,7 @@ def test_it_learns_and_leaves_the_earlier_the_dearer_a_layer_is(tiny_bert, tmp_p
         method = ConsistentEE(alpha=alpha, policy_rate=5.0, joint_rate=1.0)
         settings = {"epochs": 14, "checkpoint": "last", "learning_rate": 0.01}
         weights = run(tiny_bert, method, tmp_path / "state", **settings)[0]
-        model = method.build(str(tiny_bert), 2, 0)
+        model = method.build(load_backbone(tiny_bert), 2, 0)
         model.load_state_dict(weights)
         logits, scores = predict(model, SEL, 64)
         exits = exit_layers(scores[:, :-1], 0.5, "smaller")
@@ -397,7 +398,7 @@ def test_it_learns_and_leaves_the_earlier_the_dearer_a_layer_is(tiny_bert, tmp_p
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_step_does_not_wait_for_the_device(precision, tiny_bert):
-    model, objective = METHOD.build(str(tiny_bert), 2, 0).train(), METHOD.objective(SCHEDULE, 0, CPU)
+    model, objective = METHOD.build(load_backbone(tiny_bert), 2, 0).train(), METHOD.objective(SCHEDULE, 0, CPU)
     objective.begin_stage(1, model, FIT)
     with NoWaiting(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         for step in (0, 6, 9):

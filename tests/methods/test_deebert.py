@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from cosee.methods.base import linear_exits_model
 from cosee.methods.deebert import Deebert
 from cosee.models.heads import PooledExits
-from cosee.models.loading import empty_backbone
+from cosee.models.loading import empty_backbone, load_backbone
 from cosee.models.multi_exit import count_parameters
 from cosee.training.schedule import Schedule
 
@@ -20,7 +20,7 @@ BATCH = FIT.batch(np.arange(9))
 
 
 def built(request, kind, method, num_classes=2):
-    return method.build(str(request.getfixturevalue(kind)), num_classes, 0)
+    return method.build(load_backbone(request.getfixturevalue(kind)), num_classes, 0)
 
 
 def is_internal(name):
@@ -32,7 +32,7 @@ def is_internal(name):
 @torch.no_grad()
 def test_a_fresh_model_is_the_one_with_linear_heads_on_the_shared_pooler(kind, method, request):
     model = built(request, kind, method, num_classes=3).eval()
-    shared = linear_exits_model(str(request.getfixturevalue(kind)), 3, 0.1, 0).eval()
+    shared = linear_exits_model(load_backbone(request.getfixturevalue(kind)), 3, 0.1, 0).eval()
     torch.testing.assert_close(model(BATCH), shared(BATCH))
 
 
@@ -45,22 +45,23 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
         parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel())))
     states, logits = model.states(BATCH), model(BATCH)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and memory is None
+        assert here.scores is None and carry is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
 def test_bert_base_grows_by_eleven_poolers_and_heads(num_classes):
     with torch.device("meta"):
-        exits = PooledExits(empty_backbone({"model_type": "bert"}), num_classes, 0.1, None)
+        backbone = empty_backbone({"model_type": "bert"})
+        exits = PooledExits(backbone, num_classes, 0.1, None)
     final = 768 * num_classes + num_classes
     assert count_parameters(exits) - final == 11 * (590_592 + final)
-    assert exits.flops(0) == exits.flops(11) == 2 * 768 * 768 + 2 * 768 * num_classes
+    assert exits.flops(0, backbone) == exits.flops(11, backbone) == 2 * 768 * 768 + 2 * 768 * num_classes
 
 
 def test_with_the_shared_pooler_only_heads_are_added(tiny_bert):
-    model = METHODS["shared"].build(str(tiny_bert), 3, 0)
+    model = METHODS["shared"].build(load_backbone(tiny_bert), 3, 0)
     assert count_parameters(model.exits) == LAYERS * (HIDDEN * 3 + 3)
 
 
@@ -159,7 +160,7 @@ def test_both_stages_learn(tiny_bert, tmp_path):
 
 @EACH_POOLER
 def test_a_step_does_not_wait_for_the_device(method, tiny_bert):
-    model = method.build(str(tiny_bert), 2, 0).train()
+    model = method.build(load_backbone(tiny_bert), 2, 0).train()
     objective = method.objective(Schedule(5, 2, stages=method.stages()), 0, CPU)
     with NoWaiting():
         for step in (0, 3):

@@ -10,6 +10,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.methods.disentangledee import BatchNorm, DisentangledEE, simplex_etf
+from cosee.models.loading import load_backbone
 from cosee.models.prediction import predict
 from cosee.training.schedule import Schedule
 
@@ -44,7 +45,7 @@ def test_class_vectors_have_length_one_and_lie_as_far_apart_as_they_can(classes,
 
 
 def test_every_exit_and_every_seed_has_a_tight_frame_of_its_own_and_none_learns(tiny_bert):
-    first, again, other = (DisentangledEE().build(str(tiny_bert), 3, seed) for seed in (1, 1, 2))
+    first, again, other = (DisentangledEE().build(load_backbone(tiny_bert), 3, seed) for seed in (1, 1, 2))
     names = [name for name, _ in first.named_buffers() if name.endswith("class_vectors")]
     assert len(names) == LAYERS
     assert not any("class_vectors" in name for name, _ in first.named_parameters())
@@ -59,7 +60,7 @@ def test_every_exit_and_every_seed_has_a_tight_frame_of_its_own_and_none_learns(
 
 def trained_a_little(folder, classes=3):
     """A model whose adapters and running statistics are no longer those it began with."""
-    model = DisentangledEE(dropout=0.0).build(str(folder), classes, 0)
+    model = DisentangledEE(dropout=0.0).build(load_backbone(folder), classes, 0)
     for adapter in model.exits.internal:
         for parameter in adapter.adapter.parameters():
             torch.nn.init.normal_(parameter, 0, 0.1, torch.Generator().manual_seed(parameter.numel()))
@@ -91,9 +92,9 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     states = model.states(FIT.batch(np.arange(6)))
     logits = model.exits(states, model.backbone).logits
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and memory is None
+        assert here.scores is None and carry is None
 
 
 def test_a_batch_of_one_row_is_standardised_by_the_running_statistics():
@@ -107,11 +108,12 @@ def test_a_batch_of_one_row_is_standardised_by_the_running_statistics():
 
 
 def test_the_last_exit_has_no_adapter_and_costs_less(tiny_bert):
-    exits = DisentangledEE().build(str(tiny_bert), 3, 0).exits
+    model = DisentangledEE().build(load_backbone(tiny_bert), 3, 0)
+    exits, backbone = model.exits, model.backbone
     plain = 2.0 * HIDDEN * (HIDDEN + 3)
     adapter = 2 * 2.0 * HIDDEN * INNER
-    assert [exits.flops(index) for index in range(LAYERS)] == [plain + adapter] * (LAYERS - 1) + [plain]
-    assert DisentangledEE(bottleneck=5).build(str(tiny_bert), 3, 0).exits.inner == 5
+    assert [exits.flops(index, backbone) for index in range(LAYERS)] == [plain + adapter] * (LAYERS - 1) + [plain]
+    assert DisentangledEE(bottleneck=5).build(load_backbone(tiny_bert), 3, 0).exits.inner == 5
 
 
 # --- the two stages ---------------------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ def test_each_stage_leaves_the_parameters_of_the_other_as_they_are(tiny_bert, tm
 
 def test_internal_losses_do_not_reach_the_encoder_in_the_second_stage(tiny_bert):
     method, objective = two_stages()
-    model = method.build(str(tiny_bert), 2, 0)
+    model = method.build(load_backbone(tiny_bert), 2, 0)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(method.stages()[1].trains(name))
     objective(model, FIT.batch(np.arange(8)), 9)[0].backward()
@@ -166,7 +168,7 @@ def test_it_learns_and_patience_trades_speed_for_accuracy(tiny_bert, tmp_path):
     weights, history, facts = run(tiny_bert, method, tmp_path / "state", **more)
     assert facts["sel_score"] >= 0.9
     assert history["mean_ce"][-10:].mean() < 0.6 * history["mean_ce"][:10].mean()
-    model = method.build(str(tiny_bert), 2, 0)
+    model = method.build(load_backbone(tiny_bert), 2, 0)
     model.load_state_dict(weights)
     logits = predict(model, SEL, 64).logits
     scores = PATIENCE.score(logits[:, :-1], None)
@@ -193,7 +195,7 @@ def test_a_run_whose_last_batch_has_one_row_is_trained(tiny_bert, tmp_path):
 
 def test_a_step_does_not_wait_for_the_device(tiny_bert):
     method, objective = two_stages()
-    model = method.build(str(tiny_bert), 2, 0).train()
+    model = method.build(load_backbone(tiny_bert), 2, 0).train()
     with NoWaiting():
         for step in (0, 9):
             loss, _ = objective(model, FIT.batch(np.arange(8)), step)

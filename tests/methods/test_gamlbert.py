@@ -11,6 +11,7 @@ from torch import nn
 from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
 from cosee.methods.cosee import Cosee
 from cosee.methods.gamlbert import GamlBert, WithGradient, align
+from cosee.models.loading import load_backbone
 from cosee.training.optimizer import make_optimizer, update
 from cosee.training.schedule import Schedule
 
@@ -113,7 +114,7 @@ def test_two_exits_by_hand(joint):
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
 def test_the_gradient_is_that_of_the_labels_plus_what_does_not_conflict_of_the_exits(kind, request):
     method = GamlBert(distillation=2.0, dropout=0.0)
-    model, batch = method.build(str(request.getfixturevalue(kind)), 2, 2).eval(), FIT.batch(np.arange(8))
+    model, batch = method.build(load_backbone(request.getfixturevalue(kind)), 2, 2).eval(), FIT.batch(np.arange(8))
     model.exits.weight.data *= 5  # exits that differ
     found, _, parts = gradients(method, model, batch)
     conflicts, undecided = [], 0
@@ -138,7 +139,7 @@ def test_the_gradient_is_that_of_the_labels_plus_what_does_not_conflict_of_the_e
 
 
 def test_without_distillation_it_is_the_mean_cross_entropy_of_all_exits(tiny_bert):
-    model, batch = GamlBert().build(str(tiny_bert), 2, 0).eval(), FIT.batch(np.arange(8))
+    model, batch = GamlBert().build(load_backbone(tiny_bert), 2, 0).eval(), FIT.batch(np.arange(8))
     own, loss, parts = gradients(GamlBert(distillation=0.0), model, batch)
     own = {name: gradient.clone() for name, gradient in own.items()}
     plain, expected, _ = gradients(Cosee(alpha=0.0, beta0=0.0), model, batch)
@@ -148,7 +149,7 @@ def test_without_distillation_it_is_the_mean_cross_entropy_of_all_exits(tiny_ber
 
 
 def test_parameters_that_do_not_learn_get_no_gradient(tiny_bert):
-    model = GamlBert().build(str(tiny_bert), 2, 0)
+    model = GamlBert().build(load_backbone(tiny_bert), 2, 0)
     model.backbone.requires_grad_(False)
     found, _, _ = gradients(GamlBert(), model, FIT.batch(np.arange(8)))
     assert {name for name, gradient in found.items() if gradient is not None} == {"exits.weight", "exits.bias"}
@@ -179,7 +180,7 @@ def test_it_learns(tiny_albert, tmp_path):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_step_does_not_wait_for_the_device(precision, tiny_bert):
-    model = GamlBert().build(str(tiny_bert), 2, 0).train()
+    model = GamlBert().build(load_backbone(tiny_bert), 2, 0).train()
     goal, optimizer = GamlBert().objective(SCHEDULE, 0, CPU), make_optimizer(model, 0.01, 0.0)
     with NoWaiting():
         for step in range(2):

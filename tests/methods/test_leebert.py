@@ -7,6 +7,7 @@ from torch import nn
 
 from cosee.losses.per_exit import exit_cross_entropies, mutual_distillation
 from cosee.methods.leebert import LeeBert, agreement, halves, losses, starting_scores
+from cosee.models.loading import load_backbone
 from cosee.training.optimizer import make_optimizer, update
 from cosee.training.schedule import Schedule
 
@@ -16,7 +17,7 @@ EACH_BACKBONE = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
 
 def built(folder):
     """A model whose exits differ, without dropout."""
-    model = LeeBert().build(str(folder), 2, 0).eval()
+    model = LeeBert().build(load_backbone(folder), 2, 0).eval()
     model.exits.weight.data *= 20
     return model
 
@@ -259,7 +260,7 @@ def test_it_learns(tiny_bert, tmp_path):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_step_does_not_wait_for_the_device(precision, tiny_bert):
-    model = LeeBert().build(str(tiny_bert), 2, 0).train()
+    model = LeeBert().build(load_backbone(tiny_bert), 2, 0).train()
     goal, optimizer = started(model), make_optimizer(model, 0.01, 0.0)
     with NoWaiting():
         for step in range(2):

@@ -14,6 +14,7 @@ from cosee.exiting.simulation import exit_layers, threshold_for_speedup
 from cosee.methods.finetune import Finetune
 from cosee.methods.palbert import Palbert
 from cosee.methods.pondernet import halting_head
+from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
 from cosee.training.schedule import Schedule
@@ -37,7 +38,7 @@ def test_the_loss_is_the_papers_or_that_of_the_released_code(settings, kl, last_
 
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
 def test_the_halting_head_sees_this_pooled_state_and_the_one_before(kind, request):
-    model = Palbert().build(str(request.getfixturevalue(kind)), 3, 0).eval()
+    model = Palbert().build(load_backbone(request.getfixturevalue(kind)), 3, 0).eval()
     states = model.states(FIT.batch(np.arange(6)))
     logits, lambdas = model.exits(states, model.backbone)
     linears = [layer for layer in model.exits.halting if isinstance(layer, torch.nn.Linear)]
@@ -55,23 +56,23 @@ def test_the_halting_head_sees_this_pooled_state_and_the_one_before(kind, reques
 
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
 def test_online_exits_are_those_of_the_whole_model(kind, request):
-    model = Palbert().build(str(request.getfixturevalue(kind)), 3, 0).eval()
-    states, memory = model.states(FIT.batch(np.arange(6))), None
+    model = Palbert().build(load_backbone(request.getfixturevalue(kind)), 3, 0).eval()
+    states, carry = model.states(FIT.batch(np.arange(6))), None
     logits, lambdas = model.exits(states, model.backbone)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, memory)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, carry)
         torch.testing.assert_close(here.logits, logits[:, index])
         torch.testing.assert_close(here.scores, lambdas[:, index])
-        assert memory.shape == (6, HIDDEN)
+        assert carry.shape == (6, HIDDEN)
 
 
 def test_all_exits_share_one_classifier_and_one_halting_mlp(tiny_bert):
-    model, plain = Palbert().build(str(tiny_bert), 2, 0), Finetune().build(str(tiny_bert), 2, 0)
+    model, plain = Palbert().build(load_backbone(tiny_bert), 2, 0), Finetune().build(load_backbone(tiny_bert), 2, 0)
     assert torch.equal(model.exits.weight, plain.exits.weight[0])  # which begins as any other method's
     mlp = 3 * (WIDE**2 + WIDE) + WIDE + 1
     assert count_parameters(model.exits) == 2 * HIDDEN + 2 + mlp
     flops = 2 * (HIDDEN**2 + 2 * HIDDEN + 3 * WIDE**2 + WIDE)
-    assert {model.exits.flops(index) for index in range(LAYERS)} == {flops}
+    assert {model.exits.flops(index, model.backbone) for index in range(LAYERS)} == {flops}
 
 
 def test_the_halting_mlp_of_bert_base_has_seven_million_parameters():
@@ -79,7 +80,7 @@ def test_the_halting_mlp_of_bert_base_has_seven_million_parameters():
 
 
 def test_dropout_does_not_touch_what_is_predicted(tiny_bert):
-    model = Palbert(dropout=0.5).build(str(tiny_bert), 2, 0)
+    model = Palbert(dropout=0.5).build(load_backbone(tiny_bert), 2, 0)
     first, second = (predict(model, FIT, 16) for _ in range(2))
     np.testing.assert_array_equal(first.scores, second.scores)
     assert model.training
@@ -96,7 +97,7 @@ def test_it_learns_and_its_quantile_trades_speed_for_accuracy(tiny_bert, tmp_pat
     more = {"fit": DeviceSplit(token_split(120), CPU), "learning_rate": 0.005, "epochs": 12}
     weights, history, _ = run(tiny_bert, method, tmp_path / "state", **more)
     assert history["loss_ce"][-10:].mean() < 0.5 * history["loss_ce"][:10].mean()
-    model = method.build(str(tiny_bert), 2, 0)
+    model = method.build(load_backbone(tiny_bert), 2, 0)
     model.load_state_dict(weights)
     logits, lambdas = predict(model.eval(), SEL, 64)
     scores = QUANTILE.score(None, lambdas[:, :-1])
@@ -120,7 +121,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_bert, tmp_path):
 
 
 def test_a_step_does_not_wait_for_the_device_and_all_new_parameters_learn(tiny_bert):
-    model = Palbert().build(str(tiny_bert), 2, 0).train()
+    model = Palbert().build(load_backbone(tiny_bert), 2, 0).train()
     objective = Palbert().objective(Schedule(9, 1), 0, CPU)
     with NoWaiting():
         loss, _ = objective(model, FIT.batch(np.arange(8)), 0)

@@ -15,6 +15,7 @@ from cosee.losses.halting import log_halting_distribution
 from cosee.methods import make_method
 from cosee.methods.finetune import Finetune
 from cosee.methods.pondernet import ExpectedLoss, PonderNet
+from cosee.models.loading import load_backbone
 from cosee.models.multi_exit import count_parameters
 from cosee.models.prediction import predict
 from cosee.training.schedule import Schedule
@@ -75,32 +76,32 @@ def test_the_divergence_alone_makes_the_prior_of_the_lambdas():
 
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
 def test_online_exits_are_those_of_the_whole_model(kind, request):
-    model = PonderNet().build(str(request.getfixturevalue(kind)), 3, 0).eval()
+    model = PonderNet().build(load_backbone(request.getfixturevalue(kind)), 3, 0).eval()
     states = model.states(FIT.batch(np.arange(6)))
     logits, lambdas = model.exits(states, model.backbone)
     assert logits.shape == (6, LAYERS, 3) and lambdas.shape == (6, LAYERS)
     for index in range(LAYERS):
-        here, memory = model.exits.at(index, states[:, index], model.backbone, None)
+        here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
         torch.testing.assert_close(here.scores, lambdas[:, index])
-        assert memory is None
+        assert carry is None
 
 
 def test_all_exits_share_one_classifier_and_one_halting_head(tiny_bert):
-    model, plain = PonderNet().build(str(tiny_bert), 3, 0), Finetune().build(str(tiny_bert), 3, 0)
+    model, plain = PonderNet().build(load_backbone(tiny_bert), 3, 0), Finetune().build(load_backbone(tiny_bert), 3, 0)
     assert torch.equal(model.exits.weight, plain.exits.weight[0])  # which begins as any other method's
     assert count_parameters(model.exits) == 3 * HIDDEN + 3 + HIDDEN + 1
-    assert {model.exits.flops(index) for index in range(LAYERS)} == {2.0 * HIDDEN * (HIDDEN + 3 + 1)}
+    assert {model.exits.flops(index, model.backbone) for index in range(LAYERS)} == {2.0 * HIDDEN * (HIDDEN + 3 + 1)}
 
 
 def test_the_scores_are_probabilities_and_depend_on_the_state(tiny_bert):
-    model = PonderNet().build(str(tiny_bert), 2, 0).eval()
+    model = PonderNet().build(load_backbone(tiny_bert), 2, 0).eval()
     lambdas = model.outputs(FIT.batch(np.arange(12))).scores
     assert ((lambdas > 0) & (lambdas < 1)).all() and (lambdas.std(dim=0) > 1e-3).all()
 
 
 def test_every_new_parameter_and_the_backbone_learn(tiny_bert):
-    model = PonderNet().build(str(tiny_bert), 2, 0)
+    model = PonderNet().build(load_backbone(tiny_bert), 2, 0)
     loss, _ = PonderNet().objective(Schedule(1, 1), 0, CPU)(model, FIT.batch(np.arange(8)), 0)
     loss.backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
@@ -109,7 +110,7 @@ def test_every_new_parameter_and_the_backbone_learn(tiny_bert):
 
 
 def test_lambdas_are_float32_in_bf16(tiny_bert):
-    model = PonderNet().build(str(tiny_bert), 2, 0).eval()
+    model = PonderNet().build(load_backbone(tiny_bert), 2, 0).eval()
     with torch.autocast("cpu", torch.bfloat16):
         outputs = model.outputs(FIT.batch(np.arange(4)))
     assert outputs.scores.dtype == torch.float32 and outputs.logits.dtype == torch.bfloat16
@@ -162,7 +163,7 @@ def test_it_learns_and_leaves_where_its_distribution_says(tiny_bert, tmp_path):
     more = {"fit": DeviceSplit(token_split(120), CPU), "learning_rate": 0.005, "epochs": 6}
     weights, history, _ = run(tiny_bert, method, tmp_path / "state", **more)
     assert history["loss_ce"][-10:].mean() < 0.5 * history["loss_ce"][:10].mean()
-    model = method.build(str(tiny_bert), 2, 0)
+    model = method.build(load_backbone(tiny_bert), 2, 0)
     model.load_state_dict(weights)
     logits, lambdas = predict(model, SEL, 64)
     layers = exit_layers(SAMPLED.score(None, lambdas[:, :-1]), 0.0, SAMPLED.harder_is)
@@ -179,7 +180,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_bert, tmp_path):
 
 
 def test_a_step_does_not_wait_for_the_device(tiny_bert):
-    model = PonderNet().build(str(tiny_bert), 2, 0).train()
+    model = PonderNet().build(load_backbone(tiny_bert), 2, 0).train()
     objective = PonderNet().objective(Schedule(9, 1), 0, CPU)
     with NoWaiting():
         loss, _ = objective(model, FIT.batch(np.arange(8)), 0)

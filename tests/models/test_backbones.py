@@ -11,7 +11,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.models.loading import load_backbone
 
-KINDS = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert", "tiny_albert_groups"])
+KINDS = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert", "tiny_albert_groups", "tiny_mpnet"])
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_padding_does_not_change_a_row(folder):
 @pytest.mark.parametrize("depth", [1, 2, 3, LAYERS])
 @torch.no_grad()
 def test_a_truncated_backbone_is_the_start_of_the_full_one(folder, depth):
-    full, short, batch = load_backbone(folder).eval(), load_backbone(folder, depth).eval(), padded_batch()
+    full, short, batch = load_backbone(folder).eval(), load_backbone(folder).truncated(depth).eval(), padded_batch()
     states = short.states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     expected = full.states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     assert short.num_layers == depth
@@ -164,9 +164,20 @@ def test_a_truncated_backbone_is_the_start_of_the_full_one(folder, depth):
     assert torch.equal(whole, full.layer(depth - 1, *hidden_before(full, batch, depth - 1)))
 
 
+def test_without_a_depth_nothing_is_truncated(tiny_bert):
+    backbone = load_backbone(tiny_bert)
+    assert backbone.truncated(None) is backbone and backbone.num_layers == LAYERS
+
+
+@pytest.mark.parametrize("depth", [0, -1, LAYERS + 1])
+def test_an_impossible_depth_is_named(tiny_bert, depth):
+    with pytest.raises(InputError, match=rf"{depth} layers .* 4; expected 1 to 4"):
+        load_backbone(tiny_bert).truncated(depth)
+
+
 @torch.no_grad()
 def test_a_truncated_bert_is_a_bert_with_fewer_layers(tiny_bert):
-    short = load_backbone(tiny_bert, 2).eval()
+    short = load_backbone(tiny_bert).truncated(2).eval()
     own = BertModel(BertConfig.from_pretrained(tiny_bert, num_hidden_layers=2)).eval()
     own.load_state_dict(short.encoder.state_dict())  # strict: nothing of the dropped layers is left
     batch = padded_batch()

@@ -5,8 +5,11 @@ from helpers.models import make_model
 from helpers.tiny import LAYERS, token_split
 
 from cosee.data.batches import DeviceSplit
+from cosee.methods import METHODS, make_method
 from cosee.models.heads import HEAD_STD, LinearExits
-from cosee.seeds import torch_generator
+from cosee.models.loading import load_backbone
+from cosee.models.randomness import torch_generator
+from cosee.training.schedule import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def test_every_exit_is_a_linear_head_on_the_shared_pooler(tiny_bert, batch, num_
         pooled = torch.tanh(model.backbone.encoder.pooler.dense(states[:, m]))
         expected = pooled @ model.exits.weight[m].T + model.exits.bias[m]
         torch.testing.assert_close(logits[:, m], expected)
-        torch.testing.assert_close(model.exits.at(m, states[:, m], model.backbone, None)[0].logits, expected)
+        torch.testing.assert_close(model.exits.forward_exit(m, states[:, m], model.backbone, None)[0].logits, expected)
 
 
 @torch.no_grad()
@@ -63,3 +66,52 @@ def test_all_exits_train_the_shared_pooler_and_the_first_layer(tiny_bert, batch)
         gradients = [layer.output.dense.weight.grad for layer in encoder.encoder.layer]
         assert [g is not None and bool(g.any()) for g in gradients] == [index <= m for index in range(LAYERS)]
         assert encoder.pooler.dense.weight.grad.any()
+
+
+# --- mixed precision --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_in_bf16_the_encoder_alone_computes_in_bf16(name, tiny_bert, batch):
+    method = make_method(name, {})
+    model = method.build(load_backbone(tiny_bert), 2, 0).train()
+    model.mixed_precision = True
+    seen = {}
+
+    def watch(part):
+        return lambda module, inputs, output: seen.__setitem__(part, output.dtype)
+
+    for part, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_hook(watch(part))
+    goal = method.objective(Schedule(6, 1, stages=method.stages()), 0, torch.device("cpu"))
+    goal.begin_stage(0, model, DeviceSplit(token_split(9), torch.device("cpu")))
+    seen.clear()  # some begin with a prediction, which is float32
+    loss, parts = goal(model, batch, 0)
+    layers = {part for part in seen if ".encoder.encoder.layer." in part}
+    assert len(layers) == 6 * LAYERS and {seen[part] for part in layers} == {torch.bfloat16}
+    assert {dtype for part, dtype in seen.items() if part not in layers} <= {torch.float32}
+    assert {loss.dtype, *(part.dtype for part in parts.values() if part.is_floating_point())} == {torch.float32}
+    loss.backward()
+    assert {p.grad.dtype for p in model.parameters() if p.grad is not None} == {torch.float32}
+
+
+@torch.no_grad()
+def test_heads_add_no_rounding_to_that_of_the_encoder(tiny_bert, batch):
+    model = make_model(tiny_bert)
+    exact = model(batch)
+    model.mixed_precision = True
+    assert torch.equal(model(batch), exact)  # an evaluation is float32
+    for part in model.backbone.encoder.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+        if hasattr(part, "dropout_prob"):
+            part.dropout_prob = 0.0
+    model.train()
+    for attention in (layer.attention.self for layer in model.backbone.encoder.encoder.layer):
+        attention.dropout = torch.nn.Dropout(0.0)
+    states, logits = model.states(batch), model(batch)
+    assert states.dtype == logits.dtype == torch.float32
+    assert torch.equal(logits, model.exits(states, model.backbone).logits)
+    rounded = (exact - logits).abs().max()
+    assert 0 < rounded < 0.1 * exact.std()

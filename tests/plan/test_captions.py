@@ -15,7 +15,7 @@ CONTEXT = Context(
 
 def test_sentence_names_data_backbone_split_protocol_and_seeds():
     sentence = CONTEXT.sentence("bert", "train and dev")
-    for fact in ("generated rows", "mini-BERT, 12 layers", "train and dev", PROTOCOLS["heldout"], "3 seeds (1, 2, 3)"):
+    for fact in ("generated rows", "mini-BERT, 12 layers", "train and dev", PROTOCOLS["heldout"], "Seeds: 1, 2, 3."):
         assert fact in sentence
     assert "mini-ALBERT" not in sentence
     assert sentence.endswith("Preset: mini.")
@@ -28,15 +28,13 @@ def test_sentence_without_a_backbone_names_all_of_them():
 def test_field_protocol_says_that_dev_was_chosen_on():
     field = Context("paper", "GLUE", {"bert": "BERT-base"}, "field", (42,))
     assert "chosen on dev itself" in field.sentence()
-    assert "seed (42)" in field.sentence()
+    assert "Seed: 42." in field.sentence()
 
 
 def test_seeds_that_only_some_runs_have_are_told_apart():
-    assert (
-        "Runs: seed (0), of some methods and tasks also 1, 2."
-        in replace(CONTEXT, seeds=(0,), more_seeds=(1, 2)).sentence()
-    )
-    assert "Runs" not in replace(CONTEXT, seeds=()).sentence()
+    some = replace(CONTEXT, seeds=(0,), more_seeds=(1, 2))
+    assert "Seed: 0 (some methods and tasks also 1, 2)." in some.sentence()
+    assert "Seed" not in replace(CONTEXT, seeds=()).sentence()
 
 
 def test_generated_data_is_never_called_glue():
@@ -49,4 +47,4 @@ def test_captions_end_with_the_sentence(name):
     assert caption == f"{CAPTIONS[name]} {CONTEXT.sentence('bert')}"
     assert CAPTIONS[name].endswith(".")
     # The only GLUE in them is the test set of the reported numbers.
-    assert CAPTIONS[name].count("GLUE") == CAPTIONS[name].count("reported on the GLUE test set")
+    assert CAPTIONS[name].count("GLUE") == CAPTIONS[name].count("values reported on the GLUE test set")

@@ -1,10 +1,13 @@
 """A configuration whose parts do not fit together is refused with the place named."""
 
 import pytest
-from helpers.presets import read
+from helpers.presets import preset
 
 from cosee.errors import InputError
+from cosee.evaluation import frames
+from cosee.plan import checks
 from cosee.plan.checks import check, check_settings
+from cosee.plan.configuration import configuration
 from cosee.plan.runs import final_runs
 
 
@@ -15,9 +18,10 @@ from cosee.plan.runs import final_runs
         (lambda c: c["experiments"][0]["variants"].append("unheard"), "variants names 'unheard'"),
         (lambda c: c["variants"]["cosee"].update(tune=["gamma"]), "cosee.tune names 'gamma'"),
         (lambda c: c["variants"]["vanilla"]["fixed"].update(learning_rate=1.0), "both fixes and tunes 'learning_rate'"),
-        (lambda c: c["variants"]["static"].update(same_point_as="nothing"), "same_point_as"),
+        (lambda c: c["variants"]["k_layers"].update(tuned_as="nothing"), "tuned_as"),
         (lambda c: c["experiments"][4]["variants"].remove("vanilla"), "takes the grid point of vanilla"),
-        (lambda c: c.update(control="nothing"), "control names 'nothing'"),
+        (lambda c: c.update(reference_variant="nothing"), "reference_variant names 'nothing'"),
+        (lambda c: c["variants"].update(oracle=c["variants"]["cosee"]), "variants.oracle: the names static, random"),
         (lambda c: c["variants"]["cosee"].update(method="cosy"), "method names 'cosy'"),
         (lambda c: c["protocol"].update(table_target=2.5), "table_target"),
         (lambda c: c["figures"]["fig4"].update(variants=["nothing"]), "figures.fig4"),
@@ -27,29 +31,29 @@ from cosee.plan.runs import final_runs
         (lambda c: c["figures"]["fig8"].update(tasks=["rte"]), "trains none"),
         (lambda c: c["figures"]["fig7"].update(tasks=["sst2", "qnli"]), "one variant on one task"),
         (lambda c: c["tables"]["table2"].update(backbone="nope"), "names 'nope'"),
-        (lambda c: c["tables"]["table5"].update(tasks=["cola"]), "tables.table5 shows cola"),
-        (lambda c: c.update(control="half"), "tables.differences compares, names 'half'"),
+        (lambda c: c["tables"]["methods"].update(tasks=["cola"]), "tables.methods.tasks.0. is .cola."),
+        (lambda c: c.update(reference_variant="half"), "tables.differences compares, names 'half'"),
         (lambda c: c["figures"]["fig7"].pop("variants"), "one variant on one task"),
         (lambda c: c["protocol"].update(targets=[2.0, 50.0]), "asks for 50"),
         (lambda c: c["variants"]["pabee"].update(rule="impatience"), "exit rule 'impatience' is unknown"),
         (lambda c: c["variants"]["consistentee"].pop("rule"), "consistentee needs a `rule`"),
-        (lambda c: c["variants"]["pcee"].update(model_of="nothing"), "pcee.model_of names 'nothing'"),
+        (lambda c: c["variants"]["pcee"].update(models_from="nothing"), "pcee.models_from names 'nothing'"),
         (lambda c: c["latency"].update(backbone="nope"), "latency.backbone names 'nope'"),
         (lambda c: c["latency"].update(variant="half"), "latency.variant has no threshold"),
         (lambda c: c["latency"].update(variant="pabee", backbone="albert", task="rte"), "pabee on rte .albert., which"),
         (lambda c: c["latency"].update(targets=[2.0, 13.0]), "latency.targets asks for 13"),
         (
             lambda c: (c["experiments"][1].update(variants=["backbone"]), c["experiments"].pop(2)),
-            "static models alone on rte with the signal energy",
+            "only static models on rte with the signal energy",
         ),
         (lambda c: c["variants"]["vanilla"].update(seeds=[5]), "takes the grid point of vanilla"),
     ],
 )
-def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
-    check(config)
-    change(config)
+def test_parts_that_do_not_fit_together_are_named(mini, change, sentence):
+    check(configuration(mini))
+    change(mini)
     with pytest.raises(InputError, match=sentence):
-        check(config)
+        check(configuration(mini))
 
 
 @pytest.mark.parametrize(
@@ -66,16 +70,22 @@ def test_parts_that_do_not_fit_together_are_named(config, change, sentence):
         (lambda c: c["variants"]["pcee"].update(rule="policy"), "variants.pcee: learns no scores, .* policy reads"),
     ],
 )
-def test_settings_are_checked_with_the_methods(config, change, sentence):
-    check_settings(config)
-    change(config)
+def test_settings_are_checked_with_the_methods(mini, change, sentence):
+    check_settings(configuration(mini))
+    change(mini)
     with pytest.raises(InputError, match=sentence):
-        check_settings(config)
+        check_settings(configuration(mini))
 
 
-@pytest.mark.parametrize("preset", ["config", "glue-small", "bert-base", "paper"])
-def test_presets_fit_together(preset):
-    config = read(preset)
+def test_the_refused_names_are_those_of_the_controls():
+    assert set(checks.CONTROLS) == set(frames.CONTROLS)
+
+
+@pytest.mark.parametrize(
+    "files", [("config",), ("glue-small",), ("glue-small", "glue-small-cpu"), ("bert-base",), ("paper",)]
+)
+def test_presets_fit_together(files):
+    config = preset(*files)
     check(config)
     check_settings(config)
     assert final_runs(config)

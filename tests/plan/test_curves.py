@@ -15,7 +15,7 @@ def variants_of(found):
 
 def test_curves_of_a_signal_are_those_of_its_models_and_of_models_that_know_none(config):
     energy = curves.curves(config, "sst2", "energy")
-    assert variants_of(energy) == {"backbone", "half", "static", *COSEE}
+    assert variants_of(energy) == {"backbone", "half", "k_layers", *COSEE}
     assert {(curve.rule, len(curve.runs)) for curve in energy} == {("energy", 1)}
     names = {run.name for curve in curves.curves(config, "sst2", "entropy") for run in curve.runs}
     assert "cosee-entropy" in names and "vanilla" in names and "cosee-energy" not in names
@@ -23,18 +23,18 @@ def test_curves_of_a_signal_are_those_of_its_models_and_of_models_that_know_none
 
 
 def test_methods_with_rules_of_their_own_are_a_set_apart(config):
-    own = [curve for curve in curves.curves(config, "sst2", curves.OWN) if curve.backbone == "bert"]
+    own = [curve for curve in curves.curves(config, "sst2", curves.RULE) if curve.backbone == "bert"]
     rules = {curve.variant: curve.rule for curve in own}
     assert rules["pabee"] == "patience" and rules["pcee"] == "pcee" and rules["deebert"] == "entropy"
-    assert not rules.keys() & {"static", *COSEE}
+    assert not rules.keys() & {"k_layers", *COSEE}
     runs = {curve.variant: curve.runs for curve in own}
     assert runs["pabee"] == runs["pcee"] == runs["fpabee"]  # one model, three rules
-    albert = variants_of(c for c in curves.curves(config, "sst2", curves.OWN) if c.backbone == "albert")
+    albert = variants_of(c for c in curves.curves(config, "sst2", curves.RULE) if c.backbone == "albert")
     assert albert == {"pabee", "palbert", "disentangledee"}  # rules on models are evaluated where they are asked for
 
 
 def test_the_models_of_a_method_without_a_knob_are_one_curve(config):
-    (curve,) = [c for c in curves.curves(config, "rte", curves.OWN) if c.variant == "consistentee"]
+    (curve,) = [c for c in curves.curves(config, "rte", curves.RULE) if c.variant == "consistentee"]
     assert [run.name for run in curve.runs] == ["consistentee-alpha-0.001", "consistentee-alpha-0.01"]
     assert [run.settings["alpha"] for run in curve.runs] == [0.001, 0.01]
 
@@ -45,42 +45,13 @@ def test_a_task_without_runs_for_a_signal_is_refused(config):
 
 
 def test_results_exist_for_the_signals_that_are_asked_for(config):
-    assert curves.signals_of(config, "sst2") == ["energy", "entropy", "softmax", "own"]
-    assert curves.signals_of(config, "rte") == ["energy", "own"]
+    assert curves.signals_of(config, "sst2") == ["energy", "entropy", "softmax", "rule"]
+    assert curves.signals_of(config, "rte") == ["energy", "rule"]
 
 
 def test_files_of_an_evaluation_are_named_once(config):
-    files = curves.evaluated_files(config, "mnli", curves.OWN)
+    files = curves.evaluated_files(config, "mnli", curves.RULE)
     assert len(set(files)) == len(files)
     folders = {run.folder for run in final_runs(config) if run.task == "mnli" and "pabee" in run.name}
     assert {file.rpartition("/")[0] for file in files} >= folders
     assert sum(file.startswith("results/runs/bert/mnli/pabee/") for file in files) == 3  # sel, dev, dev_mm
-
-
-def test_without_variants_all_multi_exit_ones_that_were_trained_are_shown(config):
-    fig10 = config["figures"]["fig10"]
-    shown = curves.shown_variants(config, fig10)
-    assert {"deebert", "pabee", "pcee", "consistentee", *COSEE} <= set(shown)
-    assert not {"backbone", "half", "static"} & set(shown)
-    assert curves.shown_variants(config, config["figures"]["fig8"]) == ["cosee", "wo_osc", "vanilla"]
-    albert = fig10 | {"backbone": "albert"}
-    assert set(curves.shown_variants(config, albert)) == {"pabee", "palbert", "disentangledee", "vanilla", "cosee"}
-
-
-def test_shown_curves_are_those_of_the_shown_variants_and_all_curves_have_the_static_ones_too(config):
-    spec = config["tables"]["table5"]
-    shown, trained = curves.shown_curves(config, spec), curves.trained_curves(config, spec)
-    assert variants_of(trained) - variants_of(shown) == {"backbone", "half", "static"}
-    assert {curve.task for curve in trained} == set(spec["tasks"])
-    assert {curve.backbone for curve in trained} == {"bert"}
-
-
-def test_figures_show_the_seeds_that_all_their_variants_have(config):
-    assert curves.shown_seeds(config, config["figures"]["fig4"]) == (0, 1)
-    assert curves.shown_seeds(config, config["figures"]["fig8"]) == (0,)
-
-
-def test_shared_seeds_are_those_of_every_variant_on_every_task(config):
-    on_two = curves.shown_curves(config, config["figures"]["fig4"])
-    assert curves.shared_seeds(on_two) == (0, 1)
-    assert curves.shared_seeds([curve for curve in on_two if (curve.task, curve.seed) != ("mnli", 1)]) == (0,)

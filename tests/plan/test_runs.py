@@ -1,24 +1,20 @@
 """What is trained follows from the configuration alone."""
 
-import copy
-import subprocess
-import sys
-
 import pytest
-from helpers.presets import read
+from helpers.presets import preset
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.plan.configuration import configuration
 from cosee.plan.curves import evaluated_splits
-from cosee.plan.jobs import cut
 from cosee.plan.runs import Run, final_runs, predicted_splits
-from cosee.plan.search import at_chosen_point, grid_points, grid_runs, point_name, tuned, tuned_name, with_point
+from cosee.plan.search import at_chosen_point, grid_points, grid_runs, point_name, search_owner, searches, with_point
 
 
 def test_every_final_run_is_trained_once(config):
     runs = final_runs(config)
     assert len({run.folder for run in runs}) == len(runs)
-    curve_tasks, others, seeds = 4, 2, len(config["seeds"])
+    curve_tasks, others, seeds = 4, 2, len(config.seeds)
     variants, plain = 4, 2  # vanilla, wo_osc, wo_swm, cosee, with all seeds where there are curves; backbone, half
     static = 10  # depths 1 to 11 but for 6, one seed
     signals = 2 * 2  # entropy and softmax score for wo_osc and cosee, one seed
@@ -49,86 +45,79 @@ def test_static_models_cover_every_depth(config):
 def test_grid_is_the_product_of_the_tuned_axes(own_search):
     own_search["grid"] = {"beta0": [0.2, 1.0, 10.0], "learning_rate": [0.001, 0.002]}
     own_search["variants"]["cosee"]["tune"] = ["learning_rate", "beta0"]
-    runs = [run for run in grid_runs(own_search) if run.name == "cosee-energy" and run.task == "rte"]
+    runs = [run for run in grid_runs(configuration(own_search)) if run.name == "cosee-energy" and run.task == "rte"]
     assert len(runs) == 6
     assert {(run.training["learning_rate"], run.settings["beta0"]) for run in runs} == {
         (rate, beta) for rate in (0.001, 0.002) for beta in (0.2, 1.0, 10.0)
     }
-    assert {run.seed for run in runs} == {own_search["seeds"][0]}
+    assert {run.seed for run in runs} == {0}
     assert len({run.folder for run in runs}) == 6
 
 
-def test_training_rows_are_predicted_only_where_a_figure_shows_them(config):
+def test_training_examples_are_predicted_only_where_a_figure_shows_them(mini):
     def with_fit():
+        config = configuration(mini)
         return {(r.task, r.variant) for r in final_runs(config) if "fit" in predicted_splits(r, config)}
 
     assert with_fit() == {("sst2", "cosee")}
-    config["figures"]["fig7"]["variants"] = ["cosee", "vanilla"]
+    mini["figures"]["fig7"]["variants"] = ["cosee", "vanilla"]
     assert with_fit() == {("sst2", "cosee"), ("sst2", "vanilla")}
-    config["figures"]["fig7"] = None
+    mini["figures"]["fig7"] = None
     assert with_fit() == set()
 
 
 def test_a_final_run_has_the_point_that_was_chosen_for_it(own_search):
-    run = next(run for run in final_runs(own_search) if run.name == "cosee-energy")
-    assert at_chosen_point(own_search, run, {run.name: {"point": {"beta0": 0.7}}}).settings["beta0"] == 0.7
-    with pytest.raises(InputError, match=rf"{run.backbone}/{run.task}/best.yaml: knows no point of cosee-energy"):
-        at_chosen_point(own_search, run, {"vanilla": {"point": {}}})
+    config = configuration(own_search)
+    run = next(run for run in final_runs(config) if run.name == "cosee-energy")
+    assert at_chosen_point(config, run, {run.name: {"point": {"beta0": 0.7}}}).settings["beta0"] == 0.7
+    with pytest.raises(InputError, match=rf"{run.backbone}/{run.task}/best.yaml: has no point for cosee-energy"):
+        at_chosen_point(config, run, {"vanilla": {"point": {}}})
 
 
 def test_one_grid_point_is_no_search(own_search):
     own_search["grid"] = {"beta0": [1.0]}
-    assert grid_runs(own_search) == []
-    ((run, points),) = [entry for name, entry in tuned(own_search, "bert", "rte").items() if name == "cosee-energy"]
+    config = configuration(own_search)
+    assert grid_runs(config) == []
+    ((run, points),) = [entry for name, entry in searches(config, "bert", "rte").items() if name == "cosee-energy"]
     assert points == [{"beta0": 1.0}]
     assert with_point(run, points[0]).settings["beta0"] == 1.0
 
 
 def test_select_reads_what_the_grid_search_writes(own_search):
-    trained = {run.folder for run in grid_runs(own_search)}
+    config = configuration(own_search)
+    trained = {run.folder for run in grid_runs(config)}
     read = {
         with_point(run, point, point_name(point)).folder
         for backbone, tasks in (("bert", TASKS), ("albert", ("qqp", "sst2", "qnli", "mnli")))
         for task in tasks
-        for run, points in tuned(own_search, backbone, task).values()
+        for run, points in searches(config, backbone, task).values()
         for point in points
         if len(points) > 1
     }
     assert read == trained
 
 
-@pytest.mark.parametrize(("mode", "searches"), [("first", {"energy"}), ("each", {"energy", "entropy", "softmax"})])
-def test_signals_share_the_point_of_the_first_or_have_their_own(own_search, mode, searches):
-    own_search["tune_signal"] = mode
-    assert {run.signal for run in grid_runs(own_search) if run.task == "sst2"} == searches
-    (entropy,) = [
-        run for run in final_runs(own_search) if (run.name, run.task, run.seed) == ("cosee-entropy", "sst2", 0)
-    ]
-    assert tuned_name(own_search, entropy) == ("cosee-energy" if mode == "first" else "cosee-entropy")
+@pytest.mark.parametrize(("per_signal", "signals"), [(False, {"energy"}), (True, {"energy", "entropy", "softmax"})])
+def test_signals_share_the_point_of_the_first_or_have_their_own(own_search, per_signal, signals):
+    own_search["search_per_signal"] = per_signal
+    config = configuration(own_search)
+    assert {run.signal for run in grid_runs(config) if run.task == "sst2"} == signals
+    (entropy,) = [run for run in final_runs(config) if (run.name, run.task, run.seed) == ("cosee-entropy", "sst2", 0)]
+    assert search_owner(config, entropy) == ("cosee-entropy" if per_signal else "cosee-energy")
 
 
 def test_the_whole_encoder_has_a_search_and_everything_else_another_of_the_same_size(config):
     assert all(
-        tuned_name(config, run) == ("backbone" if run.variant == "backbone" else "vanilla")
+        search_owner(config, run) == ("backbone" if run.variant == "backbone" else "vanilla")
         for run in final_runs(config)
     )
-    searches = {(run.backbone, run.task, run.name) for run in grid_runs(config)}
-    assert len(grid_runs(config)) == 2 * len(searches) and len(searches) == 2 * 10
-
-
-@pytest.mark.parametrize("size", [1, 3, 1000])
-def test_jobs_hold_every_run_once_and_never_cross_tasks(config, size):
-    runs = final_runs(config)
-    jobs = cut(runs, "final", size)
-    assert sorted(run.folder for job in jobs for run in job.runs) == sorted(run.folder for run in runs)
-    assert all(len(job.runs) <= size for job in jobs)
-    assert all({(run.backbone, run.task) for run in job.runs} == {(job.backbone, job.task)} for job in jobs)
-    assert len({job.name for job in jobs}) == len(jobs)
+    searched = {(run.backbone, run.task, run.name) for run in grid_runs(config)}
+    assert len(grid_runs(config)) == 2 * len(searched) and len(searched) == 2 * 10
 
 
 def test_fingerprint_changes_with_every_setting_and_only_then(config):
     run = final_runs(config)[0]
-    again = final_runs(copy.deepcopy(config))[0]
+    again = final_runs(preset("config"))[0]
     assert run.fingerprint() == again.fingerprint()
     changed = [
         with_point(run, {"learning_rate": 0.123}),
@@ -138,38 +127,37 @@ def test_fingerprint_changes_with_every_setting_and_only_then(config):
     assert len({run.fingerprint(), *(other.fingerprint() for other in changed)}) == 4
 
 
-def test_splits_follow_protocol_task_and_source(config, tmp_path):
-    (run,) = [r for r in final_runs(config) if (r.name, r.task, r.backbone, r.seed) == ("vanilla", "mnli", "bert", 0)]
-    assert predicted_splits(run, config) == ["sel", "dev", "dev_mm"]
-    config["protocol"]["name"] = "field"
-    assert predicted_splits(run, config) == ["dev", "dev_mm"]
-    config["data"]["source"] = "hub"
-    assert predicted_splits(run, config) == ["dev", "dev_mm", "test", "test_mm"]
-    config["data_dir"] = str(tmp_path)
-    assert predicted_splits(run, config) == ["dev", "dev_mm"]
+def test_splits_follow_protocol_task_and_source(mini, tmp_path):
+    def splits():
+        config = configuration(mini)
+        return predicted_splits(run, config), evaluated_splits(run, config)
+
+    runs = final_runs(configuration(mini))
+    (run,) = [r for r in runs if (r.name, r.task, r.backbone, r.seed) == ("vanilla", "mnli", "bert", 0)]
+    assert splits()[0] == ["sel", "dev", "dev_mm"]
+    mini["protocol"]["name"] = "field"
+    assert splits()[0] == ["dev", "dev_mm"]
+    mini["data"]["source"] = "hub"
+    assert splits()[0] == ["dev", "dev_mm", "test", "test_mm"]
+    mini["data_dir"] = str(tmp_path)
+    assert splits()[0] == ["dev", "dev_mm"]
     (tmp_path / "mnli").mkdir()
     (tmp_path / "mnli" / "test_matched-00000-of-00001.parquet").touch()
-    assert predicted_splits(run, config) == ["dev", "dev_mm", "test"]
-    assert evaluated_splits(run, config) == ["dev", "dev_mm"]
+    assert splits() == (["dev", "dev_mm", "test"], ["dev", "dev_mm"])
 
 
 def test_paper_grid_has_144_points():
-    config = read("paper")
-    assert len(grid_points(config, "cosee")) == 3 * 3 * 4 * 4
-
-
-def test_the_plan_needs_no_torch():
-    code = "import sys, cosee.plan.runs; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert len(grid_points(preset("paper"), "cosee")) == 3 * 3 * 4 * 4
 
 
 def test_a_variant_may_take_the_point_of_one_that_is_tuned_with_a_signal(own_search):
-    runs = [run for run in final_runs(own_search) if run.variant == "wo_osc"]
-    assert {tuned_name(own_search, run) for run in runs} == {"cosee-energy"}
+    config = configuration(own_search)
+    runs = [run for run in final_runs(config) if run.variant == "wo_osc"]
+    assert {search_owner(config, run) for run in runs} == {"cosee-energy"}
 
 
-def test_a_variant_may_be_trained_by_its_own_recipe(config):
-    config["variants"]["deebert"]["training"] = {"epochs": 6, "batch_size": 8}
-    runs = final_runs(config)
+def test_a_variant_may_be_trained_by_its_own_recipe(mini):
+    mini["variants"]["deebert"]["training"] = {"epochs": 6, "batch_size": 8}
+    runs = final_runs(configuration(mini))
     assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant == "deebert"} == {(6, 8)}
     assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant != "deebert"} == {(2, 32)}

@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_leaves
 
 from cosee.data.batches import DeviceSplit
 from cosee.methods import METHODS, consistentee, make_method
+from cosee.models.loading import load_backbone
 from cosee.models.prediction import Predicted
 from cosee.training.optimizer import make_optimizer, update
 from cosee.training.schedule import Schedule
@@ -49,7 +50,7 @@ def test_every_method_trains_where_its_model_is(name, tiny_bert, monkeypatch):
     monkeypatch.setattr(consistentee, "predict", lambda *_, **__: answers)  # between stages, where values may be read
 
     method = make_method(name, {})
-    model = method.build(str(tiny_bert), 2, 0).to(META).train()
+    model = method.build(load_backbone(tiny_bert), 2, 0).to(META).train()
     fit, schedule = DeviceSplit(TOKENS, META), Schedule(1, 4 if len(method.stages()) > 1 else 2, 1, method.stages())
     goal, stage = method.objective(schedule, 0, META), -1
     with OneDevice():

@@ -11,7 +11,7 @@ from helpers.tiny import LAYERS, PAD
 from cosee.data.batches import DeviceSplit
 from cosee.errors import DivergedError
 from cosee.evaluation.frames import criteria_of
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.exiting.online import early_exit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
@@ -31,7 +31,7 @@ def test_a_run_leaves_its_files(run, tiny_bert, tmp_path, monkeypatch):
     assert {entry.name for entry in folder.iterdir()} == {"history.csv", "run.json", "model.safetensors", *logits}
     exits = (2,) if run is HALF else tuple(range(1, LAYERS + 1))
     for name, split in TOKENS.items():
-        predictions = load_predictions(folder / f"logits-{name}.npz")
+        predictions = load_outputs(folder / f"logits-{name}.npz")
         assert predictions.logits.shape == (len(split), len(exits), 2)
         assert predictions.exit_depths == exits and predictions.num_layers == LAYERS
         assert np.array_equal(predictions.labels, split.labels) and np.array_equal(predictions.idx, split.idx)
@@ -52,7 +52,7 @@ def test_a_grid_point_that_diverges_is_no_candidate_and_no_failure(tiny_bert, tm
     facts = read_json(folder / "run.json")
     assert "finite" in facts["diverged"] and "sel_score" not in facts and "lower the learning rate" in caplog.text
     assert list(read_frame(folder / "history.csv").columns) == ["step", "epoch", "lr", "loss"]
-    predictions = load_predictions(folder / "logits-sel.npz")
+    predictions = load_outputs(folder / "logits-sel.npz")
     assert predictions.logits.shape == (24, LAYERS, 2) and np.isnan(predictions.logits).all()
     assert np.isnan(list(criteria_of(predictions, "rte", RULES["energy"]).values())).all()
     with pytest.raises(DivergedError, match="finite"):
@@ -73,7 +73,7 @@ def test_the_same_run_gives_the_same_bytes(tiny_bert, tmp_path, monkeypatch):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     other = do(replace(COSEE, seed=4), tmp_path / "first", tiny_bert, monkeypatch)
     assert other != first
-    logits = [load_predictions(folder / "logits-dev.npz").logits for folder in (first, other)]
+    logits = [load_outputs(folder / "logits-dev.npz").logits for folder in (first, other)]
     assert not np.allclose(*logits)
 
 
@@ -82,7 +82,7 @@ def test_the_weights_give_the_stored_logits(run, tiny_bert, tmp_path, monkeypatc
     folder = do(run, tmp_path, tiny_bert, monkeypatch)
     model = load_run(folder, tiny_bert)
     logits = predict(model, DeviceSplit(TOKENS["dev"], torch.device("cpu"), PAD), 16).logits
-    assert np.array_equal(logits, load_predictions(folder / "logits-dev.npz").logits)
+    assert np.array_equal(logits, load_outputs(folder / "logits-dev.npz").logits)
 
 
 def test_a_killed_run_goes_on_and_ends_the_same(tiny_bert, tmp_path, monkeypatch):
@@ -93,7 +93,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny_bert, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("cosee.runs.execution.save_predictions", killed)
+        patch.setattr("cosee.runs.execution.save_outputs", killed)
         do(run, tmp_path / "killed", tiny_bert, monkeypatch)
     assert [entry.name for entry in (tmp_path / "killed" / run.folder).iterdir()] == [STATE]
     folder = do(run, tmp_path / "killed", tiny_bert, monkeypatch)
@@ -122,7 +122,7 @@ def test_the_field_protocol_selects_on_dev(tiny_bert, tmp_path, monkeypatch):
         COSEE, tmp_path, tiny_bert, monkeypatch, protocol={"name": "field", "criterion": "area"}, splits=["dev"]
     )
     assert read_json(folder / "run.json")["selection_split"] == "dev"
-    history, predictions = read_frame(folder / "history.csv"), load_predictions(folder / "logits-dev.npz")
+    history, predictions = read_frame(folder / "history.csv"), load_outputs(folder / "logits-dev.npz")
     best = history.dropna(subset="sel_score").sort_values("sel_score", kind="stable").iloc[-1]
     right = (predictions.predicted == predictions.labels[:, None]).mean(axis=0)
     found = pd.to_numeric(best[[f"sel_accuracy_{m}" for m in range(1, LAYERS + 1)]]).to_numpy()
@@ -159,11 +159,11 @@ def test_every_method_trains_and_leaves_early_on_a_gpu(name, precision, tiny_ber
     rule = rule_named(method.exit_rule())
     run = Run("bert", "rte", name, name, None, rule.name, name, {}, TRAINING | {"precision": precision}, seed=0)
     folder = do(run, tmp_path, tiny_bert, monkeypatch, device=gpu)
-    stored = load_predictions(folder / "logits-dev.npz")
+    stored = load_outputs(folder / "logits-dev.npz")
     assert np.isfinite(stored.logits).all()
     if len(stored.exit_depths) == 1 or not rule.is_online:
         return
-    scores = stored.scores(rule)
+    scores = stored.exit_scores(rule)
     threshold = rule.thresholds[0] if rule.thresholds else float(np.median([0.5, *scores[np.isfinite(scores)]]))
     model, rows = load_run(folder, tiny_bert).to(gpu).eval(), DeviceSplit(TOKENS["dev"], gpu, PAD)
     _, layers = early_exit(model, rows.batch(np.arange(20)), rule, threshold, check_every=2)

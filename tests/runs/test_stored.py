@@ -5,7 +5,7 @@ import pytest
 
 from cosee.errors import InputError
 from cosee.evaluation.frames import RunId
-from cosee.evaluation.outputs import Predictions, save_predictions
+from cosee.evaluation.outputs import ExitOutputs, save_outputs
 from cosee.io import write_json
 from cosee.runs.stored import read_run, run_id, stored_predictions
 
@@ -19,7 +19,7 @@ FACTS = {
 def test_a_run_is_read_and_named(tmp_path):
     write_json(tmp_path / "run.json", FACTS)
     assert read_run(tmp_path) == FACTS
-    assert run_id(FACTS) == RunId(task="rte", backbone="bert", method="wo_osc", seed=3, model="wo_osc-energy")
+    assert run_id(FACTS) == RunId(task="rte", backbone="bert", variant="wo_osc", seed=3, model="wo_osc-energy")
 
 
 def test_no_run(tmp_path):
@@ -36,7 +36,7 @@ def test_predictions_of_a_split_or_what_there_is_instead(tmp_path):
     logits = np.random.default_rng(0).normal(size=(5, 3, 2))
     for split in ("sel", "fit"):
         rows = np.zeros(5, dtype=int)
-        save_predictions(tmp_path / f"logits-{split}.npz", Predictions(logits, rows, rows, 3, (1, 2, 3), (1, 2, 3)))
+        save_outputs(tmp_path / f"logits-{split}.npz", ExitOutputs(logits, rows, rows, 3, (1, 2, 3), (1, 2, 3)))
     assert np.array_equal(stored_predictions(tmp_path, "sel").logits, logits)
     with pytest.raises(InputError, match=r"no predictions of the split 'dev'; the run has fit, sel\."):
         stored_predictions(tmp_path, "dev")

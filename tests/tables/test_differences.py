@@ -6,7 +6,7 @@ import pytest
 from helpers import frames
 
 from cosee.data.tasks import TASKS
-from cosee.evaluation.bootstrap import Answers
+from cosee.evaluation.bootstrap import OperatingPoint
 from cosee.evaluation.metrics import glue_scores
 from cosee.io import read_frame, write_frame
 from cosee.tables import at_target, differences, differences_wide
@@ -23,7 +23,7 @@ def answers(tasks=("sst2", "mrpc"), seeds=(0, 1), num_rows=300):
         for method, rate in RATES.items():
             for seed in seeds:
                 right = np.random.default_rng([seed, len(method)]).random(num_rows) < rate
-                answer = Answers(np.where(right, labels, 1 - labels), labels, 2 + seed / 10)
+                answer = OperatingPoint(np.where(right, labels, 1 - labels), labels, 2 + seed / 10)
                 found.setdefault((task, method), {})[seed] = answer
     return found
 
@@ -37,7 +37,7 @@ def test_every_method_is_compared_with_the_reference_on_every_task_and_on_averag
     found = answers()
     table = table_of(found)
     assert list(table.columns) == list(COLUMNS)
-    assert list(zip(table["method"], table["task"], strict=True)) == [
+    assert list(zip(table["variant"], table["task"], strict=True)) == [
         (method, task) for method in ("vanilla", "pabee") for task in ("sst2", "mrpc", "average")
     ]
     for row in table[table["task"] != "average"].itertuples():
@@ -45,17 +45,17 @@ def test_every_method_is_compared_with_the_reference_on_every_task_and_on_averag
             method: np.mean(
                 [glue_scores(a.predicted, a.labels, TASKS[row.task])["score"] for a in found[row.task, method].values()]
             )
-            for method in (row.method, "cosee")
+            for method in (row.variant, "cosee")
         }
-        assert row.difference == pytest.approx(100 * (scores[row.method] - scores["cosee"]))
+        assert row.difference == pytest.approx(100 * (scores[row.variant] - scores["cosee"]))
         assert row.low < row.difference < row.high
-        assert (row.num_seeds, row.num_rows, row.reference, row.name) == (2, 300, "cosee", LABELS[row.method])
+        assert (row.num_seeds, row.num_rows, row.reference, row.name) == (2, 300, "cosee", LABELS[row.variant])
         assert (row.speedup, row.target_speedup, row.backbone) == (pytest.approx(2.05), 2, "bert")
-    assert (table.loc[table["method"] == "pabee", "high"] < 0).all()
+    assert (table.loc[table["variant"] == "pabee", "high"] < 0).all()
 
 
 def test_the_average_pools_the_tasks():
-    table = table_of(answers()).set_index(["method", "task"])
+    table = table_of(answers()).set_index(["variant", "task"])
     for method in ("vanilla", "pabee"):
         tasks, average = table.loc[[(method, "sst2"), (method, "mrpc")]], table.loc[method, "average"]
         assert average["difference"] == pytest.approx(tasks["difference"].mean())
@@ -67,7 +67,7 @@ def test_only_shared_seeds_are_compared_and_no_average_stands_for_missing_tasks(
     found = answers()
     del found["sst2", "vanilla"][1]
     found["mrpc", "pabee"] = {7: found["mrpc", "pabee"][0]}
-    table = table_of(found).set_index(["method", "task"])
+    table = table_of(found).set_index(["variant", "task"])
     assert table.loc[("vanilla", "sst2"), "num_seeds"] == 1
     assert table.loc[("vanilla", "average"), "num_seeds"] == 1
     assert list(table.loc["pabee"].index) == ["sst2"]
@@ -76,7 +76,7 @@ def test_only_shared_seeds_are_compared_and_no_average_stands_for_missing_tasks(
 def test_a_method_s_interval_does_not_depend_on_the_others():
     found = answers()
     alone = {key: value for key, value in found.items() if key[1] != "vanilla"}
-    both = [table_of(some).query("method == 'pabee'").reset_index(drop=True) for some in (found, alone)]
+    both = [table_of(some).query("variant == 'pabee'").reset_index(drop=True) for some in (found, alone)]
     pd.testing.assert_frame_equal(*both)
     assert (table_of(found, seed=1)["low"] != table_of(found)["low"]).any()
 
@@ -90,10 +90,10 @@ def test_without_the_reference_the_table_is_empty(tmp_path):
 def test_operating_points_are_those_that_were_sought_and_static_models_that_have_the_speedup():
     targets = frames.targets(tasks=("sst2", "mnli"))
     rows = at_target(targets, {"cosee": "COSEE", "half": "6L", "backbone": "12L"}, "bert", 2.0)
-    assert set(rows["method"]) == {"cosee", "half"}
-    assert set(rows.loc[rows["method"] == "cosee", "target_speedup"]) == {2.0}
+    assert set(rows["variant"]) == {"cosee", "half"}
+    assert set(rows.loc[rows["variant"] == "cosee", "target_speedup"]) == {2.0}
     assert set(rows["split"]) == {"dev"}
-    assert not rows.duplicated(["task", "method", "seed"]).any()
+    assert not rows.duplicated(["task", "variant", "seed"]).any()
     assert at_target(targets, {"cosee": "COSEE"}, "albert", 2.0).empty
 
 

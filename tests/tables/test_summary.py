@@ -17,7 +17,7 @@ TARGETS = frames.targets(TASKS, ("vanilla", "cosee"), seeds=(1, 2))
 
 
 def training(curves=CURVES):
-    models = curves[["task", "backbone", "method", "seed", "model"]].drop_duplicates()
+    models = curves[["task", "backbone", "variant", "seed", "model"]].drop_duplicates()
     return models.assign(seconds=10.0 * models["seed"], stages=2)
 
 
@@ -29,23 +29,23 @@ def summarise(curves=CURVES, targets=TARGETS, **settings):
 TABLE = summarise()
 
 
-def value(table, method, task, measure, target=None):
-    chosen = (table["method"] == method) & (table["task"] == task) & (table["measure"] == measure)
+def value(table, variant, task, measure, target=None):
+    chosen = (table["variant"] == variant) & (table["task"] == task) & (table["measure"] == measure)
     at = table["target_speedup"].isna() if target is None else table["target_speedup"] == target
     (row,) = table[chosen & at].itertuples()
     return row
 
 
-def rows_of(frame, method, task, seed):
-    of_run = (frame["method"] == method) & (frame["task"] == task) & (frame["seed"] == seed)
+def rows_of(frame, variant, task, seed):
+    of_run = (frame["variant"] == variant) & (frame["task"] == task) & (frame["seed"] == seed)
     return frame[of_run & (frame["split"] == "dev")]
 
 
 def test_every_measure_of_every_method_and_task_is_there_once():
     assert list(TABLE.columns) == list(COLUMNS)
     assert set(TABLE["measure"]) == set(MEASURES)
-    assert not TABLE.duplicated(["task", "method", "measure", "target_speedup"]).any()
-    assert list(dict.fromkeys(TABLE["method"])) == ["vanilla", "cosee", "static"]
+    assert not TABLE.duplicated(["task", "variant", "measure", "target_speedup"]).any()
+    assert list(dict.fromkeys(TABLE["variant"])) == ["vanilla", "cosee", "static"]
     assert list(dict.fromkeys(TABLE["task"])) == [*TASKS, "average"]
     assert set(TABLE["protocol"]) == {"heldout"}
 
@@ -58,7 +58,7 @@ def test_operating_points_are_those_of_the_targets(measure, scale):
     row = value(TABLE, "cosee", "mrpc", measure, 1.5)
     assert row.mean == pytest.approx(np.mean(values))
     assert row.std == pytest.approx(np.std(values, ddof=1))
-    assert (row.num_seeds, row.signal, row.adjustable) == (2, "energy", True)
+    assert (row.num_seeds, row.exit_rule, row.adjustable) == (2, "energy", True)
 
 
 def test_curves_are_summed_up_by_their_area_and_exact_scores():
@@ -93,14 +93,16 @@ def test_elue_score_of_the_line_is_zero_and_a_shift_is_its_size():
 
 def test_an_operating_point_that_serves_two_targets_counts_once():
     targets = TARGETS.copy()
-    first = targets[targets["target_speedup"] == 1.5].set_index(["task", "method", "seed", "split"])
+    first = targets[targets["target_speedup"] == 1.5].set_index(["task", "variant", "seed", "split"])
     twice = pd.concat([targets, first.reset_index().assign(target_speedup=1.6)])
-    for method in ("vanilla", "cosee"):
-        assert value(summarise(targets=twice), method, "sst2", "elue").mean == value(TABLE, method, "sst2", "elue").mean
+    for variant in ("vanilla", "cosee"):
+        assert (
+            value(summarise(targets=twice), variant, "sst2", "elue").mean == value(TABLE, variant, "sst2", "elue").mean
+        )
 
 
 def test_models_of_k_layers_count_where_every_depth_was_trained():
-    missing = (CURVES["method"] == "static") & (CURVES["seed"] == 2) & (CURVES["mean_exit_layer"] == 5)
+    missing = (CURVES["variant"] == "static") & (CURVES["seed"] == 2) & (CURVES["mean_exit_layer"] == 5)
     line = static_line(CURVES[~missing])
     assert set(line.loc[line["task"] == "sst2", "seed"]) == {1}
     assert len(line) == 2 * 12
@@ -110,8 +112,8 @@ def test_models_of_k_layers_count_where_every_depth_was_trained():
     assert value(table, "static", "mrpc", "score", 2.0).mean == pytest.approx(
         100 * line.query("task == 'mrpc' and speedup == 2")["score"].item()
     )
-    without = summarise(CURVES[CURVES["method"] != "static"])
-    assert set(without["method"]) == {"vanilla", "cosee"}
+    without = summarise(CURVES[CURVES["variant"] != "static"])
+    assert set(without["variant"]) == {"vanilla", "cosee"}
     assert "elue" not in set(without["measure"])
 
 
@@ -130,27 +132,27 @@ def test_the_average_is_over_tasks_within_a_seed_and_missing_while_a_task_is():
         assert value(TABLE, "cosee", "average", measure, target).mean == pytest.approx(np.mean(means))
     areas = [np.mean([curve_area(rows_of(CURVES, "cosee", task, seed)) for task in TASKS]) for seed in (1, 2)]
     assert value(TABLE, "cosee", "average", "area").std == pytest.approx(100 * np.std(areas, ddof=1))
-    gone = (CURVES["method"] == "cosee") & (CURVES["task"] == "mrpc")
-    table = summarise(CURVES[~gone], TARGETS[~((TARGETS["method"] == "cosee") & (TARGETS["task"] == "mrpc"))])
-    assert "average" not in set(table.loc[table["method"] == "cosee", "task"])
+    gone = (CURVES["variant"] == "cosee") & (CURVES["task"] == "mrpc")
+    table = summarise(CURVES[~gone], TARGETS[~((TARGETS["variant"] == "cosee") & (TARGETS["task"] == "mrpc"))])
+    assert "average" not in set(table.loc[table["variant"] == "cosee", "task"])
     assert value(table, "cosee", "sst2", "rank_at").mean == 1
 
 
 def test_ranks_are_places_among_the_methods():
     for measure, by, target in (("rank_at", "score_at", 2.0), ("rank_area", "area", None)):
         for task in TASKS:
-            scores = {method: value(TABLE, method, task, by, target).mean for method in ("vanilla", "cosee")}
-            for method in scores:
-                place = 1 + sum(other > scores[method] for other in scores.values())
-                assert value(TABLE, method, task, measure).mean == place
-    assert "static" not in set(TABLE.loc[TABLE["measure"].isin(("rank_at", "rank_area")), "method"])
+            scores = {variant: value(TABLE, variant, task, by, target).mean for variant in ("vanilla", "cosee")}
+            for variant in scores:
+                place = 1 + sum(other > scores[variant] for other in scores.values())
+                assert value(TABLE, variant, task, measure).mean == place
+    assert "static" not in set(TABLE.loc[TABLE["measure"].isin(("rank_at", "rank_area")), "variant"])
 
 
 def test_a_curve_that_does_not_get_there_has_no_rank():
-    short = CURVES[(CURVES["method"] != "vanilla") | (CURVES["speedup"] < 3)]
+    short = CURVES[(CURVES["variant"] != "vanilla") | (CURVES["speedup"] < 3)]
     table = summarise(short)
     ranked = table[table["measure"] == "rank_area"]
-    assert set(ranked["method"]) == {"cosee"}
+    assert set(ranked["variant"]) == {"cosee"}
     assert value(table, "vanilla", "sst2", "rank_at").mean == 2
     assert value(table, "vanilla", "sst2", "fastest").mean < 3
 
@@ -176,6 +178,6 @@ def test_wide_summary_has_a_line_per_method():
 
 
 def test_long_summary_survives_a_csv_file(tmp_path):
-    write_frame(tmp_path / "table5.csv", TABLE)
-    read = read_frame(tmp_path / "table5.csv").astype({"num_seeds": "Int64"})
+    write_frame(tmp_path / "methods.csv", TABLE)
+    read = read_frame(tmp_path / "methods.csv").astype({"num_seeds": "Int64"})
     pd.testing.assert_frame_equal(read, TABLE)

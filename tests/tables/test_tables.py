@@ -10,7 +10,7 @@ from helpers import frames
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.evaluation.latency import conditions
+from cosee.evaluation.latency import conditions, latency
 from cosee.io import read_frame, write_frame
 from cosee.tables import (
     comparison,
@@ -18,7 +18,6 @@ from cosee.tables import (
     cost_wide,
     data_statistics,
     data_statistics_wide,
-    latency,
     latency_wide,
     parameter_counts,
     parameter_counts_wide,
@@ -47,12 +46,12 @@ CURVES = frames.tradeoff(tuple(TASKS), seeds=(1, 2), controls=False)
 
 def compare(number=2, targets=None, curves=CURVES, **settings):
     targets = frames.targets() if targets is None else targets
-    settings = {"backbone": "bert", "protocol": "heldout"} | settings
+    settings = {"backbone": "bert", "signal": "energy", "protocol": "heldout"} | settings
     return comparison(REPORTED[number], targets, curves, frames.LABELS, **settings)
 
 
-def cell(table, method, task, metric, split="dev"):
-    chosen = (table["method"] == method) & (table["task"] == task) & (table["metric"] == metric)
+def cell(table, variant, task, metric, split="dev"):
+    chosen = (table["variant"] == variant) & (table["task"] == task) & (table["metric"] == metric)
     (row,) = table[chosen & (table["split"].fillna("dev") == split)].itertuples()
     return row
 
@@ -60,17 +59,17 @@ def cell(table, method, task, metric, split="dev"):
 def test_measured_cells_are_mean_and_deviation_over_seeds():
     targets = frames.targets()
     table = compare(targets=targets)
-    for method in ("cosee", "vanilla", "half"):
+    for variant in ("cosee", "vanilla", "half"):
         for task, metric, column in (("sst2", "accuracy", "accuracy"), ("mrpc", "mean", "score"), ("qqp", "f1", "f1")):
             rows = [
                 row
                 for row in targets.itertuples()
-                if (row.method, row.task, row.split) == (method, task, "dev")
-                and (row.target_speedup == 2 or method == "half")
+                if (row.variant, row.task, row.split) == (variant, task, "dev")
+                and (row.target_speedup == 2 or variant == "half")
             ]
             values, speedups = [100 * getattr(row, column) for row in rows], [row.speedup for row in rows]
             mean = sum(values) / 3
-            found = cell(table, method, task, metric)
+            found = cell(table, variant, task, metric)
             assert found.measured_mean == pytest.approx(mean)
             assert found.measured_std == pytest.approx((sum((v - mean) ** 2 for v in values) / 2) ** 0.5)
             assert found.speedup_mean == pytest.approx(sum(speedups) / 3)
@@ -81,9 +80,9 @@ def test_every_reported_number_is_in_the_table_once():
     for number in (2, 3):
         table = compare(number)
         assert list(table.columns) == list(COLUMNS)
-        keys = ["method", "task", "metric"]
+        keys = ["variant", "task", "metric"]
         found = table.dropna(subset="reported").set_index(keys)
-        expected = REPORTED[number].rename(columns={"variant": "method"}).set_index(keys)
+        expected = REPORTED[number].set_index(keys)
         assert len(found) == len(expected)
         pd.testing.assert_series_equal(
             found["reported"].sort_index(), expected["value"].sort_index(), check_names=False
@@ -131,7 +130,7 @@ def test_mnli_has_both_splits_and_the_reported_number_once():
 def test_average_is_over_tasks_within_a_run():
     targets = frames.targets(seeds=(1, 2))
     row = cell(compare(3, targets), "cosee", "average", "mean")
-    runs = targets[(targets["method"] == "cosee") & (targets["target_speedup"] == 2) & (targets["split"] == "dev")]
+    runs = targets[(targets["variant"] == "cosee") & (targets["target_speedup"] == 2) & (targets["split"] == "dev")]
     runs = runs[runs["task"].isin(("qqp", "sst2", "qnli", "mnli"))]
     means = [100 * runs[runs["seed"] == seed]["score"].mean() for seed in (1, 2)]
     assert row.measured_mean == pytest.approx(sum(means) / 2)
@@ -144,7 +143,7 @@ def test_a_method_is_measured_at_the_speedup_that_it_reports():
     row = cell(compare(), "cosee", "mrpc", "f1")
     assert row.reported_speedup == pytest.approx(row.interpolated_speedup) == 2.70
     assert row.interpolated_speedup_flops == pytest.approx(2.70 / frames.COST)
-    curves = CURVES.query("task == 'mrpc' and method == 'cosee'").sort_values("speedup").groupby("seed")
+    curves = CURVES.query("task == 'mrpc' and variant == 'cosee'").sort_values("speedup").groupby("seed")
     values = [100 * np.interp(2.70, curve["speedup"], curve["f1"]) for _, curve in curves]
     assert row.interpolated_mean == pytest.approx(np.mean(values))
     assert row.interpolated_std == pytest.approx(np.std(values, ddof=1))
@@ -190,20 +189,21 @@ def test_one_seed_has_no_deviation():
     assert "±" not in comparison_wide(table, frames.LABELS).to_csv()
 
 
-def test_of_several_signals_energy_is_shown():
+def test_of_several_exit_rules_the_given_signal_is_shown():
     energy = frames.targets(seeds=(1,))
-    entropy = energy[energy["signal"] == "energy"].assign(signal="entropy", accuracy=0.5)
+    entropy = energy[energy["exit_rule"] == "energy"].assign(exit_rule="entropy", accuracy=0.5)
     both = pd.concat([energy, entropy])
-    assert cell(compare(targets=both), "cosee", "rte", "accuracy").signal == "energy"
-    assert cell(compare(targets=entropy), "cosee", "rte", "accuracy").signal == "entropy"
+    assert cell(compare(targets=both), "cosee", "rte", "accuracy").exit_rule == "energy"
+    assert cell(compare(targets=both, signal="entropy"), "cosee", "rte", "accuracy").exit_rule == "entropy"
+    assert cell(compare(targets=entropy), "cosee", "rte", "accuracy").exit_rule == "entropy"
 
 
 def test_unclear_rows_are_refused():
-    with pytest.raises(InputError, match=r"target speed-up of 3; the results have 1\.5, 2$"):
+    with pytest.raises(InputError, match=r"target speed-up of 3; the results have 1\.5, 2\.$"):
         compare(target_speedup=3)
     with pytest.raises(InputError, match="rte, vanilla, seed 1, split dev: several rows"):
         compare(
-            targets=pd.concat([frames.targets(), frames.targets(methods=("vanilla",))]).query("method == 'vanilla'")
+            targets=pd.concat([frames.targets(), frames.targets(variants=("vanilla",))]).query("variant == 'vanilla'")
         )
 
 
@@ -218,7 +218,7 @@ def test_flops_are_shown_where_they_differ():
 
 def test_points_without_a_knob_are_marked():
     targets = frames.targets()
-    targets.loc[targets["method"] == "vanilla", "adjustable"] = False
+    targets.loc[targets["variant"] == "vanilla", "adjustable"] = False
     table = compare(targets=targets)
     assert not cell(table, "vanilla", "rte", "accuracy").adjustable
     assert cell(table, "cosee", "rte", "accuracy").adjustable
@@ -293,7 +293,7 @@ def test_wide_data_statistics():
 
 def test_parameter_counts_keep_the_exact_numbers():
     table = parameter_counts(REPORTED[4], COUNTS)
-    row = table[(table["method"] == "cosee") & (table["num_classes"] == 2) & (table["metric"] == "extra_params")].iloc[
+    row = table[(table["variant"] == "cosee") & (table["num_classes"] == 2) & (table["metric"] == "extra_params")].iloc[
         0
     ]
     assert (row["reported"], row["reported_printed"], row["measured"]) == (16_920, "+16.92K", 16_918)
@@ -392,7 +392,7 @@ def test_latency_in_words():
     ("threads", "words"), [(0, "Abacus 1:"), (1, "Abacus 1, 1 thread:"), (2, "Abacus 1, 2 threads:")]
 )
 def test_conditions_of_latencies_are_named(threads, words):
-    assert conditions(frames.timings().assign(threads=threads)) == f"Measured on {words} 16 rows, 3 rounds."
+    assert conditions(frames.timings().assign(threads=threads)) == f"Measured on {words} 16 examples, 3 rounds."
 
 
 def test_costs_add_up_by_task_and_encoder():

@@ -14,6 +14,7 @@ from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
+from cosee.models.loading import load_backbone
 from cosee.training import loop
 from cosee.training.optimizer import make_optimizer, update
 from cosee.training.schedule import Schedule
@@ -119,10 +120,32 @@ def test_the_chosen_checkpoint_is_restored(checkpoint, chosen, tiny_bert, tmp_pa
     method = METHODS["cosee"]
     weights, _, facts = run(tiny_bert, method, tmp_path / "s", select=select, epochs=4, checkpoint=checkpoint)
     assert facts["best_epoch"] == chosen and facts["sel_score"] == 0.9
-    model = method.build(str(tiny_bert), 2, 0)
+    model = method.build(load_backbone(tiny_bert), 2, 0)
     model.load_state_dict(weights)
     logits = loop.predict(model, SEL, 64).logits
     assert [np.array_equal(logits, other) for other in seen] == [epoch == chosen for epoch in range(1, 5)]
+
+
+def test_scalars_that_wait_for_their_history_row_hold_no_graph(tiny_bert, tmp_path, monkeypatch):
+    seen, original = [], loop.history_rows
+
+    def spy(pending_scalars, *others):
+        seen.extend(scalar for scalars in pending_scalars for scalar in scalars.values())
+        return original(pending_scalars, *others)
+
+    monkeypatch.setattr(loop, "history_rows", spy)
+    run(tiny_bert, METHODS["cosee"], tmp_path / "state", epochs=1)
+    assert len(seen) >= 5 * 4 and not any(scalar.requires_grad for scalar in seen)
+
+
+def test_parameters_are_views_of_flat_tensors_while_they_are_trained(tiny_bert, tmp_path):
+    storages = []
+
+    def see(model, *_):
+        storages.append({parameter.untyped_storage().data_ptr() for parameter in model.parameters()})
+
+    run(tiny_bert, METHODS["cosee"], tmp_path / "state", epochs=1, wrap=spying(see))
+    assert {len(each) for each in storages} == {2}  # with weight decay, and without
 
 
 # --- schedule, optimizer, accumulation --------------------------------------------------------------------------------
@@ -322,12 +345,12 @@ def test_weights_that_the_last_step_ruined_are_noticed(tiny_bert, tmp_path, monk
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @EACH_METHOD
 def test_a_whole_step_does_not_wait_for_the_device(method, precision, tiny_bert):
-    model = method.build(str(tiny_bert), 2, 0).train()
+    model = method.build(load_backbone(tiny_bert), 2, 0).train()
+    model.mixed_precision = precision == "bf16"
     goal, optimizer = method.objective(Schedule(9, 1), 0, CPU), make_optimizer(model, 0.01, 0.0)
     with NoWaiting():
         for step in range(3):
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-                loss, _ = goal(model, FIT.batch(np.arange(step, step + 8)), step)
+            loss, _ = goal(model, FIT.batch(np.arange(step, step + 8)), step)
             loss.backward()
             update(optimizer, 0.01, 1.0)
     assert torch.isfinite(F.softmax(model.exits.weight, -1)).all()
@@ -337,7 +360,7 @@ def test_a_whole_step_does_not_wait_for_the_device(method, precision, tiny_bert)
 @EACH_METHOD
 def test_a_step_on_a_gpu_does_not_wait_for_it(method, tiny_bert, gpu):
     fit = DeviceSplit(token_split(72), gpu)
-    model = method.build(str(tiny_bert), 2, 0).to(gpu).train()
+    model = method.build(load_backbone(tiny_bert), 2, 0).to(gpu).train()
     goal, optimizer = method.objective(Schedule(9, 1), 0, gpu), make_optimizer(model, 0.01, 0.0)
     try:
         for step in range(4):

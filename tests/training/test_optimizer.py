@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cosee.methods.cosee import Cosee
+from cosee.models.loading import load_backbone
 from cosee.runs.weights import save_weights
 from cosee.training.optimizer import make_optimizer, update
 
@@ -11,7 +12,7 @@ KINDS = pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
 
 
 def model_of(kind, request):
-    return Cosee().build(str(request.getfixturevalue(kind)), 2, 0)
+    return Cosee().build(load_backbone(request.getfixturevalue(kind)), 2, 0)
 
 
 def plain_optimizer(model, learning_rate, weight_decay):
@@ -61,7 +62,7 @@ def test_steps_are_those_of_adamw_on_the_separate_parameters(kind, request):
 
 
 def test_frozen_parameters_stay_as_they_are_and_may_thaw_later(tiny_bert):
-    model = Cosee().build(str(tiny_bert), 2, 0)
+    model = Cosee().build(load_backbone(tiny_bert), 2, 0)
     begin = copy.deepcopy(model.state_dict())
     make_optimizer(model, 0.01, 0.1)
     for trains in ("exits", "backbone"):
@@ -78,7 +79,7 @@ def test_frozen_parameters_stay_as_they_are_and_may_thaw_later(tiny_bert):
 def test_weights_in_one_tensor_are_written_one_by_one(tiny_bert, tmp_path):
     from safetensors.torch import load_file
 
-    model = Cosee().build(str(tiny_bert), 2, 0)
+    model = Cosee().build(load_backbone(tiny_bert), 2, 0)
     make_optimizer(model, 0.01, 0.0)
     save_weights(tmp_path / "model.safetensors", model)
     found = load_file(tmp_path / "model.safetensors")

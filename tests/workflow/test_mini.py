@@ -26,12 +26,12 @@ def results(tmp_path_factory) -> Path:
 def exits(results) -> pd.DataFrame:
     """Dev accuracy of every exit of the vanilla mini-BERT: one row per task, one column per exit, mean over seeds."""
     frames = pd.concat([pd.read_csv(results / task / "energy_layers.csv") for task in TASKS])
-    vanilla = frames.query("backbone == 'bert' and method == 'vanilla' and split == 'dev'")
+    vanilla = frames.query("backbone == 'bert' and variant == 'vanilla' and split == 'dev'")
     return vanilla.pivot_table(index="task", columns="layer", values="accuracy")
 
 
 def test_every_result_is_there(results):
-    tables = {f"table{number}" for number in (1, 2, 3, 4, 5)} | {"differences", "latency"}
+    tables = {f"table{number}" for number in (1, 2, 3, 4)} | {"methods", "differences", "latency"}
     assert {path.stem for path in (results / "tables").iterdir()} == tables
     assert len(list((results.parent / "figures").glob("*.svg"))) == 10
 
@@ -47,18 +47,18 @@ def test_most_tasks_need_depth(exits):
 @pytest.mark.parametrize("task", TASKS)
 def test_energy_gives_many_operating_points(results, task):
     frame = pd.read_csv(results / task / "energy_tradeoff.csv")
-    for _, curve in frame.query("backbone == 'bert' and method == 'vanilla' and split == 'dev'").groupby("seed"):
+    for _, curve in frame.query("backbone == 'bert' and variant == 'vanilla' and split == 'dev'").groupby("seed"):
         assert curve.loc[curve["speedup"].between(1.2, 6), "speedup"].nunique() >= 20
 
 
-def test_every_method_beats_the_majority_class(results):
+def test_every_variant_beats_the_majority_class(results):
     best = {}
     for task in TASKS:
         labels = pd.read_parquet(results.parent / f"resources/rows/{task}.parquet").query("split == 'dev'")["label"]
         majority = labels.value_counts(normalize=True).max()
-        for signal in ("energy", "own"):
+        for signal in ("energy", "rule"):
             layers = pd.read_csv(results / task / f"{signal}_layers.csv").query("backbone == 'bert' and split == 'dev'")
-            for method, accuracy in layers.groupby("method")["accuracy"].max().items():
-                best.setdefault(method, {})[task] = accuracy - majority
+            for variant, accuracy in layers.groupby("variant")["accuracy"].max().items():
+                best.setdefault(variant, {})[task] = accuracy - majority
     assert len(best) >= 16
-    assert {method for method, above in best.items() if max(above.values()) < 0.05} == set()
+    assert {variant for variant, above in best.items() if max(above.values()) < 0.05} == set()

@@ -1,10 +1,10 @@
-# What the preset costs on this machine; no other target needs it.
+# Cost of the preset on this machine; no other target needs it.
 
 
 rule cost:
     input:
         backbones=[file for name in dict.fromkeys(run.backbone for run in RUNS) for file in backbone_files(name)],
-        tokens=[f"resources/tokens/{backbone}/{task}.npz" for backbone, task in RUNS_OF],
+        tokens=[f"resources/tokens/{backbone}/{task}.npz" for backbone, task in NUM_RUNS],
     output:
         csv="results/cost.csv",
         md="results/tables/cost.md",
@@ -14,13 +14,13 @@ rule cost:
         "../../environment.yml"
     threads: lambda wildcards: CORES or 1  # all: what runs beside it would be measured too
     resources:
-        gpu=GPUS,
+        gpu=GPUS_PER_TRAINING,
     params:
-        counted=lambda wildcards: [(run.fingerprint(), *passes(config, run)) for run in [*RUNS, *grid_runs(config)]],
-        steps=config["cost"]["steps"],
+        counted=lambda wildcards: [(run.fingerprint(), *passes(CONFIG, run)) for run in [*RUNS, *grid_runs(CONFIG)]],
+        steps=CONFIG.cost.steps,
         sentence=CONTEXT.sentence(split="fit"),
         numerics=NUMERICS_VERSION,
     message:
-        "what this preset costs"
+        "cost of this preset"
     script:
         "../scripts/cost.py"

@@ -1,4 +1,4 @@
-# Rows of the tasks, encoders, token ids.
+# Examples of the tasks, encoders, token ids.
 
 
 rule download:
@@ -9,16 +9,16 @@ rule download:
         "logs/download/{task}.log",
     benchmark:
         "benchmarks/download/{task}.tsv"
-    retries: 0 if config["data_dir"] or config["data"]["source"] == "generated" else 2
+    retries: 0 if CONFIG.data_dir or CONFIG.data.source == "generated" else 2
     conda:
         "../../environment.yml"
     params:
-        source=sources.data_source(config),
-        limit=lambda wildcards: config["data"]["train_rows"].get(wildcards.task),
-        cut={key: config["protocol"][key] for key in ("name", "sel_fraction", "sel_max", "split_seed")},
+        source=sources.data_source(CONFIG),
+        limit=lambda wildcards: CONFIG.data.train_rows.get(wildcards.task),
+        cut=CONFIG.protocol.model_dump(include={"name", "sel_fraction", "sel_max", "split_seed"}),
         numerics=NUMERICS_VERSION,
     message:
-        "rows of {wildcards.task}"
+        "examples of {wildcards.task}"
     script:
         "../scripts/download.py"
 
@@ -35,7 +35,7 @@ rule backbone:
     conda:
         "../../environment.yml"
     params:
-        source=lambda wildcards: sources.backbone_source(config, wildcards.backbone),
+        source=lambda wildcards: sources.backbone_source(CONFIG, wildcards.backbone),
         numerics=NUMERICS_VERSION,
     message:
         "encoder {wildcards.backbone}"
@@ -57,7 +57,7 @@ rule tokenize:
     conda:
         "../../environment.yml"
     params:
-        max_length=config["data"]["max_length"],
+        max_length=CONFIG.data.max_length,
         numerics=NUMERICS_VERSION,
     message:
         "token ids of {wildcards.task} for {wildcards.backbone}"

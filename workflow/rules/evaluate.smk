@@ -3,7 +3,7 @@
 
 rule sweep:
     input:
-        lambda wildcards: curves.evaluated_files(config, wildcards.task, wildcards.signal),
+        lambda wildcards: evaluated_files(CONFIG, wildcards.task, wildcards.signal),
     output:
         tradeoff="results/{task}/{signal}_tradeoff.csv",
         targets="results/{task}/{signal}_targets.csv",
@@ -18,9 +18,9 @@ rule sweep:
     conda:
         "../../environment.yml"
     params:
-        targets=config["protocol"]["targets"],
-        thresholds=lambda wildcards: curves.given_thresholds(config, wildcards.signal),
-        control=config["control"],
+        targets=CONFIG.protocol.targets,
+        thresholds=lambda wildcards: given_thresholds(CONFIG, wildcards.signal),
+        reference_variant=CONFIG.reference_variant,
         numerics=NUMERICS_VERSION,
     message:
         "every threshold on {wildcards.task} ({wildcards.signal})"

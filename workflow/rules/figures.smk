@@ -1,21 +1,22 @@
-# Figures of the paper. Which tasks, variants and signal each shows is configuration; how it is drawn is `cosee.figures`.
+# Figures of the paper, and that of all methods. Tasks, variants and signal of each are configuration, its files and seeds
+# are in `cosee.plan.figures`, and it is drawn by `cosee.figures`. Nothing in the loop may read its variables later.
 
-for name, spec in DRAWN.items():
+for name, spec in FIGURE_SPECS.items():
 
     rule:
         name:
-            name
+            figure_rule(name)
         input:
-            frames=figure_inputs(name),
-            reference=reference_inputs(name),
+            frames=figure_inputs(CONFIG, name),
+            reference=reference_inputs(CONFIG, name),
         output:
             svg=report(
-                f"figures/{name}_{FIGURES[name][0]}.svg",
+                f"figures/{figure_stem(name)}.svg",
                 caption="../report/caption.rst",
                 category="Figures",
-                labels={"figure": name.removeprefix("fig"), "shows": FIGURES[name][0].replace("-", " ")},
+                labels={"figure": name.removeprefix("fig"), "shows": FIGURE_KINDS[name].shows.replace("-", " ")},
             ),
-            png=f"figures/{name}_{FIGURES[name][0]}.png",
+            png=f"figures/{figure_stem(name)}.png",
         log:
             f"logs/figures/{name}.log",
         benchmark:
@@ -23,12 +24,13 @@ for name, spec in DRAWN.items():
         conda:
             "../../environment.yml"
         params:
-            kind=FIGURES[name][1],
-            spec=spec,
-            seeds=list(seeds_of(name)),
-            labels=labels(config, spec["variants"]),
-            caption=context_of_figure(name).caption(name, spec["backbone"], SPLITS.get(name, "dev")),
-            note=context_of_figure(name).sentence(spec["backbone"], SPLITS.get(name, "dev")),
+            name=name,
+            kind=FIGURE_KINDS[name].draw,
+            spec=spec.model_dump() | {"variants": shown_variants(CONFIG, spec)},
+            seeds=list(figure_seeds(CONFIG, name)),
+            labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
+            caption=context_of_figure(CONFIG, name).caption(figure_rule(name), spec.backbone, FIGURE_KINDS[name].split),
+            note=context_of_figure(CONFIG, name).sentence(spec.backbone, FIGURE_KINDS[name].split),
         message:
             f"figure {name.removeprefix('fig')}"
         script:
@@ -37,5 +39,5 @@ for name, spec in DRAWN.items():
 
 rule figures:
     input:
-        [f"figures/{name}_{FIGURES[name][0]}.{kind}" for name in DRAWN for kind in ("svg", "png")],
+        [f"figures/{figure_stem(name)}.{kind}" for name in FIGURE_SPECS for kind in ("svg", "png")],
     localrule: True

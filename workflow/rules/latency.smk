@@ -1,7 +1,7 @@
-# Early exit on the clock.
+# Early exit in wall-clock time.
 
-if config["latency"]:
-    TIMED = timed_run(config)
+if CONFIG.latency:
+    TIMED = timed_run(CONFIG)
     TIMED_CONTEXT = replace(CONTEXT, seeds=(TIMED.seed,))
 
     rule time_early_exit:
@@ -10,7 +10,7 @@ if config["latency"]:
             tokens=f"resources/tokens/{TIMED.backbone}/{TIMED.task}.npz",
             facts=f"{TIMED.folder}/run.json",
             weights=weights_file(TIMED),
-            selection=f"{TIMED.folder}/logits-{selection_split(config)}.npz",
+            selection=f"{TIMED.folder}/logits-{CONFIG.protocol.selection_split}.npz",
         output:
             "results/latency.csv",
         log:
@@ -19,14 +19,14 @@ if config["latency"]:
             "benchmarks/latency/timings.tsv"
         conda:
             "../../environment.yml"
-        threads: lambda wildcards: CORES or config["latency"]["threads"]  # all: what runs beside it would be measured too
+        threads: lambda wildcards: CORES or CONFIG.latency.threads  # all: what runs beside it would be measured too
         resources:
-            gpu=GPUS,
+            gpu=GPUS_PER_TRAINING,
         params:
-            spec=config["latency"],
+            spec=CONFIG.latency.model_dump(),
             numerics=NUMERICS_VERSION,
         message:
-            "early exit on the clock"
+            "early exit in wall-clock time"
         script:
             "../scripts/latency.py"
 
@@ -59,6 +59,6 @@ if config["latency"]:
 
 rule latency:
     input:
-        [f"results/tables/latency.{kind}" for kind in ("csv", "md", "tex") if config["latency"]],
-        [f"figures/latency.{kind}" for kind in ("svg", "png") if config["latency"]],
+        [f"results/tables/latency.{kind}" for kind in ("csv", "md", "tex") if CONFIG.latency],
+        [f"figures/latency.{kind}" for kind in ("svg", "png") if CONFIG.latency],
     localrule: True

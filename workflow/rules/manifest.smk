@@ -1,11 +1,11 @@
-# What the results were made from.
+# Record of what the results were made from.
 
 
 rule manifest:
     input:
         runs=[f"{run.folder}/run.json" for run in RUNS],
         rows=expand("resources/rows/{task}.parquet", task=TASK_NAMES),
-        weights=expand("resources/backbones/{backbone}/model.safetensors", backbone=config["backbones"]),
+        weights=expand("resources/backbones/{backbone}/model.safetensors", backbone=CONFIG.backbones),
     output:
         "results/manifest.json",
     log:

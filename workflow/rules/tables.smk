@@ -1,4 +1,4 @@
-# Tables of the paper: reported numbers beside those measured here. Tables of all methods that were trained here.
+# Tables of the paper, with reported numbers beside those measured here, and of all methods that were trained here.
 
 
 rule table1:
@@ -14,7 +14,7 @@ rule table1:
     conda:
         "../../environment.yml"
     params:
-        generated=not config["data_dir"] and config["data"]["source"] == "generated",
+        generated=not CONFIG.data_dir and CONFIG.data.source == "generated",
         caption=replace(CONTEXT, seeds=()).caption("table1", split="all"),
     message:
         "table 1"
@@ -29,8 +29,8 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
         name:
             name
         input:
-            targets=result_files(spec, "targets.csv"),
-            curves=result_files(spec, "tradeoff.csv"),
+            targets=result_files(CONFIG, spec, "targets.csv"),
+            curves=result_files(CONFIG, spec, "tradeoff.csv"),
             reported=PROJECT / f"config/reported/{name}.csv",
         output:
             **table_outputs(name),
@@ -42,11 +42,12 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
             "../../environment.yml"
         params:
             name=name,
-            backbone=spec["backbone"],
-            labels=COMPARED,
-            protocol=config["protocol"]["name"],
-            target=config["protocol"]["table_target"],
-            caption=context_of_table(spec).caption(name, spec["backbone"]),
+            backbone=spec.backbone,
+            signal=spec.signal,
+            labels=TABLE_LABELS,
+            protocol=CONFIG.protocol.name,
+            target=CONFIG.protocol.table_target,
+            caption=context_of_table(CONFIG, spec).caption(name, spec.backbone),
         message:
             f"table {name.removeprefix('table')}"
         script:
@@ -65,49 +66,49 @@ rule table4:
     conda:
         "../../environment.yml"
     params:
-        encoder=config["tables"]["table4"]["encoder"],
-        caption=CONTEXT.caption_of_counts(config["tables"]["table4"]["label"]),
+        encoder=CONFIG.tables.table4.encoder,
+        caption=CONTEXT.caption_of_counts(CONFIG.tables.table4.label),
     message:
         "table 4"
     script:
         "../scripts/table4.py"
 
 
-if "table5" in COMPARISONS:
-    spec = COMPARISONS["table5"]
+if "methods" in COMPARISONS:
+    spec = COMPARISONS["methods"]
 
-    rule table5:
+    rule methods_table:
         input:
-            curves=result_files(spec, "tradeoff.csv"),
-            targets=result_files(spec, "targets.csv"),
-            runs=run_files_of(curves.trained_curves(config, spec), "run.json"),
+            curves=result_files(CONFIG, spec, "tradeoff.csv"),
+            targets=result_files(CONFIG, spec, "targets.csv"),
+            runs=files_of_runs(trained_curves(CONFIG, spec), "run.json"),
         output:
-            **table_outputs("table5"),
+            **table_outputs("methods"),
         log:
-            "logs/tables/table5.log",
+            "logs/tables/methods.log",
         benchmark:
-            "benchmarks/tables/table5.tsv"
+            "benchmarks/tables/methods.tsv"
         conda:
             "../../environment.yml"
         params:
-            spec=spec,
-            labels=labels(config, curves.shown_variants(config, spec)),
-            protocol=config["protocol"]["name"],
-            target=config["protocol"]["table_target"],
-            caption=context_of_table(spec).caption("table5", spec["backbone"]),
+            spec=spec.model_dump(),
+            labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
+            protocol=CONFIG.protocol.name,
+            target=CONFIG.protocol.table_target,
+            caption=context_of_table(CONFIG, spec).caption("methods", spec.backbone),
         message:
-            "table 5"
+            "table of all methods"
         script:
-            "../scripts/table5.py"
+            "../scripts/methods.py"
 
 
 if "differences" in COMPARISONS:
-    spec = COMPARISONS["differences"] | {"variants": list(COMPARED)}
+    spec = COMPARISONS["differences"]
 
     rule differences:
         input:
-            targets=result_files(spec, "targets.csv"),
-            answers=run_files_of(curves.shown_curves(config, spec), "logits-dev.npz"),
+            targets=result_files(CONFIG, spec, "targets.csv"),
+            answers=files_of_runs(shown_curves(CONFIG, spec, TABLE_LABELS), "logits-dev.npz"),
         output:
             **table_outputs("differences"),
         log:
@@ -117,15 +118,22 @@ if "differences" in COMPARISONS:
         conda:
             "../../environment.yml"
         params:
-            spec=spec,
-            labels=COMPARED,
-            control=config["control"],
-            target=config["protocol"]["table_target"],
-            caption=context_of_table(spec).caption("differences", spec["backbone"]),
+            spec=spec.model_dump(),
+            labels=TABLE_LABELS,
+            reference_variant=CONFIG.reference_variant,
+            target=CONFIG.protocol.table_target,
+            caption=context_of_table(CONFIG, spec).caption("differences", spec.backbone),
         message:
             "differences with intervals"
         script:
             "../scripts/differences.py"
+
+
+rule methods:
+    input:
+        [f"results/tables/methods.{kind}" for kind in ("csv", "md", "tex") if "methods" in COMPARISONS],
+        [f"figures/{figure_stem('methods')}.{kind}" for kind in ("svg", "png") if "methods" in FIGURE_SPECS],
+    localrule: True
 
 
 rule tables:

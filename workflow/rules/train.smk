@@ -1,7 +1,8 @@
 # Grid search, selection, final runs. A job is one process that trains `jobs: runs_per_job` runs, one after the other;
-# the rules are made in a loop because the files of a job cannot be told from a wildcard.
+# the rules are made in a loop because the files of a job cannot be told from a wildcard. Final runs take the chosen
+# point and keep their weights; runs of a grid do neither. Nothing in the loop may read its variables later.
 
-for job in GRID_JOBS:
+for job in [*GRID_JOBS, *FINAL_JOBS]:
 
     rule:
         name:
@@ -9,32 +10,34 @@ for job in GRID_JOBS:
         input:
             backbone=backbone_files(job.backbone),
             tokens=f"resources/tokens/{job.backbone}/{job.task}.npz",
+            best=f"results/runs/{job.backbone}/{job.task}/best.yaml" if job.stage == "final" else [],
         output:
-            [file for run in job.runs for file in run_files(run, config)],
+            [file for run in job.runs for file in run_files(run, CONFIG)],
+            weights=[weights_file(run) for run in job.runs if job.stage == "final"],
         log:
             f"logs/train/{job.name}.log",
         benchmark:
             f"benchmarks/train/{job.name}.tsv"
-        priority: training_priority(job)
+        priority: training_priority(job, NUM_RUNS)
         conda:
             "../../environment.yml"
         threads: 1
         resources:
-            gpu=GPUS,
+            gpu=GPUS_PER_TRAINING,
         params:
             stage=job.stage,
             fingerprints=[run.fingerprint() for run in job.runs],
-            chosen_by=checkpoint_rule(config),
+            chosen_by=checkpoint_rule(CONFIG),
             numerics=NUMERICS_VERSION,
         message:
-            f"grid search on {job.task} ({job.backbone}): {len(job.runs)} trainings"
+            f"{'training' if job.stage == 'final' else 'grid search'} on {job.task} ({job.backbone}): {len(job.runs)} runs"
         script:
             "../scripts/train.py"
 
 
 rule select:
     input:
-        lambda wildcards: grid_files(config, wildcards.backbone, wildcards.task),
+        lambda wildcards: grid_files(CONFIG, wildcards.backbone, wildcards.task),
     output:
         "results/runs/{backbone}/{task}/best.yaml",
     log:
@@ -44,43 +47,10 @@ rule select:
     conda:
         "../../environment.yml"
     params:
-        points=lambda wildcards: tuned_points(config, wildcards.backbone, wildcards.task),
-        chosen_by=checkpoint_rule(config),
+        points=lambda wildcards: search_points(CONFIG, wildcards.backbone, wildcards.task),
+        chosen_by=checkpoint_rule(CONFIG),
         numerics=NUMERICS_VERSION,
     message:
         "hyper-parameters of {wildcards.task} ({wildcards.backbone})"
     script:
         "../scripts/select.py"
-
-
-for job in FINAL_JOBS:
-
-    rule:
-        name:
-            f"train_{job.name}"
-        input:
-            backbone=backbone_files(job.backbone),
-            tokens=f"resources/tokens/{job.backbone}/{job.task}.npz",
-            best=f"results/runs/{job.backbone}/{job.task}/best.yaml",
-        output:
-            [file for run in job.runs for file in run_files(run, config)],
-            weights=[weights_file(run) for run in job.runs],
-        log:
-            f"logs/train/{job.name}.log",
-        benchmark:
-            f"benchmarks/train/{job.name}.tsv"
-        priority: training_priority(job)
-        conda:
-            "../../environment.yml"
-        threads: 1
-        resources:
-            gpu=GPUS,
-        params:
-            stage=job.stage,
-            fingerprints=[run.fingerprint() for run in job.runs],
-            chosen_by=checkpoint_rule(config),
-            numerics=NUMERICS_VERSION,
-        message:
-            f"training on {job.task} ({job.backbone}): {len(job.runs)} runs"
-        script:
-            "../scripts/train.py"

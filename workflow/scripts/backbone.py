@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     source, folder = snakemake.params.source, Path(snakemake.output.config).parent
-    changes = {key: source.get(key) for key in ("dropout", "exit_state")}
+    changes = {key: source.get(key) for key in ("dropout", "exit_state", "pooler")}
     if "folder" in source:
         inner = Path(source["folder"]) / snakemake.wildcards.backbone
         fetch_backbone(str(inner if inner.is_dir() else source["folder"]), None, folder, **changes)

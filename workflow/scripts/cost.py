@@ -1,4 +1,4 @@
-"""Time every method of the preset for some steps, and add up what all of its runs take."""
+"""Training cost of a preset: some steps of every variant are timed and extrapolated to all runs."""
 
 import logging
 from importlib.metadata import version
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from cosee.bench.cost import measure_cost
 from cosee.data.tokens import load_tokens
 from cosee.io import write_frame, write_text
+from cosee.plan.configuration import configuration
 from cosee.provenance import git_commit, hardware
-from cosee.runs.device import default_device, prepare
+from cosee.runs.device import configure_torch, default_device
 from cosee.scripting import logged
 from cosee.tables import cost_wide, to_markdown
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    prepare(1)  # the threads of a training
-    config, device, there = snakemake.config, default_device(), hardware()
+    configure_torch(1)  # the threads of a training
+    config, device, machine_info = configuration(snakemake.config), default_device(), hardware()
     costs = measure_cost(
         config,
         lambda backbone, task: load_tokens(f"resources/tokens/{backbone}/{task}.npz"),
@@ -26,12 +27,13 @@ with logged(snakemake.log[0]):
         device,
         logging.getLogger("cosee").info,
     )
-    machine = there["gpu"] if device.type == "cuda" else f"{there['processor']}, 1 of {there['cores']} cores"
+    cpu = f"{machine_info['processor']}, 1 of {machine_info['cores']} cores"
+    machine = machine_info["gpu"] if device.type == "cuda" else cpu
     caption = (
-        f"Hours that all trainings of the preset take on {machine}, one at a time, predictions included; start-up, "
-        f"data and evaluation are not. Timed: {snakemake.params.steps} steps or some more of every variant, depth and "
-        "batch size on its largest task, and of one on every task; the rest is estimated from these. Rows by the "
-        f"sizes of the source. {snakemake.params.sentence}"
+        f"Hours of all trainings of the preset on {machine}, one at a time, with predictions but without start-up, "
+        f"data and evaluation. Timed: {snakemake.params.steps} steps or more of every variant, depth and batch size on "
+        "its largest task, and of one variant on every task; the rest is extrapolated. Numbers of examples are those "
+        f"of the source. {snakemake.params.sentence}"
     )
     commit = git_commit(Path(__file__).parent)
     write_frame(snakemake.output.csv, costs.assign(machine=machine, torch=version("torch"), commit=commit))

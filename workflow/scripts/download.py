@@ -1,4 +1,4 @@
-"""Rows of one task, from whichever source, cut into fit, sel and dev."""
+"""Examples of one task from its source, cut into fit, sel and dev."""
 
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,15 @@ with logged(snakemake.log[0]):
         where, rows = "minidata", generate(task.name, source["seed"], sizes, source["label_noise"])
     check_rows(rows, task, where)
     frame = cut_splits(
-        rows, task, cut["name"], cut["sel_fraction"], cut["sel_max"], snakemake.params.limit, cut["split_seed"]
+        rows,
+        task,
+        cut["name"],
+        cut["sel_fraction"],
+        cut["sel_max"],
+        snakemake.params.limit,
+        cut["split_seed"],
+        cut.get("held_rows", {}).get(task.name, 0),
+        grouped="seed" not in source,  # generated examples share no text but by chance
     )
     write_frame(snakemake.output.rows, frame)
     write_frame(snakemake.output.counts, split_counts(frame, task))

@@ -6,7 +6,8 @@ import pandas as pd
 
 from cosee import figures
 from cosee.io import read_frame, read_frames
-from cosee.plan.curves import shown_curves
+from cosee.plan.configuration import configuration
+from cosee.plan.shown import shown_curves
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def frames(paths: list[str]) -> pd.DataFrame:
-    """The rows of the seeds that the figure shows."""
+    """The rows of the seeds to show."""
     read = read_frames(paths)
     return read[read["seed"].isin(snakemake.params.seeds)]
 
 
 def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
-    """Figures 4, 8 and 9; the latter two show the first signal's curve too."""
-    control, first = snakemake.config["control"], snakemake.config["signals"][0]
+    """Figures 4, 8 and 9; the latter two also show the curve of the first signal."""
+    config = configuration(snakemake.config)
     reference = frames(snakemake.input.reference) if snakemake.input.reference else None
     return figures.tradeoff_figure(
         frames(snakemake.input.frames),
@@ -33,33 +34,33 @@ def tradeoff(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
         reference=reference,
         reference_labels=None
         if reference is None
-        else {control: f"{snakemake.config['variants'][control]['label']}, {first}"},
+        else {config.reference_variant: f"{config.variants[config.reference_variant].label}, {config.signals[0]}"},
     )
 
 
 def methods(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
-    """Figure 10: every method, the control variant emphasised."""
+    """The figure of all methods, the reference variant emphasized."""
     return figures.tradeoff_figure(
         frames(snakemake.input.frames),
         labels,
         note,
         backbone=spec["backbone"],
         tasks=spec["tasks"],
-        emphasised=snakemake.config["control"],
+        emphasized=configuration(snakemake.config).reference_variant,
     )
 
 
 def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figures 1 and 7: at given thresholds on dev alone, or at target speed-ups on fit and dev."""
     frame = frames(snakemake.input.frames)
-    if "targets" in spec:
+    if spec["targets"]:
         frame = frame[frame["target_speedup"].isin(spec["targets"])]
     else:
         given = frame["target_speedup"].isna() & frame["threshold"].isin(spec["thresholds"])
         frame = frame[given & (frame["split"] == "dev")]
     (task,), (variant,) = spec["tasks"], spec["variants"]
     return figures.exit_histogram_figure(
-        frame, note, task=task, method=variant, backbone=spec["backbone"], signal=spec["signal"]
+        frame, note, task=task, variant=variant, backbone=spec["backbone"], exit_rule=spec["signal"]
     )
 
 
@@ -67,24 +68,25 @@ def energy(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 3, of the first seed: bins differ between runs."""
     (task,), (variant,) = spec["tasks"], spec["variants"]
     frame, seed = frames(snakemake.input.frames), snakemake.params.seeds[0]
-    return figures.energy_figure(frame, note, task=task, method=variant, backbone=spec["backbone"], seed=seed)
+    return figures.energy_figure(frame, note, task=task, variant=variant, backbone=spec["backbone"], seed=seed)
 
 
 def dis(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 5."""
     frame = frames(snakemake.input.frames)
     return figures.dis_figure(
-        frame, labels, note, backbone=spec["backbone"], signal=spec["signal"], tasks=spec["tasks"]
+        frame, labels, note, backbone=spec["backbone"], exit_rule=spec["signal"], tasks=spec["tasks"]
     )
 
 
 def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     """Figure 6."""
+    config = configuration(snakemake.config)
     histories = [
         read_frame(f"{run.folder}/history.csv").assign(
-            task=run.task, backbone=run.backbone, method=run.variant, seed=run.seed
+            task=run.task, backbone=run.backbone, variant=run.variant, seed=run.seed
         )
-        for curve in shown_curves(snakemake.config, spec)
+        for curve in shown_curves(config, config.figures.shown[snakemake.params.name])
         for run in curve.runs
         if run.seed in snakemake.params.seeds
     ]

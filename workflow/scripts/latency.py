@@ -1,4 +1,4 @@
-"""Time early exit: a trained model on rows of dev, in the process that does nothing else."""
+"""Timings of early exit: a trained model on examples of dev, in a process of its own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +9,13 @@ from cosee.bench.latency import measure
 from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import load_tokens, padding_id
 from cosee.evaluation.frames import operating_points
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.io import write_frame
 from cosee.methods import rule_named
+from cosee.plan.configuration import configuration
 from cosee.plan.runs import timed_run
 from cosee.provenance import hardware
-from cosee.runs.device import default_device, prepare
+from cosee.runs.device import configure_torch, default_device
 from cosee.runs.weights import load_run
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
@@ -23,23 +24,23 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    spec, run = snakemake.params.spec, timed_run(snakemake.config)
-    prepare(spec["threads"])
+    spec, run = snakemake.params.spec, timed_run(configuration(snakemake.config))
+    configure_torch(spec["threads"])
     device, backbone = default_device(), Path(snakemake.input.backbone[0]).parent
     model, rule = load_run(Path(run.folder), backbone), rule_named(run.rule)
-    (points,) = operating_points([load_predictions(snakemake.input.selection)], rule, spec["targets"])
+    (points,) = operating_points([load_outputs(snakemake.input.selection)], rule, spec["targets"])
     dev = DeviceSplit(load_tokens(snakemake.input.tokens)["dev"], device, padding_id(backbone / "tokenizer.json"))
     rows = numpy_generator(run.seed, "latency").permutation(len(dev))[: spec["rows"]]
     timings = measure(model.to(device).eval(), dev, rows, rule, dict(points), spec["batch_sizes"], spec["rounds"])
-    there = hardware()
+    hardware_info = hardware()
     on_cpu = device.type == "cpu"
     timings = timings.assign(
         task=run.task,
         backbone=run.backbone,
-        method=run.variant,
-        signal=rule.name,
+        variant=run.variant,
+        exit_rule=rule.name,
         seed=run.seed,
-        hardware=there["processor"] if on_cpu else there["gpu"],
+        hardware=hardware_info["processor"] if on_cpu else hardware_info["gpu"],
         threads=torch.get_num_threads() if on_cpu else 0,
     )
     write_frame(snakemake.output[0], timings)

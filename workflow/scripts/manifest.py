@@ -1,9 +1,11 @@
-"""What the results were made from: configuration, commit, data, encoders, versions, hardware, every run."""
+"""Provenance of the results: configuration, commit, data, encoders, versions, hardware, every run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosee.io import read_json, write_json
+from cosee.plan.configuration import configuration
+from cosee.plan.sources import backbone_label, data_label
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
 from cosee.scripting import logged
 
@@ -11,14 +13,17 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
+    config = configuration(snakemake.config)
     runs = [read_json(path) for path in snakemake.input.runs]
     write_json(
         snakemake.output[0],
         {
             "commit": git_commit(snakemake.params.project),
             "trained_at_commits": sorted({run["commit"] for run in runs}),
-            "config": snakemake.config
-            | {key: Path(snakemake.config[key] or "").name for key in ("data_dir", "backbone_dir")},
+            "config": config.as_mapping()
+            | {"data_dir": Path(config.data_dir or "").name, "backbone_dir": Path(config.backbone_dir or "").name},
+            "data": data_label(config),
+            "backbones": {name: backbone_label(config, name) for name in config.backbones},
             "sha256": {path: file_digest(path) for path in [*snakemake.input.rows, *snakemake.input.weights]},
             "versions": package_versions(),
             "hardware": hardware(),

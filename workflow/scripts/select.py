@@ -1,14 +1,14 @@
-"""The best grid point of every variant of a task, by the protocol; where there is one point only, that one."""
+"""The best grid point of every variant of a task, by the protocol; a single point is chosen as it is."""
 
 from typing import TYPE_CHECKING
 
 from cosee.evaluation.frames import criteria_of
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.evaluation.selection import choose, selection_record
 from cosee.io import write_yaml
 from cosee.methods import rule_named
-from cosee.plan.runs import selection_split
-from cosee.plan.search import point_name, tuned, with_point
+from cosee.plan.configuration import configuration
+from cosee.plan.search import point_name, searches, with_point
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 with logged(snakemake.log[0]):
     import pandas as pd
 
-    config, protocol = snakemake.config, snakemake.config["protocol"]
-    split, chosen = selection_split(config), {}
-    for name, (run, points) in tuned(config, snakemake.wildcards.backbone, snakemake.wildcards.task).items():
+    config = configuration(snakemake.config)
+    protocol, split, chosen = config.protocol, config.protocol.selection_split, {}
+    for name, (run, points) in searches(config, snakemake.wildcards.backbone, snakemake.wildcards.task).items():
         if len(points) == 1:
             chosen[name] = {"point": points[0]}
             continue
         rows = []
         for point in points:
             folder = with_point(run, point, point_name(point)).folder
-            predictions = load_predictions(f"{folder}/logits-{split}.npz")
+            predictions = load_outputs(f"{folder}/logits-{split}.npz")
             rows.append({**point, **criteria_of(predictions, run.task, rule_named(run.rule))})
-        best, others = choose(pd.DataFrame(rows), protocol["criterion"])
-        chosen[name] = selection_record(best, others, protocol["criterion"], protocol["name"], split)
+        best, others = choose(pd.DataFrame(rows), protocol.criterion)
+        chosen[name] = selection_record(best, others, protocol.criterion, protocol.name, split)
     write_yaml(snakemake.output[0], {"chosen": chosen})

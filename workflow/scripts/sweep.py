@@ -1,4 +1,4 @@
-"""Everything that follows from the stored outputs of one task: curves, scores at target speed-ups, DIS, exits."""
+"""Results from the stored outputs of one task: curves, scores at target speed-ups, DIS, exit layers."""
 
 from typing import TYPE_CHECKING
 
@@ -6,11 +6,11 @@ import pandas as pd
 
 from cosee.data.tasks import TASKS
 from cosee.evaluation import frames as ev
-from cosee.evaluation.outputs import load_predictions
+from cosee.evaluation.outputs import load_outputs
 from cosee.io import write_frame
 from cosee.methods import rule_named
+from cosee.plan.configuration import configuration
 from cosee.plan.curves import curves, evaluated_splits
-from cosee.plan.runs import selection_split
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    config, name, selection = snakemake.config, snakemake.wildcards.task, selection_split(snakemake.config)
+    config, name = configuration(snakemake.config), snakemake.wildcards.task
+    selection = config.protocol.selection_split
     given = [(float("nan"), threshold) for threshold in snakemake.params.thresholds]
     frames = {kind: [] for kind in snakemake.output.keys()}  # noqa: SIM118 (not a mapping)
     for curve in curves(config, name, snakemake.wildcards.signal):
         rule = rule_named(curve.rule)
         models = [
-            {split: load_predictions(f"{run.folder}/logits-{split}.npz") for split in evaluated_splits(run, config)}
+            {split: load_outputs(f"{run.folder}/logits-{split}.npz") for split in evaluated_splits(run, config)}
             for run in curve.runs
         ]
         is_static = len(models[0][selection].exit_depths) == 1
@@ -32,24 +33,24 @@ with logged(snakemake.log[0]):
             [[]] if is_static else ev.operating_points([m[selection] for m in models], rule, snakemake.params.targets)
         )
         for run, model, points in zip(curve.runs, models, found, strict=True):
-            who = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
+            identity = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
             for split in TASKS[name].eval_splits:
-                predictions = model[split]
-                frames["layers"].append(ev.layers_frame(who, predictions, split))
+                outputs = model[split]
+                frames["layers"].append(ev.layers_frame(identity, outputs, split))
                 if is_static:
-                    frames["tradeoff"].append(ev.static_frame(who, predictions, split, rule.name))
-                    frames["targets"].append(ev.static_targets_frame(who, predictions, split))
+                    frames["tradeoff"].append(ev.static_frame(identity, outputs, split, rule.name))
+                    frames["targets"].append(ev.static_targets_frame(identity, outputs, split))
                     continue
-                frames["tradeoff"].append(ev.tradeoff_frame(who, predictions, split, rule))
-                frames["targets"].append(ev.targets_frame(who, predictions, split, rule, points))
-                frames["dis"].append(ev.dis_frame(who, predictions, split, rule))
-                frames["density"].append(ev.density_frame(who, predictions, split))
-                if curve.variant == config["control"]:
+                frames["tradeoff"].append(ev.tradeoff_frame(identity, outputs, split, rule))
+                frames["targets"].append(ev.targets_frame(identity, outputs, split, rule, points))
+                frames["dis"].append(ev.dis_frame(identity, outputs, split, rule))
+                frames["density"].append(ev.density_frame(identity, outputs, split))
+                if curve.variant == config.reference_variant:
                     rng = numpy_generator(run.seed, "random", split)
-                    frames["tradeoff"].append(ev.random_frame(who, predictions, split, rng, rule.name))
-                    frames["tradeoff"].append(ev.oracle_frame(who, predictions, split, rule.name))
-            if not is_static and points + given:  # a model may be no target's nearest
+                    frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule.name))
+                    frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule.name))
+            if not is_static and points + given:  # a model may be closest to no target
                 shown = [split for split in ("fit", "dev") if split in model]
-                frames["exits"] += [ev.histogram_frame(who, model[s], s, rule, points + given) for s in shown]
+                frames["exits"] += [ev.histogram_frame(identity, model[s], s, rule, points + given) for s in shown]
     for kind, parts in frames.items():
         write_frame(snakemake.output[kind], pd.concat(parts, ignore_index=True))

@@ -1,13 +1,13 @@
-"""Table 4: parameters of the encoder and of the exits that are added, counted without any weights."""
+"""Table 4: parameters of the encoder and of the added exits, counted without loading weights."""
 
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cosee.io import read_frame, write_frame, write_text
+from cosee.io import read_frame
 from cosee.models.multi_exit import parameter_counts_of
 from cosee.scripting import logged
-from cosee.tables import parameter_counts, parameter_counts_wide, to_latex, to_markdown
+from cosee.tables import parameter_counts, parameter_counts_wide, write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,6 +20,4 @@ with logged(snakemake.log[0]):
     )
     table = parameter_counts(reported, measured)
     wide, caption = parameter_counts_wide(table, names), snakemake.params.caption
-    write_frame(snakemake.output.csv, table)
-    write_text(snakemake.output.md, to_markdown(wide, caption))
-    write_text(snakemake.output.tex, to_latex(wide, caption, "tab:parameters"))
+    write_table(snakemake.output, table, wide, caption, "parameters")

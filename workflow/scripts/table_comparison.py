@@ -1,10 +1,10 @@
-"""Tables 2 and 3: reported numbers beside those measured here."""
+"""Tables 2 and 3: reported scores beside those measured here."""
 
 from typing import TYPE_CHECKING
 
-from cosee.io import read_frame, read_frames, write_frame, write_text
+from cosee.io import read_frame, read_frames
 from cosee.scripting import logged
-from cosee.tables import comparison, comparison_wide, to_latex, to_markdown
+from cosee.tables import comparison, comparison_wide, write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -17,10 +17,9 @@ with logged(snakemake.log[0]):
         read_frames(snakemake.input.curves),
         params.labels,
         backbone=params.backbone,
+        signal=params.signal,
         protocol=params.protocol,
         target_speedup=params.target,
     )
     wide = comparison_wide(table, params.labels)
-    write_frame(snakemake.output.csv, table)
-    write_text(snakemake.output.md, to_markdown(wide, params.caption))
-    write_text(snakemake.output.tex, to_latex(wide, params.caption, f"tab:{params.name}"))
+    write_table(snakemake.output, table, wide, params.caption, params.name)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cosee.data.tokens import check_tokens, encode, save_tokens
+from cosee.data.tokens import check_tokens, encode, max_positions, save_tokens
 from cosee.io import read_frame, read_json
 from cosee.scripting import logged
 
@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 with logged(snakemake.log[0]):
     tokens = encode(read_frame(snakemake.input.rows), snakemake.input.tokenizer, snakemake.params.max_length)
     encoder = read_json(snakemake.input.encoder)
-    check_tokens(tokens, encoder["vocab_size"], encoder["max_position_embeddings"], snakemake.input.tokenizer)
+    check_tokens(tokens, encoder["vocab_size"], max_positions(encoder), snakemake.input.tokenizer)
     save_tokens(snakemake.output[0], tokens)

@@ -5,36 +5,34 @@ from typing import TYPE_CHECKING
 
 from cosee.data.tokens import load_tokens, padding_id
 from cosee.io import read_yaml
-from cosee.plan.jobs import cut
-from cosee.plan.runs import final_runs, num_layers, predicted_splits
+from cosee.plan.configuration import configuration
+from cosee.plan.jobs import split_into_jobs
+from cosee.plan.runs import final_runs, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_runs
-from cosee.runs.device import default_device, prepare
-from cosee.runs.execution import STATE, execute
+from cosee.runs.device import configure_torch, default_device
+from cosee.runs.execution import STATE, RunInputs, train_and_predict
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    config, stage = snakemake.config, snakemake.params.stage
-    prepare(snakemake.threads)
+    config, stage = configuration(snakemake.config), snakemake.params.stage
+    configure_torch(snakemake.threads)
     runs = grid_runs(config) if stage == "grid" else final_runs(config)
-    jobs = cut(runs, stage, config["jobs"]["runs_per_job"])
+    jobs = split_into_jobs(runs, stage, config.jobs.runs_per_job)
     (job,) = [job for job in jobs if f"train_{job.name}" == snakemake.rule]
     chosen = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
     tokens, backbone = load_tokens(snakemake.input.tokens), Path(snakemake.input.backbone[0]).parent
     for run in job.runs:
-        execute(
+        train_and_predict(
             run if stage == "grid" else at_chosen_point(config, run, chosen),
-            tokens,
-            backbone,
-            num_layers=num_layers(config, run.backbone),
-            protocol=config["protocol"],
-            pad_id=padding_id(backbone / "tokenizer.json"),
+            RunInputs(tokens, backbone, config.backbones[run.backbone].layers, padding_id(backbone / "tokenizer.json")),
+            protocol=config.protocol.model_dump(),
             splits=predicted_splits(run, config),
             keep_weights=stage == "final",
             keep_state=len(job.runs) > 1,
             device=default_device(),
         )
-    for run in job.runs:  # only now is nothing left that a killed job would have to do again
+    for run in job.runs:  # only now, as a killed job resumes from these files
         (Path(run.folder) / STATE).unlink(missing_ok=True)

@@ -1,27 +1,14 @@
 import math
-import re
-import subprocess
-import sys
-from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from helpers.objectives import CPU, FakeModel, M, NoWaiting, batch_of, random_labels, random_logits
-from helpers.tiny import LAYERS, token_split
 from torch.nn import functional as F
 
-from cosee.data.batches import DeviceSplit
-from cosee.errors import InputError
-from cosee.exiting.rules import RULES
 from cosee.exiting.signals import SIGNALS
-from cosee.io import read_yaml
-from cosee.methods import METHODS, make_method
 from cosee.methods import cosee as cosee_module
 from cosee.methods.cosee import Cosee
-from cosee.methods.finetune import Finetune
 from cosee.training.schedule import Schedule
 
 K = 5
@@ -76,66 +63,6 @@ def loss_by_loops(logits, labels, thresholds, method, beta):
             hinges.append(max(0.0, (gap if larger else -gap) + method.margin))
     loss_osc = sum(hinges) / (max(1, len(hinges)) if method.osc_average == "present" else M - 1)
     return loss_ce, loss_osc
-
-
-# --- registry ---------------------------------------------------------------------------------------------------------
-
-
-def test_methods_are_found_by_name():
-    assert METHODS["finetune"] is Finetune and METHODS["cosee"] is Cosee
-    assert "base" not in METHODS and len(METHODS) == len(list(METHODS)) >= 3
-    assert make_method("cosee", {"alpha": 1.0, "signal": "entropy"}) == Cosee(alpha=1.0, signal="entropy")
-    assert make_method("finetune", {}) == Finetune(depth=None)
-
-
-def test_names_of_methods_are_known_without_torch():
-    code = "import sys; from cosee.methods import METHODS; assert 'cosee' in METHODS; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_unknown_methods_and_hyper_parameters_are_named():
-    with pytest.raises(InputError, match=r"'coseee' is unknown; expected one of .*cosee, .*finetune"):
-        make_method("coseee", {})
-    with pytest.raises(InputError, match=r"method cosee: no hyper-parameter 'beta'; expected one of alpha, beta0"):
-        make_method("cosee", {"alpha": 0.1, "beta": 1.0})
-
-
-def test_a_choice_that_a_method_does_not_have_is_refused():
-    with pytest.raises(InputError, match=r"method deebert: pooler must be own or shared, got 'none'"):
-        make_method("deebert", {"pooler": "none"})
-
-
-@pytest.mark.parametrize(("name", "exits"), [("finetune", (LAYERS,)), ("cosee", tuple(range(1, LAYERS + 1)))])
-def test_fresh_models_depend_on_the_seed_alone(name, exits, tiny_bert):
-    method = make_method(name, {})
-    first, again, other = (method.build(str(tiny_bert), 3, seed) for seed in (1, 1, 2))
-    assert first.exit_depths == exits and first.exits.weight.shape == (len(exits), 3, 16)
-    assert torch.equal(first.exits.weight, again.exits.weight)
-    assert not torch.equal(first.exits.weight, other.exits.weight)
-    states = [model.backbone.state_dict() for model in (first, other)]
-    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
-
-
-# --- plain fine-tuning ------------------------------------------------------------------------------------------------
-
-
-def test_finetune_minimises_the_cross_entropy_of_its_one_exit():
-    logits, labels = random_logits(exits=1), random_labels()
-    loss, parts = Finetune().objective(Schedule(10, 3), 0, CPU)(FakeModel(logits), batch_of(labels), 0)
-    assert loss.item() == pytest.approx(F.cross_entropy(logits[:, 0], labels).item(), rel=1e-6)
-    assert parts["mean_ce"] == parts["loss_ce"] == loss
-
-
-def test_finetune_of_some_layers_is_a_shorter_model(tiny_bert):
-    model = Finetune(depth=2).build(str(tiny_bert), 2, 0)
-    assert (model.backbone.num_layers, model.exit_depths, model.num_exits) == (2, (2,), 1)
-    batch = DeviceSplit(token_split(5), CPU).batch(np.arange(5))
-    full = Finetune().build(str(tiny_bert), 2, 0).eval()
-    states = full.backbone.states(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    torch.testing.assert_close(model.eval()(batch), full.exits(states[:, 1:2], full.backbone).logits)
-
-
-# --- COSEE ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.3])
@@ -283,27 +210,9 @@ def test_saturated_logits_give_finite_losses_and_gradients():
         assert loss.isfinite() and gradient.isfinite().all()
 
 
-# --- nothing waits for the device -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "waits",
-    [
-        lambda x: x.sum().item(),
-        lambda x: float(x.max()),
-        lambda x: x[x > 0],
-        lambda x: bool((x > 0).all()),
-        lambda x: torch.nonzero(x),
-    ],
-)
-def test_the_guard_sees_what_waits(waits):
-    with pytest.raises(AssertionError, match="waits for the device"), NoWaiting():
-        waits(torch.ones(3))
-
-
-@pytest.mark.parametrize("method", [Finetune(), *(Cosee(signal=signal) for signal in SIGNALS)], ids=str)
-def test_a_step_does_not_wait_for_the_device(method):
-    objective = method.objective(Schedule(3, 2), 0, CPU)
+@EACH_SIGNAL
+def test_a_step_does_not_wait_for_the_device(signal):
+    objective = Cosee(signal=signal).objective(Schedule(3, 2), 0, CPU)
     logits, batch = random_logits().requires_grad_(), batch_of(random_labels())
     with NoWaiting():
         for step in range(6):
@@ -314,30 +223,9 @@ def test_a_step_does_not_wait_for_the_device(method):
     assert logits.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("method", [Finetune(), *(Cosee(signal=signal) for signal in SIGNALS)], ids=str)
-def test_a_step_runs_where_no_value_can_be_read_at_all(method):
+@EACH_SIGNAL
+def test_a_step_runs_where_no_value_can_be_read_at_all(signal):
     meta = torch.device("meta")
-    objective = method.objective(Schedule(3, 2), 0, meta)
+    objective = Cosee(signal=signal).objective(Schedule(3, 2), 0, meta)
     loss, parts = objective(FakeModel(random_logits().to(meta)), batch_of(random_labels().to(meta)), 4)
     assert {loss.device, *(part.device for part in parts.values())} == {meta}
-
-
-def test_variants_with_a_rule_of_their_own_name_that_of_their_method():
-    variants = read_yaml(Path(__file__).parents[2] / "config" / "glue-small.yaml")["variants"].values()
-    own = [entry for entry in variants if "rule" in entry and "model_of" not in entry]
-    assert len(own) == 9
-    for entry in own:
-        assert make_method(entry["method"], entry.get("fixed", {})).exit_rule() == entry["rule"]
-    assert all(METHODS[name]().exit_rule() in RULES for name in METHODS)
-
-
-def test_the_readme_of_the_configuration_lists_every_hyper_parameter_with_its_default():
-    readme = (Path(__file__).parents[2] / "config" / "README.md").read_text()
-    for name in METHODS:
-        (line,) = re.findall(rf"^\| `{name}` \| (.*) \|$", readme, re.MULTILINE)
-        listed = dict(re.findall(r"`(\w+)` \(([^)]*)\)", line))
-        defaults = {field.name: field.default for field in fields(METHODS[name])}
-        assert listed.keys() == defaults.keys()
-        for key, default in defaults.items():
-            expected = pytest.approx(default, rel=1e-2) if isinstance(default, float) else default
-            assert yaml.safe_load(listed[key]) == expected, (name, key)

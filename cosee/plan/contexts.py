@@ -1,0 +1,45 @@
+"""Contexts of captions: data, backbones, protocol and seeds of each table and figure."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cosee.plan.captions import Context
+from cosee.plan.configuration import Configuration
+from cosee.plan.curves import Curve
+from cosee.plan.entries import Shown
+from cosee.plan.figures import figure_seeds
+from cosee.plan.shown import shared_seeds, shown_curves, trained_curves
+from cosee.plan.sources import backbone_label, data_label
+
+
+def context(config: Configuration) -> Context:
+    """The context of a result of all runs."""
+    return Context(
+        preset=config.preset,
+        data=data_label(config),
+        backbones={name: backbone_label(config, name) for name in config.backbones},
+        protocol=config.protocol.name,
+        seeds=tuple(config.seeds),
+    )
+
+
+def context_of_curves(config: Configuration, shown: Iterable[Curve], seeds: Iterable[int]) -> Context:
+    """The context of some curves: it tells the seeds of all of them from those that only some have."""
+    shared, seeds = shared_seeds(shown), list(seeds)
+    return replace(
+        context(config),
+        seeds=tuple(seed for seed in seeds if seed in shared),
+        more_seeds=tuple(seed for seed in seeds if seed not in shared),
+    )
+
+
+def context_of_figure(config: Configuration, name: str) -> Context:
+    """The context of a figure."""
+    return context_of_curves(config, shown_curves(config, config.figures.shown[name]), figure_seeds(config, name))
+
+
+def context_of_table(config: Configuration, spec: Shown) -> Context:
+    """The context of a table; models of k layers do not count: they are a control, most often of one seed."""
+    trained = trained_curves(config, spec)
+    counted = [curve for curve in trained if config.variants[curve.variant].depths != "others"]
+    return context_of_curves(config, counted, sorted({curve.seed for curve in counted}))

@@ -1,0 +1,164 @@
+"""Settings of a configuration, typed: data, encoders, protocol, jobs, cost, and the sets of tables and figures."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from cosee.data.glue import SELECTION_SPLIT
+from cosee.plan.entries import CountsSpec, Entry, FigureSpec, Shown, Speedups, TableSpec, TaskName
+
+Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+
+
+class Generated(Entry):
+    """Sizes and seed of mini-GLUE, the generated data."""
+
+    seed: int = Field(ge=0, description="seed of the texts")
+    train: int = Field(ge=50, description="training examples per task, before `sel` is held out")
+    validation: int = Field(ge=20, description="examples of each development set")
+    label_noise: float = Field(ge=0, le=0.5, description="share of labels that are wrong on purpose")
+
+
+class Data(Entry):
+    """Source of the examples."""
+
+    source: Literal["generated", "hub"] = Field(description="generated here, or from the hub")
+    label: str = Field(description="what captions call the data")
+    repository: str = Field(description="data set on the hub")
+    revision: Commit = Field(description="its commit")
+    max_length: int = Field(ge=8, le=512, description="tokens; longer examples are truncated, none is padded to it")
+    train_rows: dict[TaskName, Annotated[int, Field(ge=10)]] = Field(
+        description="task → largest number of examples to train on, a stratified sample; a task not listed has all"
+    )
+    generated: Generated | None = Field(None, description="mini-GLUE, for `source: generated`")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Data":
+        if self.source == "generated" and self.generated is None:
+            raise ValueError("has `source: generated` and needs `generated`")
+        return self
+
+
+class Pretraining(Entry):
+    """Masked-language-model pre-training of a small encoder on generated text."""
+
+    kind: Literal["bert", "albert"] = Field(description="architecture")
+    hidden_size: int = Field(ge=16, description="H")
+    texts: int = Field(ge=100, description="generated texts")
+    steps: int = Field(ge=1, description="optimizer steps")
+    batch_size: int = Field(ge=1, description="texts per step")
+    learning_rate: float = Field(gt=0, description="peak rate")
+    seed: int = Field(ge=0, description="seed of weights and texts")
+
+
+class Backbone(Entry):
+    """A pretrained encoder, from the hub or pre-trained here."""
+
+    label: str = Field(description="name in captions")
+    source: Literal["generated", "hub"] = Field(description="pre-trained by this workflow, or from the hub")
+    layers: int = Field(ge=2, description="full depth, checked against the encoder")
+    repository: str | None = Field(None, description="model on the hub, for `source: hub`")
+    revision: Commit | None = Field(None, description="its commit")
+    note: str | None = Field(None, description="what captions must say besides")
+    dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="replaces the encoder's own, of hidden states and attention (0 saves a fifth of the time of "
+        "training on a CPU)",
+    )
+    exit_state: Literal["cls", "mean"] | None = Field(
+        None, description="what exits read: [CLS] (unless given), or the mean over the tokens"
+    )
+    pooler: Literal["pretrained", "fresh", "norm", "none", "untrained"] | None = Field(
+        None,
+        description="what stands between that state and the heads: the encoder's own pooler (unless given; refused if "
+        "it was never trained), one drawn afresh per run, standardization, nothing, or its own even if never trained",
+    )
+    pretraining: Pretraining | None = Field(None, description="for `source: generated`")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Backbone":
+        if self.source == "hub" and not (self.repository and self.revision):
+            raise ValueError("has `source: hub` and needs `repository` and `revision`")
+        if self.source == "generated" and self.pretraining is None:
+            raise ValueError("has `source: generated` and needs `pretraining`")
+        if self.source == "generated" and (
+            self.dropout or self.exit_state == "mean" or self.pooler not in (None, "pretrained")
+        ):
+            raise ValueError(
+                "is pre-trained here without dropout, and exits read [CLS] through its pooler; leave the rest out"
+            )
+        return self
+
+
+class ProtocolSettings(Entry):
+    """How hyper-parameters, checkpoints and thresholds are chosen."""
+
+    name: Literal["heldout", "field"] = Field(
+        description="`heldout`: everything is chosen on `sel`, held out from train; `field`: train on all of train and "
+        "choose on dev, as the papers do"
+    )
+    sel_fraction: float = Field(gt=0, le=0.5, description="share of the training examples in `sel` (stratified)")
+    sel_max: int = Field(ge=10, description="largest size of `sel`")
+    split_seed: int = Field(ge=0, description="seed of the split, the same for all runs")
+    criterion: Literal["area", "score_at_2x"] = Field(
+        description="by which grid points and checkpoints are compared: mean score over speed-ups 1.5 to 4, or at 2"
+    )
+    targets: Speedups = Field(description="speed-ups for which thresholds are sought on the selection split")
+    table_target: float = Field(
+        ge=1, description="the one of them that Tables 2 and 3 and the differences show, and the methods are ranked by"
+    )
+
+    @property
+    def selection_split(self) -> str:
+        """The split on which everything is chosen: `sel`, or `dev` under the protocol `field`."""
+        return SELECTION_SPLIT[self.name]
+
+
+class _Set(Entry):
+    @property
+    def shown(self) -> dict[str, Shown]:
+        """Name → specification of the tables or figures that show curves, without those left out."""
+        specs = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: spec for name, spec in specs.items() if isinstance(spec, Shown)}
+
+
+class Tables(_Set):
+    """Tables besides Table 1, which every configuration has; `null` leaves one out."""
+
+    table2: TableSpec | None = Field(None, description="reported beside measured")
+    table3: TableSpec | None = Field(None, description="the same for an encoder whose layers share their parameters")
+    table4: CountsSpec = Field(description="parameters")
+    methods: TableSpec | None = Field(None, description="all methods, at equal speed-ups and by their whole curves")
+    differences: TableSpec | None = Field(None, description="score minus that of `reference_variant`, with intervals")
+
+
+class Figures(_Set):
+    """Figures of the paper, and that of all methods; `null` leaves one out."""
+
+    fig1: FigureSpec | None = Field(None, description="exit layers by class, one variant on one task")
+    fig3: FigureSpec | None = Field(None, description="energy scores, one variant on one task")
+    fig4: FigureSpec | None = Field(None, description="trade-off, energy")
+    fig5: FigureSpec | None = Field(None, description="difficulty inversion score")
+    fig6: FigureSpec | None = Field(None, description="training curves")
+    fig7: FigureSpec | None = Field(None, description="exit layers on fit and dev, one variant on one task")
+    fig8: FigureSpec | None = Field(None, description="trade-off, entropy")
+    fig9: FigureSpec | None = Field(None, description="trade-off, softmax score")
+    methods: FigureSpec | None = Field(None, description="trade-off of all methods, each by its own exit rule")
+
+
+class Jobs(Entry):
+    """How trainings are grouped into processes."""
+
+    runs_per_job: int = Field(ge=1, description="trainings per process: many on one machine, 1 on a cluster")
+
+
+class Cost(Entry):
+    """The estimate that is printed before a start, and how long the target `cost` times."""
+
+    samples_per_second: float = Field(
+        gt=0, description="of a whole run: examples through forward and backward, predictions and start-up included"
+    )
+    machine: str = Field(description="the machine of that figure")
+    steps: int = Field(ge=10, description="of each training that the target `cost` times")  # fewer: stages without any
