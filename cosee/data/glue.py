@@ -19,6 +19,8 @@ from cosee.io import read_frame
 COLUMNS = ("split", "text_a", "text_b", "label", "idx", "difficulty")
 SELECTION_SPLIT = {"heldout": "sel", "field": "dev"}
 """Protocol -> the split on which hyper-parameters, checkpoint and thresholds are chosen."""
+LARGEST_GROUP = (10, 0.01)
+"""A group of more examples than this number and this share of the training examples is trained on, never held out."""
 
 
 def hub_rows(task: Task, repository: str, revision: str) -> dict[str, pd.DataFrame]:
@@ -130,8 +132,11 @@ def cut_splits(
         sel_max: its largest number of examples; a group that reaches it is still held out whole.
         train_rows: largest number of `fit` examples, a stratified sample; None: all.
         seed: decides the cuts.
-        held_rows: number of `held` examples.
+        held_rows: number of `held` examples; whole groups, so there may be a few more.
         grouped: whether texts are shared as in GLUE; generated examples are independent of each other.
+
+    Raises:
+        InputError: there are too few training examples for what is held out, or none is left to train on.
     """
     rng = np.random.default_rng(seed)
     train = _unified(rows["train"], task, "fit")
@@ -143,6 +148,13 @@ def cut_splits(
     else:
         _hold_out_single(train, fraction, sel_max, held_rows, rng)
     train = train[train["split"] != ""].reset_index(drop=True)
+    found = train["split"].value_counts()
+    if found.get("held", 0) < held_rows or "fit" not in found or (fraction > 0 and "sel" not in found):
+        raise InputError(
+            f"data: of {len(rows['train'])} training examples of {task.name}, {found.get('sel', 0)} became sel, "
+            f"{found.get('held', 0)} held (of {held_rows} wanted) and {found.get('fit', 0)} are left to train on; "
+            "expected as many as wanted, and some of each: hold out fewer, or take more training examples."
+        )
     if train_rows is not None and (train["split"] == "fit").sum() > train_rows:
         fit = np.flatnonzero(train["split"] == "fit")
         kept = fit[_stratified(train["label"].to_numpy()[fit], train_rows, rng)]
@@ -173,8 +185,10 @@ def _hold_out_shared(
     names = dict(zip(task.columns, ("text_a", "text_b"), strict=True))
     shared = [train[names[column]].tolist() for column in task.shared_columns]
     groups = connected_groups([*shared, (train["text_a"] + "\t" + train["text_b"]).tolist()])
+    number, share = LARGEST_GROUP
+    small = np.bincount(groups)[groups] <= max(number, share * len(train))
     for split, count in {"sel": min(sel_max, round(sel_fraction * len(train))), "held": held_rows}.items():
-        free = (train["split"] == "fit").to_numpy()
+        free = (train["split"] == "fit").to_numpy() & small
         train.loc[hold_out_groups(groups, count, rng, free), "split"] = split
 
 
