@@ -126,7 +126,7 @@ class Record:
         self.logits[rows, exit:stop] = on_host(*(one.logits for one in outputs))
         learnt = None
         if rule.needs_learned_scores:
-            self.learnt[rows, exit:stop] = on_host(*(one.scores for one in outputs))
+            self.learnt[rows, exit:stop] = on_host(*(one.learned_scores for one in outputs))
             learnt = self.learnt[rows, window]
         scores = rule.score(self.logits[rows, window], learnt)[:, -len(outputs) :]
         return scores < threshold if rule.harder_is == "larger" else scores > threshold

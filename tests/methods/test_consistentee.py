@@ -271,7 +271,7 @@ def test_one_exit_at_a_time_gives_what_all_give_together(kind, request):
     for m in range(LAYERS):
         here, carry = model.exits.forward_exit(m, states[:, m], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, m])
-        torch.testing.assert_close(here.scores, scores[:, m])
+        torch.testing.assert_close(here.learned_scores, scores[:, m])
         assert carry is None
 
 
@@ -279,7 +279,7 @@ def test_one_exit_at_a_time_gives_what_all_give_together(kind, request):
 def test_the_score_is_what_a_small_network_makes_of_the_pooled_state(tiny_bert):
     model = sharp_model(tiny_bert)
     states = model.states(SEL.batch(np.arange(9)))
-    scores = model.exits(states, model.backbone).scores
+    scores = model.exits(states, model.backbone).learned_scores
     for m in range(LAYERS - 1):
         weights = {name: value[m] for name, value in model.exits.named_parameters() if name.startswith("policy")}
         inner = torch.nn.functional.gelu(
@@ -294,7 +294,7 @@ def test_the_policy_sees_the_pooled_state_without_dropout(tiny_bert):
     states = model.states(SEL.batch(np.arange(9)))
     still = model.exits(states, model.backbone)
     moving = model.exits.train()(states, model.backbone)
-    assert torch.equal(still.scores, moving.scores) and not torch.equal(still.logits, moving.logits)
+    assert torch.equal(still.learned_scores, moving.learned_scores) and not torch.equal(still.logits, moving.logits)
 
 
 def test_leaving_by_the_policy_is_real_and_as_simulated(tiny_bert):

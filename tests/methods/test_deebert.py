@@ -47,7 +47,7 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
     for index in range(LAYERS):
         here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and carry is None
+        assert here.learned_scores is None and carry is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])

@@ -94,7 +94,7 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     for index in range(LAYERS):
         here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and carry is None
+        assert here.learned_scores is None and carry is None
 
 
 def test_a_batch_of_one_row_is_standardised_by_the_running_statistics():
