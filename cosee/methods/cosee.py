@@ -56,7 +56,7 @@ class Cosee(Method):
         return CoseeObjective(self, schedule, seed, device)
 
     def exit_rule(self) -> str:
-        """Leave by the signal that was trained with."""
+        """The signal used in training."""
         return self.signal
 
 
@@ -64,7 +64,7 @@ class CoseeObjective(Objective):
     """The training objective of Eq. 9, with the threshold range that it carries from epoch to epoch.
 
     Thresholds are uniform between the smallest and largest signal of the previous epoch, over all internal exits and
-    training samples; in the first epoch between 0 and 1. Everything stays on the device: a step never waits for it.
+    training examples; in the first epoch between 0 and 1. All of it stays on the device, without synchronization.
     """
 
     def __init__(self, method: Cosee, schedule: Schedule, seed: int, device: torch.device) -> None:
@@ -79,13 +79,13 @@ class CoseeObjective(Objective):
         self.drawn_epoch = -1
 
     def end_epoch(self) -> None:
-        """Take over the signal range of the epoch that ended (replaced, not merged)."""
+        """Replace the threshold range by the signal range of the finished epoch."""
         if self._needs_signal:
             self.range = self.seen
             self.seen = torch.tensor([torch.inf, -torch.inf], device=self.range.device)
 
     def _thresholds(self, step: int) -> Tensor:
-        """K fresh thresholds [K] of a step; an epoch's draws go to the device together."""
+        """K fresh thresholds [K] of a step; an epoch's draws are copied to the device together."""
         epoch, position = divmod(step, self.schedule.steps_per_epoch)
         if epoch != self.drawn_epoch:
             shape = (self.schedule.steps_per_epoch, self.method.num_thresholds)
@@ -129,10 +129,10 @@ class CoseeObjective(Objective):
         return loss_ce + self.method.alpha * loss_osc, parts
 
     def state(self) -> dict[str, Tensor]:
-        """The range in force and the range seen so far in this epoch."""
+        """The current threshold range and the signal range of this epoch so far."""
         return {"range": self.range, "seen": self.seen}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take both ranges back; the thresholds are drawn anew from the seed."""
+        """Restore both ranges; the thresholds are redrawn from the seed."""
         self.range = state["range"].to(self.range.device)
         self.seen = state["seen"].to(self.seen.device)
