@@ -16,7 +16,7 @@ rule cost:
     resources:
         gpu=GPUS_PER_TRAINING,
     params:
-        counted=lambda wildcards: [(run.fingerprint(), *passes(CONFIG, run)) for run in [*RUNS, *grid_runs(CONFIG)]],
+        counted=lambda wildcards: [(run.fingerprint(), *example_counts(CONFIG, run)) for run in [*RUNS, *grid_runs(CONFIG)]],
         steps=CONFIG.cost.steps,
         sentence=CONTEXT.sentence(split="fit"),
         numerics=NUMERICS_VERSION,
