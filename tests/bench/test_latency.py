@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers.tiny import CONFIG, LAYERS
 
-from cosee.bench.latency import EARLY_EXIT, ALL_EXITS_VISITED, FULL_MODEL, early_exiting_model, measure, thresholds_on
+from cosee.bench.latency import ALL_EXITS_VISITED, EARLY_EXIT, FULL_MODEL, early_exiting_model, measure, thresholds_on
 from cosee.bench.shapes import random_rows
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES

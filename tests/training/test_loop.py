@@ -311,7 +311,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_rows(method, 
         run(tiny_bert, method, tmp_path / "state", wrap=lambda goal: Poisoned(goal, None))
     message = str(caught.value)
     assert "the loss of step 8 (epoch 2, batch 3 of 5, examples " in message
-    named = [int(row) for row in message.partition("rows ")[2].partition(")")[0].split(", ")]
+    named = [int(index) for index in message.partition("examples ")[2].partition(")")[0].split(", ")]
     assert len(named) == 8 and FIT.labels[named].tolist() == rows[7].tolist()
 
 

@@ -1,4 +1,4 @@
-# Reads and checks the configuration, plans with it, and says what will be done before anything starts.
+# Reading, checking and planning of the configuration, and the announcement before a start.
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -41,7 +41,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-# Each preset but the default works in a folder of its own, with the same target names below it.
+# Each preset but the default has a working directory of its own, with the same target names in it.
 if CONFIG.preset != "mini":
 
     workdir: str(PROJECT / "runs" / CONFIG.preset)
@@ -61,7 +61,7 @@ FIGURE_SPECS = CONFIG.figures.shown
 CORES = workflow.resource_settings.cores
 # One slot for each training on a GPU: the limit on the resource `gpu`, which --resources or a profile sets.
 GPU_SLOTS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
-# Where a cluster's jobs are submitted there may be no GPU; more slots than the default's one say that there are.
+# A cluster's submission host may have no GPU; more than the default single slot means that its nodes have some.
 GPUS_PER_TRAINING = int(provenance.has_nvidia_driver() or GPU_SLOTS > 1)
 
 
