@@ -1,4 +1,4 @@
-"""Ranges of settings: what they allow, and that methods and training ask them."""
+"""Ranges of settings: allowed values, and their use by methods and training."""
 
 from dataclasses import dataclass
 from typing import get_type_hints

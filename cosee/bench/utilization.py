@@ -19,7 +19,7 @@ PRODUCT_SIZE = {"cuda": 8192, "cpu": 2048}
 """Rows and columns of the matrices whose product represents the peak: large enough to be bound by arithmetic."""
 
 
-def measure_utilisation(
+def measure_utilization(
     model: MultiExitModel,
     rows: TokenSplit,
     device: torch.device,

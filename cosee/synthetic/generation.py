@@ -1,7 +1,7 @@
 """Mini-GLUE: the six tasks, generated from a seed in GLUE's own columns, in plain English and of graded difficulty.
 
 Each example has a `difficulty`, the reading that it requires: 1, a telling word; 2, two words read together (a
-negation and what it negates, two verbs of like or opposite meaning, a question and the kind of detail given); 3, a
+negation and its scope, two verbs of similar or opposite meaning, a question and the kind of detail given); 3, a
 structure (a contrast, an order, a quantifier and a kind of thing); 4, two of these composed. A few labels are wrong.
 """
 

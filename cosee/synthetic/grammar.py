@@ -1,8 +1,8 @@
 """The sentences of mini-GLUE: a small grammar per task, from a wanted difficulty and label to texts.
 
-Each function's docstring says what its four difficulties are. Rows of difficulty 1 are settled by a word; the others
-need words to be read together. Some readings are likelier than others, as in real data: it is this that lets a model
-find the way from single words to their composition.
+Each function's docstring lists its four difficulties. Examples of difficulty 1 are decided by a single word; the others
+require words to be read together. As in real data, some readings are more likely than others, which lets a model
+progress from single words to their composition.
 """
 
 from collections.abc import Callable, Sequence
@@ -201,8 +201,8 @@ def qnli(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     return _sentence(question, "?"), _sentence(sentence)
 
 
-# Entailment by the premise "<quantifier> <noun> is <adjective>" of a hypothesis with the same adjective; the noun is the
-# class ("dog") or a member ("poodle"). Classes are assumed to be non-empty. Pairs that are not listed are open.
+# Entailment by the premise "<quantifier> <noun> is <adjective>" of a hypothesis with the same adjective; the noun is
+# the class ("dog") or a member ("poodle"). Classes are assumed to be non-empty. Pairs that are not listed are open.
 _ENTAILED = {
     ("every", "class"): [("every", "member"), ("some", "member"), ("some", "class")],
     ("every", "member"): [("some", "member"), ("some", "class")],

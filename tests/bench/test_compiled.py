@@ -1,4 +1,4 @@
-"""What is compiled, and that nothing else differs; what it gains belongs to a machine."""
+"""Compiled layers, and that nothing else differs; the gain depends on the machine."""
 
 import shutil
 

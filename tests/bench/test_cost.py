@@ -1,4 +1,4 @@
-"""What is timed and what is estimated from it; the timings themselves belong to a machine."""
+"""Selection of the runs to time, and extrapolation; the timings themselves depend on the machine."""
 
 import numpy as np
 import pytest

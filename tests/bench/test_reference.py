@@ -1,4 +1,4 @@
-"""The reference step gives what ours gives."""
+"""The reference step gives the loss of the training loop."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What an exit costs where it stands."""
+"""Cost of one exit, measured in place."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""`cosee bench`: every measurement, at its smallest; what it measures is tested in tests/bench."""
+"""`cosee bench`: every measurement, at its smallest; the measurements are tested in tests/bench."""
 
 import shutil
 

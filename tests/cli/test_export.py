@@ -1,4 +1,4 @@
-"""`cosee export`: a folder that transformers reads; what it holds is tested in tests/test_export.py."""
+"""`cosee export`: a folder that transformers reads; its contents are tested in tests/export."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The saved layers are really not computed, and nothing else changes: real early exit against the simulation."""
+"""Executed early exit against the simulation: skipped layers are not computed, and nothing else changes."""
 
 import numpy as np
 import pytest

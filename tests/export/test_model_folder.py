@@ -1,4 +1,4 @@
-"""A finished run as a model folder: what it holds, what it gives back, what the card says."""
+"""A finished run as a model folder: its files, the model loaded from it, and its card."""
 
 import stat
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The estimate follows from rows, epochs and depth."""
+"""The estimate follows from numbers of examples, epochs and depth."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The generated mini-GLUE: its form is GLUE's, its rows are reproducible and disjoint, its difficulty is real."""
+"""The generated mini-GLUE: GLUE's form, reproducible and disjoint examples, real differences in difficulty."""
 
 import hashlib
 

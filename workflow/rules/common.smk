@@ -89,11 +89,11 @@ onsuccess:
 
     if Path("benchmarks").is_dir():
         shares = job_shares(Path("benchmarks")).to_string(index=False, float_format="{:.1f}".format)
-        print(f"time of all jobs since the results were begun:\n{shares}", file=sys.stderr)
+        print(f"time of all jobs since the first start:\n{shares}", file=sys.stderr)
 
 
 onstart:
-    try:  # here, once: to ask the methods takes the seconds of importing torch
+    try:  # only at the start, because the settings of methods are checked with torch, which takes seconds to import
         checks.check_settings(CONFIG)
     except InputError as error:
         raise WorkflowError(str(error))
