@@ -298,7 +298,7 @@ def test_nothing_is_saved_before_its_time(tiny_bert, tmp_path):
 
 
 @EACH_METHOD
-def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_rows(method, tiny_bert, tmp_path):
+def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_examples(method, tiny_bert, tmp_path):
     rows = {}
 
     class Poisoned(Spy):
