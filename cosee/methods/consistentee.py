@@ -1,12 +1,12 @@
-"""ConsistentEE (Zeng et al. 2024): where to leave is learned by reinforcement, and one right exit per sample is enough.
+"""ConsistentEE (Zeng et al. 2024): the exit is learned by reinforcement, and one right exit per example is enough.
 
-Three stages: all exits are trained together, as PABEE does; then a policy network per exit, nothing else; then both,
-each sample at the exits that its policy takes. How hard a sample is, its memorized layer, is measured in between.
+Three stages: all exits are trained together, as in PABEE; then only a policy network per exit; then both, each example
+at the exits that its policy takes. The difficulty of an example, its memorized layer, is measured in between.
 
 The default follows the paper where the released code departs from it. There the reward has no term for speed
 (`alpha = 0` here), exits are not sampled but taken where the policy passes one half, so that rollouts of a sample
 differ by dropout only, and every rollout is a forward pass of its own. Here they are samples of the policy on the
-outputs of one pass. Initialisation, stages, their lengths and their learning rates are those of the released code.
+outputs of one pass. Initialization, stages, their lengths and their learning rates are those of the released code.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Serving under load: the same answers as the simulation, whoever serves, and nobody forgotten."""
+"""Serving under load: every server gives the answers of the simulation, to all requests."""
 
 import numpy as np
 import pytest

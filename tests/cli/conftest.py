@@ -1,4 +1,4 @@
-"""A place where every example of the help texts is true, and what came of running them all there, in order."""
+"""A folder in which every example of the help texts works, and the results of running them all there, in order."""
 
 import io
 import shlex

@@ -1,4 +1,4 @@
-"""The saved layers are really not computed, and nothing else changes: real early exit against the simulation."""
+"""Executed early exit against the simulation: skipped layers are not computed, and nothing else changes."""
 
 import numpy as np
 import pytest
@@ -130,5 +130,5 @@ def test_confident_scores_are_told_apart_as_in_the_simulation(tiny_bert):
 
 def test_a_rule_that_needs_the_whole_split_is_refused(model):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
-    with pytest.raises(InputError, match="exit rule sampled: serves to evaluate whole splits alone"):
+    with pytest.raises(InputError, match="is offline-only"):
         early_exit(model, split.batch(np.arange(ROWS)), RULES["sampled"], 0.0)

@@ -1,4 +1,4 @@
-"""Every exit rule against its definition: one row, one exit and one number at a time."""
+"""Every exit rule against its definition: one example, one exit and one number at a time."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Trained models as models of transformers: the same weights and exits after a round trip, and used by intent."""
+"""Trained models as models of transformers: equal weights and exits after a round trip, and choice of the speed-up."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Published runs: what is stored is what is computed from, and a run comes back as the folder that it was."""
+"""Published runs: results are computed from the stored values, and unpacking restores the folder of a run."""
 
 import numpy as np
 import pandas as pd

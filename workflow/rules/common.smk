@@ -1,4 +1,4 @@
-# Reads and checks the configuration, plans with it, and says what will be done before anything starts.
+# Reading, checking and planning of the configuration, and the announcement before a start.
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -12,7 +12,7 @@ from cosee.io import read_yaml
 from cosee.plan import checks, sources
 from cosee.plan.configuration import configuration
 from cosee.plan.contexts import context, context_of_figure, context_of_table
-from cosee.plan.cost import announcement, passes
+from cosee.plan.cost import announcement, example_counts
 from cosee.plan.curves import RULE, evaluated_files, given_thresholds, signals_of
 from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
 from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
@@ -41,7 +41,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-# Each preset but the default works in a folder of its own, with the same target names below it.
+# Each preset but the default has a working directory of its own, with the same target names in it.
 if CONFIG.preset != "mini":
 
     workdir: str(PROJECT / "runs" / CONFIG.preset)
@@ -61,7 +61,7 @@ FIGURE_SPECS = CONFIG.figures.shown
 CORES = workflow.resource_settings.cores
 # One slot for each training on a GPU: the limit on the resource `gpu`, which --resources or a profile sets.
 GPU_SLOTS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
-# Where a cluster's jobs are submitted there may be no GPU; more slots than the default's one say that there are.
+# A cluster's submission host may have no GPU; more than the default single slot means that its nodes have some.
 GPUS_PER_TRAINING = int(provenance.has_nvidia_driver() or GPU_SLOTS > 1)
 
 
@@ -89,11 +89,11 @@ onsuccess:
 
     if Path("benchmarks").is_dir():
         shares = job_shares(Path("benchmarks")).to_string(index=False, float_format="{:.1f}".format)
-        print(f"time of all jobs since the results were begun:\n{shares}", file=sys.stderr)
+        print(f"time of all jobs since the first start:\n{shares}", file=sys.stderr)
 
 
 onstart:
-    try:  # here, once: to ask the methods takes the seconds of importing torch
+    try:  # only at the start, because the settings of methods are checked with torch, which takes seconds to import
         checks.check_settings(CONFIG)
     except InputError as error:
         raise WorkflowError(str(error))

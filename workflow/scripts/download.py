@@ -32,7 +32,7 @@ with logged(snakemake.log[0]):
         snakemake.params.limit,
         cut["split_seed"],
         cut.get("held_rows", {}).get(task.name, 0),
-        grouped="seed" not in source,  # generated examples share no text but by chance
+        grouped="seed" not in source,  # generated examples share text only by chance
     )
     write_frame(snakemake.output.rows, frame)
     write_frame(snakemake.output.counts, split_counts(frame, task))

@@ -31,10 +31,10 @@ with logged(snakemake.log[0]):
             for run in curve.runs
         ]
         is_static = len(models[0][selection].exit_depths) == 1
-        found = (
+        points_of_models = (
             [[]] if is_static else ev.operating_points([m[selection] for m in models], rule, snakemake.params.targets)
         )
-        for run, model, points in zip(curve.runs, models, found, strict=True):
+        for run, model, points in zip(curve.runs, models, points_of_models, strict=True):
             identity = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
             if rule.name in FAMILIES:
                 choices = choose_members(model[selection], rule, name, snakemake.params.targets)
