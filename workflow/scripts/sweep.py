@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cosee.data.tasks import TASKS
 from cosee.evaluation import frames as ev
 from cosee.evaluation.outputs import load_outputs
 from cosee.io import write_frame
@@ -34,7 +33,7 @@ with logged(snakemake.log[0]):
         )
         for run, model, points in zip(curve.runs, models, found, strict=True):
             identity = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
-            for split in TASKS[name].eval_splits:
+            for split in [split for split in model if split not in ("fit", "sel")]:
                 outputs = model[split]
                 frames["layers"].append(ev.layers_frame(identity, outputs, split))
                 if is_static:
