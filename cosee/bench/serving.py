@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cosee.bench.timing import turns
 from cosee.data.batches import Batch, DeviceSplit
-from cosee.exiting.online import Record, check_online, early_exit, last_exit
+from cosee.exiting.online import OnlineScorer, check_online, early_exit, last_exit
 from cosee.exiting.rules import Rule
 from cosee.models.multi_exit import MultiExitModel
 
@@ -78,7 +78,7 @@ def refilled(
     """
     check_online(rule)
     num_layers, lengths = model.num_exits, np.asarray(split.lengths)
-    record, exits = Record(rule, len(arrivals), model), np.full(len(arrivals), num_layers - 1)
+    scorer, exits = OnlineScorer(rule, len(arrivals), model), np.full(len(arrivals), num_layers - 1)
     slots = capacity * (num_layers + 1)
     # Zeros, as what lies behind a row's tokens is read with weight 0, and NaN would still be NaN.
     states = torch.zeros(slots, int(lengths.max()), model.backbone.hidden_size, device=split.device)
@@ -106,7 +106,7 @@ def refilled(
         hidden = model.backbone.layer(layer, hidden, mask)
         carry = torch.stack([carries[row] for row in rows]) if layer and carries else None
         here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
-        done = record.test(rows, layer, [here], threshold)[:, 0] | (layer == num_layers - 1)
+        done = scorer.test(rows, layer, [here], threshold)[:, 0] | (layer == num_layers - 1)
         leaving, stay = rows[done], np.flatnonzero(~done)
         exits[leaving], latencies[leaving] = layer, perf_counter() - began - arrivals[leaving]
         answered += len(leaving)
@@ -116,7 +116,7 @@ def refilled(
             queues[layer + 1].extend(rows[stay].tolist())
         if carry is not None:
             carries |= dict(zip(rows.tolist(), carry, strict=True))
-    seconds, logits = perf_counter() - began, record.logits[np.arange(len(exits)), exits]
+    seconds, logits = perf_counter() - began, scorer.logits[np.arange(len(exits)), exits]
     return Served(logits.astype(np.float32), exits, latencies, seconds)
 
 

@@ -127,7 +127,7 @@ def time_steps(
 
 
 Loss = Callable[[np.ndarray], Tensor]
-"""Row numbers of a batch -> the loss that is minimised."""
+"""Row numbers of a batch -> the loss that is minimized."""
 
 
 def training_loss(model: MultiExitModel, method: Cosee, split: DeviceSplit) -> Loss:

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from cosee.data.batches import DeviceSplit
-from cosee.exiting.online import Record
+from cosee.exiting.online import OnlineScorer
 from cosee.exiting.rules import Rule
 from cosee.models.multi_exit import MultiExitModel
 
@@ -34,7 +34,7 @@ def measure_visits(model: MultiExitModel, split: DeviceSplit, rule: Rule, rounds
     seconds: dict[str, list[float]] = defaultdict(list)
     for turn in range(-warmup, rounds):
         for row in range(len(split)):
-            batch, record, carry = split.batch(np.array([row])), Record(rule, 1, model), None
+            batch, scorer, carry = split.batch(np.array([row])), OnlineScorer(rule, 1, model), None
             hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
             for layer in range(model.num_exits):
                 times = [perf_counter()]
@@ -42,7 +42,7 @@ def measure_visits(model: MultiExitModel, split: DeviceSplit, rule: Rule, rounds
                 times.append(perf_counter())
                 here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
                 times.append(perf_counter())
-                record.test(np.array([0]), layer, [here], NOBODY)
+                scorer.test(np.array([0]), layer, [here], NOBODY)
                 times.append(perf_counter())
                 if turn >= 0:
                     for part, time in zip(("layer", "exit", "decision"), np.diff(times), strict=True):

@@ -50,7 +50,7 @@ def early_exit(
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     rows = np.arange(len(batch))  # position in the batch of every row still computed
     exits = np.full(len(batch), model.num_exits - 1)
-    record = Record(rule, len(batch), model)
+    scorer = OnlineScorer(rule, len(batch), model)
     untested: list[Outputs] = []
     carry = lengths = None
     for layer in range(model.num_exits):
@@ -60,7 +60,7 @@ def early_exit(
         untested.append(here)
         if len(untested) < check_every and layer < model.num_exits - 1:
             continue
-        passed = record.test(rows, layer + 1 - len(untested), untested, threshold)
+        passed = scorer.test(rows, layer + 1 - len(untested), untested, threshold)
         if passed.any():
             done = passed.any(axis=1)
             exits[rows[done]] = layer + 1 - len(untested) + passed[done].argmax(axis=1)
@@ -71,10 +71,10 @@ def early_exit(
             hidden = hidden[index]
             carry = None if carry is None else carry[index]
             if mask is not None:
-                lengths = (reach(mask) if lengths is None else lengths)[stay]
+                lengths = (last_token_positions(mask) if lengths is None else lengths)[stay]
                 hidden, mask = hidden[:, : lengths.max()], mask[index, ..., : lengths.max()]
         untested.clear()
-    logits = torch.from_numpy(record.logits[np.arange(len(batch)), exits]).float()
+    logits = torch.from_numpy(scorer.logits[np.arange(len(batch)), exits]).float()
     return logits.to(hidden.device), torch.from_numpy(exits).to(hidden.device)
 
 
@@ -102,7 +102,7 @@ def check_online(rule: Rule) -> None:
         raise InputError(f"exit rule {rule.name}: serves to evaluate whole splits alone; choose one for single rows.")
 
 
-class Record:
+class OnlineScorer:
     """What the exits so far have said about every row, on the host: there the simulation's own code decides.
 
     A score is a dozen operations on a few numbers, which the host has done before a GPU would have begun with them.
@@ -110,35 +110,35 @@ class Record:
 
     Attributes:
         logits: of the exits visited [B, M, C].
-        learnt: scores of the exits visited [B, M], where the rule reads them.
+        learned_scores: those of the exits visited [B, M], where the rule reads them.
     """
 
     def __init__(self, rule: Rule, num_rows: int, model: MultiExitModel) -> None:
         """Nothing said yet."""
         self.rule = rule
         self.logits = np.empty((num_rows, model.num_exits, model.exits.num_classes))
-        self.learnt = np.empty((num_rows, model.num_exits)) if rule.needs_learned_scores else None
+        self.learned_scores = np.empty((num_rows, model.num_exits)) if rule.needs_learned_scores else None
 
     def test(self, rows: np.ndarray, exit: int, outputs: list[Outputs], threshold: float) -> np.ndarray:
         """Take down the outputs of n exits from `exit` on for some rows [b]; whether they pass the threshold [b, n]."""
         rule, stop = self.rule, exit + len(outputs)
         window = slice(0 if rule.lookback is None else max(0, exit - rule.lookback), stop)
-        self.logits[rows, exit:stop] = on_host(*(one.logits for one in outputs))
-        learnt = None
+        self.logits[rows, exit:stop] = to_numpy(*(one.logits for one in outputs))
+        learned = None
         if rule.needs_learned_scores:
-            self.learnt[rows, exit:stop] = on_host(*(one.scores for one in outputs))
-            learnt = self.learnt[rows, window]
-        scores = rule.score(self.logits[rows, window], learnt)[:, -len(outputs) :]
+            self.learned_scores[rows, exit:stop] = to_numpy(*(one.learned_scores for one in outputs))
+            learned = self.learned_scores[rows, window]
+        scores = rule.score(self.logits[rows, window], learned)[:, -len(outputs) :]
         return scores < threshold if rule.harder_is == "larger" else scores > threshold
 
 
-def on_host(*values: Tensor) -> np.ndarray:
+def to_numpy(*values: Tensor) -> np.ndarray:
     """Tensors [b, ...] side by side, as a float32 array [b, n, ...]; nowhere else does the host wait for a GPU."""
     together = values[0].unsqueeze(1) if len(values) == 1 else torch.stack(values, dim=1)
     return together.float().cpu().numpy()
 
 
-def reach(mask: Tensor) -> np.ndarray:
+def last_token_positions(mask: Tensor) -> np.ndarray:
     """Number of positions up to the last token [b] of every row of an attention mask [b, 1, 1, T]."""
     positions = torch.arange(1, mask.shape[-1] + 1, device=mask.device)
-    return on_host((mask[:, 0, 0] * positions).amax(dim=-1))[:, 0].astype(np.int64)
+    return to_numpy((mask[:, 0, 0] * positions).amax(dim=-1))[:, 0].astype(np.int64)

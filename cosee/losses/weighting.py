@@ -1,6 +1,6 @@
 """Sample weighting mechanism: where would each sample exit, and which exits should care about it (Eq. 2-5).
 
-All functions are vectorised over samples, exits and thresholds and run on the device of their inputs without a host
+All functions are vectorized over samples, exits and thresholds and run on the device of their inputs without a host
 round trip. Exit layers are 0-based: M-1 is the last exit.
 """
 

@@ -50,7 +50,7 @@ class Berxit(Method):
         return self.lte
 
     def exit_rule(self) -> str:
-        """Leave where the learnt estimate of being wrong is low; without it, where the entropy is."""
+        """Leave where the learned estimate of being wrong is low; without it, where the entropy is."""
         return "uncertainty" if self.lte else "entropy"
 
 

@@ -3,7 +3,7 @@
 The layers should not have to serve the exits besides the layers above them. So the encoder is fine-tuned with its last
 exit alone; then it is frozen, and every internal exit learns an adapter that turns the general state into one for the
 task. No exit has a classifier to learn: its class vectors are a simplex equiangular tight frame (ETF), drawn once, and
-its logits are the cosines between them and the standardised pooled state.
+its logits are the cosines between them and the standardized pooled state.
 
 The paper's abstract says no more than "an adapter method" and "non-parametric simplex ETF classifier"; everything else
 follows the code that its authors released (Jikai0Wang/DREE), with these differences:
@@ -81,12 +81,12 @@ def simplex_etf(num_classes: int, size: int, generator: torch.Generator) -> Tens
     sqrt(C / (C-1)) * (I - 11'/C) P', where the columns of P are C random orthonormal vectors; needs size >= C.
     """
     orthonormal, _ = torch.linalg.qr(torch.randn(size, num_classes, generator=generator, dtype=torch.float32))
-    centred = torch.eye(num_classes, dtype=torch.float32) - 1 / num_classes
-    return sqrt(num_classes / (num_classes - 1)) * centred @ orthonormal.T
+    centered = torch.eye(num_classes, dtype=torch.float32) - 1 / num_classes
+    return sqrt(num_classes / (num_classes - 1)) * centered @ orthonormal.T
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that takes its running statistics for a batch of one row, which has no variance."""
+    """Batch normalization that takes its running statistics for a batch of one row, which has no variance."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Standardise [B, H] per feature."""
@@ -96,7 +96,7 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class EtfExit(nn.Module):
-    """One exit: perhaps an adapter, the shared pooler, batch normalisation, cosines with fixed class vectors."""
+    """One exit: perhaps an adapter, the shared pooler, batch normalization, cosines with fixed class vectors."""
 
     def __init__(self, adapter: nn.Module | None, scale: float, dropout: float, class_vectors: Tensor) -> None:
         """`class_vectors` [C, H] are a buffer: kept with the weights, never trained."""

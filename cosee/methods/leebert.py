@@ -1,4 +1,4 @@
-"""After LeeBERT (Zhu 2021): exits learn from the labels and from each other, with learnt weights of all these losses.
+"""After LeeBERT (Zhu 2021): exits learn from the labels and from each other, with learned weights of all these losses.
 
 M exits have M^2 losses: the cross-entropy (CE) of every exit, and the distillation (KD) of every exit from every other
 one. Their weights solve a bi-level problem: a training step with good weights lowers the CE of rows that it has not
@@ -9,7 +9,7 @@ The paper has no released code, and what it leaves open is settled here, so this
 - The two levels see different rows. Each batch is cut in two: on every other row a step of the model is imagined, and
   the rest judge it. (Batches are sorted by length; both halves get short and long rows.) The model itself then learns
   from the whole batch: a method that saw half as many rows as the others would pay for our guess, not for its idea.
-- What the weights minimise is the plain mean CE of all exits. The weighted loss itself would not do: its gradient by a
+- What the weights minimize is the plain mean CE of all exits. The weighted loss itself would not do: its gradient by a
   weight is the loss that it weighs, so all weight would flow to whatever term is small already.
 - The weights are judged by one plain gradient step of the model, to first order in its size: see `agreement`. It takes
   gradients from both halves, which is how we read "cross-level".

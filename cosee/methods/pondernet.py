@@ -1,11 +1,11 @@
-"""PonderNet (Banino et al. 2021) on an encoder: the exit is a random variable whose distribution is learnt.
+"""PonderNet (Banino et al. 2021) on an encoder: the exit is a random variable whose distribution is learned.
 
 The loss is the expected cross-entropy under that distribution plus its divergence from a geometric prior. PonderNet has
 been published for recurrent networks; on encoders it is the baseline of PALBERT (Balagansky & Gavrilov 2022), whose
 heads and hyper-parameters are the defaults here. PALBERT's released code has another divergence and another last exit,
 also for this baseline: see `cosee.methods.palbert`.
 
-Its exit rule "sampled" draws the exit from the learnt distribution; it has no threshold, speed is set by the prior.
+Its exit rule "sampled" draws the exit from the learned distribution; it has no threshold, speed is set by the prior.
 """
 
 from dataclasses import dataclass

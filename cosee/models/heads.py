@@ -1,4 +1,4 @@
-"""What sits on the exits: modules that turn states into logits, and into scores where they learn any.
+"""What sits on the exits: modules that turn states into logits, and into learned scores where they have any.
 
 The state of a row is what the backbone lets exits read: that of [CLS], or the mean over tokens. Most heads read it
 through the pooler that the backbone has for all exits, which need not be a pretrained one: `cosee.models.poolers`.
@@ -14,14 +14,14 @@ from torch.nn import functional as F
 from cosee.models.backbones import Backbone
 
 HEAD_STD = 0.02
-"""Standard deviation of a fresh head's weights: BERT's own initialisation."""
+"""Standard deviation of a fresh head's weights: BERT's own initialization."""
 
 
 class Outputs(NamedTuple):
-    """Logits of all exits [B, M, C] (of one exit: [B, C]), and scores [B, M] ([B]) where the exits learn some."""
+    """Logits of all exits [B, M, C] (of one exit: [B, C]), and learned scores [B, M] ([B]) where there are any."""
 
     logits: Tensor
-    scores: Tensor | None = None
+    learned_scores: Tensor | None = None
 
 
 class Exits(nn.Module, ABC):
@@ -41,7 +41,7 @@ class Exits(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
-        """All exits at once: states [B, M, H] -> logits [B, M, C] and perhaps scores [B, M]."""
+        """All exits at once: states [B, M, H] -> logits [B, M, C] and perhaps learned scores [B, M]."""
 
     @abstractmethod
     def forward_exit(
@@ -56,7 +56,7 @@ class Exits(nn.Module, ABC):
             carry: what the exit before passed on, with examples first [B, ...]; None at the first exit.
 
         Returns:
-            Logits [B, C] with scores [B] or None, and the carry for the next exit (None: without lookback).
+            Logits [B, C] with learned scores [B] or None, and the carry for the next exit (None: without lookback).
         """
 
     @abstractmethod

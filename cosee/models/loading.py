@@ -22,7 +22,7 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
 def check_folder(folder: str | Path) -> None:
-    """Check that a backbone folder holds what `load_backbone` and the tokenisation need.
+    """Check that a backbone folder holds what `load_backbone` and the tokenization need.
 
     Raises:
         InputError: the folder or one of its files is missing.

@@ -43,7 +43,7 @@ class MultiExitModel(nn.Module):
         return self.outputs(batch).logits
 
     def outputs(self, batch: Batch, detached: Collection[int] = ()) -> Outputs:
-        """Logits of every exit [B, M, C], and scores [B, M] where the exits learn some.
+        """Logits of every exit [B, M, C], and learned scores [B, M] where the exits have some.
 
         Args:
             batch: input rows.

@@ -10,10 +10,10 @@ from cosee.models.multi_exit import MultiExitModel
 
 
 class Predicted(NamedTuple):
-    """Logits of all exits [N, M, C], and scores [N, M] where the exits learn some; float32."""
+    """Logits of all exits [N, M, C], and learned scores [N, M] where the exits have some; float32."""
 
     logits: np.ndarray
-    scores: np.ndarray | None = None
+    learned_scores: np.ndarray | None = None
 
 
 @torch.inference_mode()
@@ -30,8 +30,10 @@ def predict(model: MultiExitModel, split: DeviceSplit, batch_size: int) -> Predi
     outputs = [model.outputs(split.batch(rows)) for rows in order]
     model.train(was_training)
     sorted_back = np.argsort(np.concatenate(order))
-    logits, scores = ([part for part in parts if part is not None] for parts in zip(*outputs, strict=True))
-    both = (torch.cat(parts).float().cpu().numpy()[sorted_back] if parts else None for parts in (logits, scores))
+    logits, learned_scores = ([part for part in parts if part is not None] for parts in zip(*outputs, strict=True))
+    both = (
+        torch.cat(parts).float().cpu().numpy()[sorted_back] if parts else None for parts in (logits, learned_scores)
+    )
     return Predicted(*both)
 
 

@@ -1,4 +1,4 @@
-"""What a method minimises: the interface between the training loop and the methods."""
+"""What a method minimizes: the interface between the training loop and the methods."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from cosee.models.multi_exit import MultiExitModel
 
 
 class Objective(ABC):
-    """What is minimised in one training run; it may carry state from step to step."""
+    """What is minimized in one training run; it may carry state from step to step."""
 
     @abstractmethod
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:

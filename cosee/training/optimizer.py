@@ -9,7 +9,7 @@ from torch import nn
 
 
 def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW on the parameters that learn now: no decay on biases and on what normalises, whose weights are vectors.
+    """AdamW on the parameters that learn now: no decay on biases and on what normalizes, whose weights are vectors.
 
     These parameters and their gradients become views into one tensor per group (so move the model to its device
     before). A parameter that a step does not reach has a gradient of zero, not none. Gradients are cleared by `update`.

@@ -21,7 +21,7 @@ class TrainingSettings:
         accumulation: forward passes per optimizer step, of equal size.
         precision: "fp32", or "bf16" for autocast in the encoder; heads and losses are fp32 in either.
         checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
-        eval_batch_size: rows per batch where nothing is learnt.
+        eval_batch_size: rows per batch where nothing is learned.
         save_minutes: time between two saves of the state from which a killed run goes on.
 
     Raises:

@@ -44,7 +44,9 @@ def made(method, folder, settings=None, seed=0):
     outputs = predict(built, SPLIT, ROWS)
     costs = built.exit_costs(8.0)
     labels = token_split(ROWS, seed=5).labels
-    predictions = ExitOutputs(outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.scores)
+    predictions = ExitOutputs(
+        outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.learned_scores
+    )
     rule = rule_named(RULE_OF.get(method, "energy"))
     table = [{"speedup": LAYERS / built.exit_depths[0], "threshold": None, "score": 0.5}]
     if built.num_exits > 1:

@@ -23,7 +23,7 @@ METHODS = {"finetune": Finetune(depth=3), "cosee": Cosee(alpha=0.5, beta0=2.0)}
 EACH_METHOD = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
-# --- what is learnt ---------------------------------------------------------------------------------------------------
+# --- what is learned --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
