@@ -50,9 +50,12 @@ if CONFIG.preset != "mini" and not CONFIG.predictions:
 
 
 RUNS = final_runs(CONFIG)
-GRID_JOBS = split_into_jobs(grid_runs(CONFIG), "grid", CONFIG.jobs.runs_per_job)
 PUBLISHED = published_files(CONFIG.predictions) if CONFIG.predictions else {}
 FINAL_JOBS = split_into_jobs([run for run in RUNS if run.key not in PUBLISHED], "final", CONFIG.jobs.runs_per_job)
+SEARCHED = {(job.backbone, job.task) for job in FINAL_JOBS}
+GRID_JOBS = split_into_jobs(
+    [run for run in grid_runs(CONFIG) if run.key[:2] in SEARCHED], "grid", CONFIG.jobs.runs_per_job
+)
 NUM_RUNS = Counter((run.backbone, run.task) for run in RUNS)
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = context(CONFIG)

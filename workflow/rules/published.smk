@@ -1,5 +1,4 @@
 # Results of published runs: every table and figure from stored outputs, without torch, data or network.
-COLLECTIONS = [folder.name for folder in sorted((PROJECT / "published").glob("*")) if folder.is_dir()]
 
 
 rule published_results:
@@ -38,5 +37,5 @@ rule published_collection:
 
 rule published:
     input:
-        expand("results/published/{collection}", collection=COLLECTIONS),
+        expand("results/published/{collection}", collection=CONFIG.published),
     localrule: True
