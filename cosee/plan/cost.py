@@ -69,4 +69,7 @@ def split_rows(config: Configuration, task: str) -> dict[str, int]:
     held_out = 0
     if protocol.name == "heldout":
         held_out = min(protocol.sel_max, round(protocol.sel_fraction * train))
-    return {"fit": min(train - held_out, data.train_rows.get(task, train)), "sel": held_out, **evaluated}
+    if task in protocol.held_rows:
+        evaluated["held"] = protocol.held_rows[task]
+    left = train - held_out - evaluated.get("held", 0)
+    return {"fit": min(left, data.train_rows.get(task, train)), "sel": held_out, **evaluated}

@@ -51,6 +51,11 @@ def published_runs(collection: str | Path) -> list[PublishedRun]:
     return runs
 
 
+def published_files(collection: str | Path) -> dict[tuple[str, str, str, int], str]:
+    """Backbone, task, name and seed of every run of a collection -> its file."""
+    return {run[:4]: str(run.file) for run in published_runs(collection)}
+
+
 def _runs(collection: Path) -> Iterator[PublishedRun]:
     for file in collection.glob("*/*/*-seed*.npz"):
         name, _, seed = file.stem.rpartition("-seed")

@@ -19,6 +19,7 @@ from cosee.plan.jobs import run_files, split_into_jobs, training_priority, train
 from cosee.plan.merging import with_defaults
 from cosee.plan.runs import display_names, final_runs, timed_run
 from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, search_points
+from cosee.runs.published import published_files
 from cosee.plan.shown import (
     compared_variants,
     files_of_runs,
@@ -33,7 +34,7 @@ PROJECT = Path(workflow.basedir).parent
 try:
     # Into `config` itself, which every job and script gets.
     config.update(with_defaults(read_yaml(PROJECT / "config/defaults.yaml"), config))
-    for key in ("data_dir", "backbone_dir"):
+    for key in ("data_dir", "backbone_dir", "predictions"):
         if config[key]:
             config[key] = str((PROJECT / config[key]).resolve())
     CONFIG = configuration(config)
@@ -41,15 +42,20 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-# Each preset but the default has a working directory of its own, with the same target names in it.
-if CONFIG.preset != "mini":
+# Each preset but the default has a working directory of its own, with the same target names in it; what is made from
+# published runs alone, in that of --directory.
+if CONFIG.preset != "mini" and not CONFIG.predictions:
 
     workdir: str(PROJECT / "runs" / CONFIG.preset)
 
 
 RUNS = final_runs(CONFIG)
-GRID_JOBS = split_into_jobs(grid_runs(CONFIG), "grid", CONFIG.jobs.runs_per_job)
-FINAL_JOBS = split_into_jobs(RUNS, "final", CONFIG.jobs.runs_per_job)
+PUBLISHED = published_files(CONFIG.predictions) if CONFIG.predictions else {}
+FINAL_JOBS = split_into_jobs([run for run in RUNS if run.key not in PUBLISHED], "final", CONFIG.jobs.runs_per_job)
+SEARCHED = {(job.backbone, job.task) for job in FINAL_JOBS}
+GRID_JOBS = split_into_jobs(
+    [run for run in grid_runs(CONFIG) if run.key[:2] in SEARCHED], "grid", CONFIG.jobs.runs_per_job
+)
 NUM_RUNS = Counter((run.backbone, run.task) for run in RUNS)
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = context(CONFIG)
@@ -94,7 +100,8 @@ onsuccess:
 
 onstart:
     try:  # only at the start, because the settings of methods are checked with torch, which takes seconds to import
-        checks.check_settings(CONFIG)
+        if GRID_JOBS + FINAL_JOBS:
+            checks.check_settings(CONFIG)
     except InputError as error:
         raise WorkflowError(str(error))
     parallel = trainings_at_once(CORES, workflow.resource_settings.nodes, GPU_SLOTS, bool(GPUS_PER_TRAINING))

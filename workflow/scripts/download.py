@@ -31,7 +31,7 @@ with logged(snakemake.log[0]):
         cut["sel_max"],
         snakemake.params.limit,
         cut["split_seed"],
-        cut.get("held_rows", {}).get(task.name, 0),
+        cut["held_rows"].get(task.name, 0),
         grouped="seed" not in source,  # generated examples share text only by chance
     )
     write_frame(snakemake.output.rows, frame)

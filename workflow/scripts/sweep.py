@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cosee.data.tasks import TASKS
 from cosee.evaluation import frames as ev
 from cosee.evaluation.families import Choice, choose_members
 from cosee.evaluation.outputs import load_outputs
@@ -40,7 +39,7 @@ with logged(snakemake.log[0]):
                 choices = choose_members(model[selection], rule, name, snakemake.params.targets)
             else:
                 choices = [Choice(rule, points, curve=rule)]
-            for split in TASKS[name].eval_splits:
+            for split in [split for split in model if split not in ("fit", "sel")]:
                 outputs = model[split]
                 frames["layers"].append(ev.layers_frame(identity, outputs, split))
                 if is_static:
