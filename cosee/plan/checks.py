@@ -40,6 +40,11 @@ def check(config: Configuration) -> None:
         raise InputError("config: protocol.table_target is not in protocol.targets, for which thresholds are sought.")
     for name, spec in config.tables.shown.items():
         _check_shown(config, f"config: tables.{name}", spec)
+    if config.tables.differences_held:
+        for task in config.tables.differences_held.tasks:
+            _defined(
+                task, config.protocol.held_rows, "config: tables.differences_held, of tasks in protocol.held_rows,"
+            )
     if config.tables.differences:
         shown = shown_variants(config, config.tables.differences)
         _defined(config.reference_variant, shown, "config: reference_variant, with which tables.differences compares,")

@@ -137,6 +137,7 @@ class Tables(_Set):
     table4: CountsSpec = Field(description="parameters")
     methods: TableSpec | None = Field(None, description="all methods, at equal speed-ups and by their whole curves")
     differences: TableSpec | None = Field(None, description="score minus that of `reference_variant`, with intervals")
+    differences_held: TableSpec | None = Field(None, description="the same on the split `held` (`protocol.held_rows`)")
 
 
 class Figures(_Set):

@@ -17,31 +17,40 @@ Points = dict[tuple[str, str], dict[int, OperatingPoint | None]]
 
 
 def matched_points(
-    curves: Iterable[Curve], target_speedup: float, root: str | Path = ".", selection: str = "sel"
+    curves: Iterable[Curve],
+    target_speedup: float,
+    root: str | Path = ".",
+    *,
+    selection: str = "sel",
+    split: str = "dev",
 ) -> Points:
-    """Points of equal mean exit layer on dev.
+    """Points of equal mean exit layer on a split.
 
     Args:
         curves: one for every task, variant and seed.
         target_speedup: layers of the full model over the mean exit layer.
         root: folder of the workflow, which the folders of runs are relative to.
         selection: the split on which patiences are chosen, for rules that have one.
+        split: the evaluated split.
     """
     points: Points = {}
     for curve in curves:
-        models = [pair for run in curve.runs for pair in _models(Path(root, run.folder), curve, selection)]
+        models = [pair for run in curve.runs for pair in _models(Path(root, run.folder), curve, selection, split)]
         point = matched_point(models, target_speedup)
         points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
     return points
 
 
-def deployed_points(curves: Iterable[Curve], targets: pd.DataFrame, root: str | Path = ".") -> Points:
-    """Points on dev at the thresholds that were sought for the target on the selection split.
+def deployed_points(
+    curves: Iterable[Curve], targets: pd.DataFrame, root: str | Path = ".", split: str = "dev"
+) -> Points:
+    """Points on a split at the thresholds that were sought for the target on the selection split.
 
     Args:
         curves: one for every task, variant and seed.
         targets: rows of `results/<task>/<signal>_targets.csv`, at most one for every task, variant and seed.
         root: as for `matched_points`.
+        split: the evaluated split.
     """
     chosen = {(row.task, row.variant, row.seed): row for row in targets.itertuples()}
     points: Points = {}
@@ -50,15 +59,15 @@ def deployed_points(curves: Iterable[Curve], targets: pd.DataFrame, root: str | 
         if row is None:
             continue
         (folder,) = (run.folder for run in curve.runs if run.name == row.model)
-        outputs = load_outputs(Path(root, folder, "logits-dev.npz"))
+        outputs = load_outputs(Path(root, folder, f"logits-{split}.npz"))
         point = deployed_point(outputs, _rule(outputs, row.rule), row.threshold)
         points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
     return points
 
 
-def _models(folder: Path, curve: Curve, selection: str) -> list[tuple[ExitOutputs, Rule | None]]:
-    """Outputs of a run on dev with its exit rule, or with every patience that its family of rules has on its curve."""
-    outputs = load_outputs(folder / "logits-dev.npz")
+def _models(folder: Path, curve: Curve, selection: str, split: str) -> list[tuple[ExitOutputs, Rule | None]]:
+    """Outputs of a run on a split with its exit rule, or with every patience of its family that is on its curve."""
+    outputs = load_outputs(folder / f"logits-{split}.npz")
     if curve.rule not in FAMILIES:
         return [(outputs, _rule(outputs, curve.rule))]
     chosen = choose_members(load_outputs(folder / f"logits-{selection}.npz"), RULES[curve.rule], curve.task, ())

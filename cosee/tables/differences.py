@@ -35,9 +35,11 @@ SidePoints = Mapping[int, OperatingPoint | None]
 """Seed -> operating point; None where the curve does not get to the target."""
 
 
-def at_target(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, speedup: float) -> pd.DataFrame:
-    """Rows on dev of the operating points for a target speed-up, and of static models that have exactly that one."""
-    here = (targets["backbone"] == backbone) & (targets["split"] == "dev") & targets["variant"].isin(labels)
+def at_target(
+    targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, speedup: float, split: str = "dev"
+) -> pd.DataFrame:
+    """Rows of a split: operating points for a target speed-up, and static models that have exactly that one."""
+    here = (targets["backbone"] == backbone) & (targets["split"] == split) & targets["variant"].isin(labels)
     return targets[here & (targets["target_speedup"].fillna(targets["speedup"]) == speedup)]
 
 

@@ -102,29 +102,35 @@ if "methods" in COMPARISONS:
             "../scripts/methods.py"
 
 
-if "differences" in COMPARISONS:
-    spec = COMPARISONS["differences"]
+for name, split in {"differences": "dev", "differences_held": "held"}.items():
+    if name not in COMPARISONS:
+        continue
+    spec = COMPARISONS[name]
 
-    rule differences:
+    rule:
+        name:
+            name
         input:
             targets=result_files(CONFIG, spec, "targets.csv"),
-            answers=files_of_runs(shown_curves(CONFIG, spec, TABLE_LABELS), "logits-dev.npz"),
+            answers=files_of_runs(shown_curves(CONFIG, spec, TABLE_LABELS), f"logits-{split}.npz"),
         output:
-            **table_outputs("differences"),
+            **table_outputs(name),
         log:
-            "logs/tables/differences.log",
+            f"logs/tables/{name}.log",
         benchmark:
-            "benchmarks/tables/differences.tsv"
+            f"benchmarks/tables/{name}.tsv"
         conda:
             "../../environment.yml"
         params:
+            name=name,
+            split=split,
             spec=spec.model_dump(),
             labels=TABLE_LABELS,
             reference_variant=CONFIG.reference_variant,
             target=CONFIG.protocol.table_target,
-            caption=context_of_table(CONFIG, spec).caption("differences", spec.backbone),
+            caption=context_of_table(CONFIG, spec).caption("differences", spec.backbone, split),
         message:
-            "differences with intervals"
+            f"differences with intervals, {split}"
         script:
             "../scripts/differences.py"
 

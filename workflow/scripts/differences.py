@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     config, params = configuration(snakemake.config), snakemake.params
-    backbone, target = params.spec["backbone"], params.target
-    curves = shown_curves(config, config.tables.differences, params.labels)
-    targets = at_target(read_frames(snakemake.input.targets), params.labels, backbone, target)
-    deployed = deployed_points(curves, targets)
+    backbone, target, split = params.spec["backbone"], params.target, params.split
+    curves = shown_curves(config, config.tables.shown[params.name], params.labels)
+    targets = at_target(read_frames(snakemake.input.targets), params.labels, backbone, target, split)
+    deployed = deployed_points(curves, targets, split=split)
     compared = [curve for curve in curves if (curve.task, curve.variant) in deployed]
-    matched = matched_points(compared, target, selection=config.protocol.selection_split)
+    matched = matched_points(compared, target, selection=config.protocol.selection_split, split=split)
     table = differences(
         {"matched": matched, "deployed": deployed},
         params.labels,
@@ -27,4 +27,4 @@ with logged(snakemake.log[0]):
         backbone=backbone,
         target_speedup=target,
     )
-    write_table(snakemake.output, table, differences_wide(table), params.caption, "differences")
+    write_table(snakemake.output, table, differences_wide(table), params.caption, params.name)
