@@ -22,7 +22,7 @@ def test_the_contracts_are_kept() -> None:
 def test_an_import_of_torch_by_a_detour_and_one_upwards_break_them(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "cosee", tmp_path / "cosee", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    with (tmp_path / "cosee" / "seeds.py").open("a") as file:
+    with (tmp_path / "cosee" / "data" / "tasks.py").open("a") as file:
         file.write("\n\ndef later():\n    import cosee.models.heads\n")
     done = lint_imports(tmp_path)
     assert done.returncode == 1 and "0 kept, 2 broken" in done.stdout, done.stdout + done.stderr
