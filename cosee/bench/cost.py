@@ -171,7 +171,7 @@ def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps:
     for _ in range(REPEATS):
         model = method.build(backbone_of_run(backbone, run.seed), TASKS[run.task].num_classes, run.seed).to(device)
         with TemporaryDirectory() as nowhere:
-            _, facts = train(
+            _, facts, _ = train(
                 model,
                 stages=method.stages(),
                 objective=lambda schedule: method.objective(schedule, run.seed, device),
@@ -179,7 +179,7 @@ def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps:
                 sel=one,
                 settings=settings,
                 seed=run.seed,
-                select=lambda outputs: 0.0,
+                select=lambda outputs: {run.rule: 0.0},
                 state_file=Path(nowhere) / "state.safetensors",
                 fingerprint="timed",
             )

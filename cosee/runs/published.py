@@ -78,11 +78,15 @@ def publish(run: str | Path, collection: str | Path) -> Path:
     labels: dict[str, NDArray[Any]] = {}
     for file in sorted(run.glob("logits-*.npz")):
         split, outputs = file.stem.removeprefix("logits-"), load_outputs(file)
-        if split == "fit" or (outputs.labels < 0).any():  # far too many examples; nothing to compare with
+        examples = split.partition("@")[0]  # of logits-<split>@<rule>.npz, outputs for another exit rule
+        if examples == "fit" or (outputs.labels < 0).any():  # far too many examples; nothing to compare with
             continue
         if not np.isfinite(outputs.logits).all():
             raise InputError(f"{file}: the training diverged; a run without finite logits is not published.")
-        labels |= {f"labels-{split}": outputs.labels.astype(np.int8), f"idx-{split}": outputs.idx.astype(np.int32)}
+        labels |= {
+            f"labels-{examples}": outputs.labels.astype(np.int8),
+            f"idx-{examples}": outputs.idx.astype(np.int32),
+        }
         arrays[f"logits-{split}"] = outputs.logits.astype(np.float16)
         arrays[f"exit_costs-{split}"] = np.asarray(outputs.exit_costs)
         arrays |= {"exit_depths": np.asarray(outputs.exit_depths), "num_layers": np.asarray(outputs.num_layers)}
@@ -116,7 +120,7 @@ def _share_labels(file: Path, labels: Arrays) -> None:
 
 
 def published_outputs(run: PublishedRun) -> dict[str, ExitOutputs]:
-    """Split -> the outputs of a published run, logits as float32.
+    """Split -> the outputs of a published run, logits as float32; `split@rule` for another exit rule's checkpoint.
 
     Raises:
         InputError: the file or the labels of its task are missing or damaged.
@@ -130,11 +134,11 @@ def published_outputs(run: PublishedRun) -> dict[str, ExitOutputs]:
 
 
 def _outputs(arrays: Arrays, labels: Arrays, split: str) -> ExitOutputs:
-    learned = arrays.get(f"learned_scores-{split}")
+    learned, examples = arrays.get(f"learned_scores-{split}"), split.partition("@")[0]
     return ExitOutputs(
         logits=arrays[f"logits-{split}"].astype(np.float32),
-        labels=labels[f"labels-{split}"].astype(np.int64),
-        idx=labels[f"idx-{split}"].astype(np.int64),
+        labels=labels[f"labels-{examples}"].astype(np.int64),
+        idx=labels[f"idx-{examples}"].astype(np.int64),
         num_layers=int(arrays["num_layers"]),
         exit_depths=tuple(arrays["exit_depths"].tolist()),
         exit_costs=tuple(arrays[f"exit_costs-{split}"].tolist()),

@@ -29,14 +29,19 @@ def run_id(facts: Mapping[str, Any]) -> RunId:
     return RunId(run["task"], run["backbone"], run["variant"], run["seed"], run["name"])
 
 
-def stored_predictions(folder: str | Path, split: str) -> ExitOutputs:
-    """Outputs of all exits for a split, as the run left them.
+def stored_predictions(folder: str | Path, split: str, rule: str | None = None) -> ExitOutputs:
+    """Outputs of all exits for a split, as the run left them: of the checkpoint that an exit rule has chosen.
+
+    That is the checkpoint of the run's own rule, unless the run has kept one for `rule`.
 
     Raises:
         InputError: the run has not predicted this split (names those that it has), or the file is damaged.
     """
-    file = Path(folder) / f"logits-{split}.npz"
+    file = Path(folder) / f"logits-{split}@{rule}.npz"
     if not file.is_file():
-        there = sorted(path.stem.removeprefix("logits-") for path in Path(folder).glob("logits-*.npz"))
+        file = Path(folder) / f"logits-{split}.npz"
+    if not file.is_file():
+        names = [path.stem.removeprefix("logits-") for path in Path(folder).glob("logits-*.npz")]
+        there = sorted({name.partition("@")[0] for name in names})
         raise InputError(f"{folder}: no predictions of the split {split!r}; the run has {', '.join(there) or 'none'}.")
     return load_outputs(file)

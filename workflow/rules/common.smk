@@ -22,6 +22,7 @@ from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, search_poi
 from cosee.plan.shown import (
     compared_variants,
     files_of_runs,
+    outputs_of,
     result_files,
     shown_curves,
     shown_variants,

@@ -108,7 +108,7 @@ if "differences" in COMPARISONS:
     rule differences:
         input:
             targets=result_files(CONFIG, spec, "targets.csv"),
-            answers=files_of_runs(shown_curves(CONFIG, spec, TABLE_LABELS), "logits-dev.npz"),
+            answers=outputs_of(shown_curves(CONFIG, spec, TABLE_LABELS), "dev"),
         output:
             **table_outputs("differences"),
         log:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 with logged(snakemake.log[0]):
     config, params, answers = configuration(snakemake.config), snakemake.params, {}
     backbone = params.spec["backbone"]
-    folders = {
-        (curve.task, curve.variant, curve.seed, run.name): run.folder
+    files = {
+        (curve.task, curve.variant, curve.seed, run.name): run.outputs_file("dev", curve.rule)
         for curve in shown_curves(config, config.tables.differences, params.labels)
         for run in curve.runs
     }
     for row in at_target(read_frames(snakemake.input.targets), params.labels, backbone, params.target).itertuples():
-        predictions = load_outputs(f"{folders[row.task, row.variant, row.seed, row.model]}/logits-dev.npz")
+        predictions = load_outputs(files[row.task, row.variant, row.seed, row.model])
         rule = None if row.exit_rule == NO_RULE else rule_named(row.rule)
         by_seed = answers.setdefault((row.task, row.variant), {})
         by_seed[row.seed] = operating_point_at(predictions, rule, row.threshold)
