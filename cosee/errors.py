@@ -6,4 +6,4 @@ class InputError(ValueError):
 
 
 class DivergedError(InputError):
-    """A training whose loss or logits are no finite numbers any more: its settings do not suit its rows."""
+    """Training diverged: the loss or the logits became non-finite."""

@@ -36,16 +36,16 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.chmod(mode)  # as the umask has it: safetensors makes files that only their owner can read
         os.replace(temporary, path)
     except Exception as error:
-        # Recognised by its text, as safetensors raises a kind of its own that carries no errno.
+        # Recognized by its text, as safetensors raises an exception type of its own that carries no errno.
         if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
-            raise InputError(f"{path}: the disk is full; free some space and give the same command again.") from error
+            raise InputError(f"{path}: the disk is full; free some space and run the same command again.") from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def remove_partials(folder: Path) -> None:
-    """Remove what killed processes have left of files in a folder; nobody else may be writing there."""
+    """Remove partial files that killed processes have left in a folder; no other process may be writing there."""
     for leftover in folder.glob(".*.partial*"):
         leftover.unlink()
 
@@ -161,7 +161,7 @@ def read_frame(path: str | Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        # "none" is a value of the column `signal`, not a missing one; only an empty cell is missing.
+        # "none" is a value of the column `exit_rule`, not a missing one; only an empty cell is missing.
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, hardware and commit, recorded beside every run and in the manifest."""
+"""Provenance of numbers: versions, hardware and commit, recorded beside every run and in the manifest."""
 
 import hashlib
 import os
@@ -16,13 +16,13 @@ PACKAGES = ("cosee", "torch", "transformers", "tokenizers", "datasets", "numpy",
 
 def package_versions() -> dict[str, str]:
     """Versions of the packages that numbers depend on, without importing them."""
-    found = {"python": platform.python_version(), "numerics": str(NUMERICS_VERSION)}
+    versions = {"python": platform.python_version(), "numerics": str(NUMERICS_VERSION)}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def git_commit(folder: str | Path) -> str:
@@ -41,7 +41,7 @@ def file_digest(path: str | Path) -> str:
 
 
 def processor_name() -> str:
-    """The processor's model name, as the system tells it."""
+    """The processor's model name, as reported by the operating system."""
     with suppress(OSError):  # not Linux
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -50,7 +50,7 @@ def processor_name() -> str:
 
 
 def has_nvidia_driver() -> bool:
-    """Whether there seems to be a GPU that is not hidden: torch would know better, but takes seconds to ask."""
+    """Whether there seems to be a GPU that is not hidden: torch would know better, but takes seconds to import."""
     return Path("/proc/driver/nvidia/version").exists() and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
 
 

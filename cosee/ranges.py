@@ -1,4 +1,4 @@
-"""Ranges of numbers, said where a setting is declared: `dropout: Fraction = 0.1`."""
+"""Ranges of numbers, declared with the setting: `dropout: Fraction = 0.1`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cosee.errors import InputError
 
 @dataclass(frozen=True)
 class Range:
-    """What a number must be, in words and as a test."""
+    """The condition that a number must meet, in words and as a test."""
 
     words: str
     holds: Callable[[float], bool]
@@ -34,8 +34,8 @@ def check_ranges(kind: type, settings: Mapping[str, Any], where: str) -> None:
 
     Args:
         kind: the dataclass.
-        settings: values by name of the field; others than numbers are left alone.
-        where: what the settings are of, for errors.
+        settings: values by name of the field; values that are not numbers are not checked.
+        where: owner of the settings, for errors.
 
     Raises:
         InputError: a number lies outside its range.

@@ -1,4 +1,4 @@
-"""What every workflow script does first: write its log, and turn an expected error into one sentence."""
+"""Set-up of every workflow script: its log, and expected errors as one sentence."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Seeds derived from one number by name, so that every random stream is its own and can be drawn again alone."""
+"""Seeds derived from one number by name, so that every random stream is independent and can be redrawn alone."""
 
 import hashlib
 

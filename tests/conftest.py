@@ -1,4 +1,4 @@
-"""What holds for every test: no network, no display, one thread, the same examples on every run."""
+"""Set-up of every test: no network, no display, one thread, the same random examples on every run."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Ranges of settings: what they allow, and that methods and training ask them."""
+"""Ranges of settings: allowed values, and their use by methods and training."""
 
 from dataclasses import dataclass
 from typing import get_type_hints
@@ -71,7 +71,7 @@ def test_a_method_refuses_what_is_out_of_range(name, settings, sentence):
     [
         ({"batch_size": 8.0}, "training: batch_size must be a whole number above 0, got 8.0."),
         ({"weight_decay": -0.1}, "training: weight_decay must be 0 or more, got -0.1."),
-        ({"accumulation": 3}, "training: 8 rows cannot be cut into 3 passes of equal size"),
+        ({"accumulation": 3}, "training: a batch of 8 examples cannot be split into 3 passes of equal size"),
     ],
 )
 def test_training_refuses_what_is_out_of_range(changes, sentence):

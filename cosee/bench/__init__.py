@@ -1,1 +1,1 @@
-"""What costs how much time: ratios of things that are measured side by side, in one process, on one machine."""
+"""Timings, as ratios of contenders measured side by side, in one process, on one machine."""

@@ -1,4 +1,4 @@
-"""Whether compiling the layers of an encoder pays in training: what a step then takes, and what compiling takes."""
+"""Effect of compiling an encoder's layers in training: time of a step, and time of compilation."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from cosee.methods.cosee import Cosee
 from cosee.models.multi_exit import MultiExitModel
 
 FIRST = 10
-"""Steps that are timed together as the first: in them all is compiled that batches of changing length need."""
+"""Number of first steps that are timed together: they include all compilation for batches of varying length."""
 
 
 def measure_compiled(
@@ -31,17 +31,16 @@ def measure_compiled(
 ) -> pd.DataFrame:
     """A COSEE step against one of the same model with compiled layers, both on the same batch in every round.
 
-    Every layer but the last, of which training computes a part, is compiled by `torch.compile` for any shape. What was
-    compiled by an earlier process is found in torch's cache: the first run on a machine is the one that tells what
-    compiling takes.
+    Every layer but the last, of which training computes only a part, is compiled by `torch.compile` for any shape.
+    torch caches compiled code between processes: only the first run on a machine measures the time of compilation.
 
     Args:
         model: a model on a BERT encoder in training mode on its device.
-        rows: rows of changing length.
-        device: where to compute.
-        batch_size: rows per step.
+        rows: examples of varying length.
+        device: device of the computation.
+        batch_size: examples per step.
         rounds: timings of each.
-        warmup: rounds before them that are not timed.
+        warmup: untimed rounds before them.
         precision: "fp32", or "bf16" for autocast.
 
     Returns:
@@ -49,10 +48,10 @@ def measure_compiled(
         (median of the quotients with the plain step of the same round), first_seconds (of the first `FIRST` steps).
 
     Raises:
-        InputError: there are fewer rows than a batch has, or no compiler.
+        InputError: there are fewer examples than a batch has, or no compiler.
     """
     if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
-        raise InputError("bench compiled: torch compiles with the help of g++ or clang++; install one of them.")
+        raise InputError("bench compiled: torch needs g++ or clang++ to compile; install one of them.")
     split, full = DeviceSplit(rows, device), full_batches(rows, batch_size)
     models = {"plain": model, "compiled": deepcopy(model)}
     for layer in models["compiled"].backbone.encoder.encoder.layer[:-1]:

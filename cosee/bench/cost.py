@@ -1,8 +1,7 @@
-"""What a preset costs on this machine, from short trainings of its own methods on its own rows.
+"""Cost of a preset on this machine, from short trainings of its own methods on its own examples.
 
-To train every method on every task for some steps would take hours where that is slow. So one kind of model is timed on
-every task, every other kind on its largest, and where a kind was not timed the tasks are taken to be apart by as much
-as they are for the first.
+Timing every variant on every task is too slow. The most common kind of run is timed on all tasks, the others on their
+largest task only; the rest is extrapolated, assuming equal ratios between tasks.
 """
 
 from collections import Counter
@@ -24,7 +23,7 @@ from cosee.methods import make_method
 from cosee.models.loading import backbone_of_run
 from cosee.models.prediction import predict
 from cosee.plan.configuration import Configuration
-from cosee.plan.cost import Passes, passes
+from cosee.plan.cost import ExampleCounts, example_counts
 from cosee.plan.runs import Run, final_runs, task_training
 from cosee.plan.search import grid_runs
 from cosee.seeds import numpy_generator
@@ -32,16 +31,16 @@ from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
 
 REPEATS = 2
-"""Timings of each kind, the fastest of which counts: others were disturbed, or loaded what a GPU computes with."""
+"""Timings of each kind, of which the fastest counts: slower ones were disturbed, or loaded GPU kernels."""
 
 
-class Kind(NamedTuple):
-    """Runs that are taken to cost the same per row: of other hyper-parameters, signals and seeds the first is timed.
+class RunKind(NamedTuple):
+    """Kind of runs with equal cost per example: they differ in hyper-parameters, signal or seed; the first is timed.
 
     Attributes:
         variant: key in `variants`.
-        depth: of a model of the first layers; None: all of them.
-        batch_size: of a grid or of the variant; None: the one that runs on a task have.
+        depth: number of layers of a truncated model; None: all of them.
+        batch_size: that of a grid or of the variant; None: the usual one of the task.
     """
 
     variant: str
@@ -49,22 +48,22 @@ class Kind(NamedTuple):
     batch_size: int | None
 
 
-class Pace(NamedTuple):
-    """Seconds per row: forward, backward and the optimizer's share; forward alone."""
+class SecondsPerExample(NamedTuple):
+    """Seconds per example: of training (forward, backward and a share of the optimizer step), and of prediction."""
 
     training: float
     prediction: float
 
 
-Cell = tuple[Kind, str]
-"""A kind and a task that it is trained on."""
+KindOnTask = tuple[RunKind, str]
+"""A kind of run and a task."""
 
 
-def cell_of(config: Configuration, run: Run) -> Cell:
-    """The kind that a run is of, and its task."""
+def kind_and_task(config: Configuration, run: Run) -> KindOnTask:
+    """Kind and task of a run."""
     size = run.training["batch_size"]
     usual = task_training(config, run.task)["batch_size"]
-    return Kind(run.variant, run.settings.get("depth"), None if size == usual else size), run.task
+    return RunKind(run.variant, run.settings.get("depth"), None if size == usual else size), run.task
 
 
 def measure_cost(
@@ -72,105 +71,116 @@ def measure_cost(
     tokens_of: Callable[[str, str], Mapping[str, TokenSplit]],
     folder_of: Callable[[str], Path],
     device: torch.device,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> pd.DataFrame:
-    """Hours that all runs of a configuration take, one at a time, data, start-up and evaluation apart.
+    """Hours of all runs of a configuration, one at a time, without data preparation, start-up and evaluation.
 
     Args:
-        config: the configuration; its `cost.steps` says how long a training is timed.
+        config: the configuration; `cost.steps` is the number of steps per timed training.
         tokens_of: backbone, task -> token ids of every split.
         folder_of: backbone -> encoder folder.
-        device: where to compute.
-        say: told of every timing.
+        device: device of the computation.
+        log: called with a line about every timing.
 
     Returns:
         A row per backbone, task and kind: backbone, task, variant, depth (NaN: all layers), batch_size (NaN: that of
-        the task), trainings, rows_trained and rows_predicted (each as often as it is visited, all runs together),
-        training_ms and prediction_ms (per row), timed (False: estimated, see above), hours.
+        the task), trainings, rows_trained and rows_predicted (examples, counted at every visit, all runs together),
+        training_ms and prediction_ms (per example), timed (False: extrapolated), hours.
     """
     lines = []
     every = [*final_runs(config), *grid_runs(config)]
     for backbone in dict.fromkeys(run.backbone for run in every):
-        runs: dict[Cell, list[Run]] = {}
+        runs: dict[KindOnTask, list[Run]] = {}
         for run in every:
             if run.backbone == backbone:
-                runs.setdefault(cell_of(config, run), []).append(run)
-        counts = {cell: [passes(config, run) for run in alike] for cell, alike in runs.items()}
-        rows = {cell: sum(count.trained for count in counted) for cell, counted in counts.items()}
-        common, paces = most_widespread(rows), {}
-        for kind, task in cells_to_time(rows, common):
+                runs.setdefault(kind_and_task(config, run), []).append(run)
+        counts = {pair: [example_counts(config, run) for run in alike] for pair, alike in runs.items()}
+        trained = {pair: sum(count.trained for count in counted) for pair, counted in counts.items()}
+        common, timings = most_common_kind(trained), {}
+        for kind, task in pairs_to_time(trained, common):
             run = runs[kind, task][0]
             fit = tokens_of(backbone, task)["fit"]
-            paces[kind, task] = pace(run, fit, folder_of(backbone), device, config.cost.steps)
-            speed = 1 / paces[kind, task].training
+            timings[kind, task] = time_run(run, fit, folder_of(backbone), device, config.cost.steps)
+            speed = 1 / timings[kind, task].training
             size = run.training["batch_size"]
-            say(f"{backbone}, {task}, {run.name}, batches of {size}: {speed:.1f} rows a second in training")
+            log(f"{backbone}, {task}, {run.name}, batches of {size}: {speed:.1f} examples per second in training")
         for (kind, task), counted in counts.items():
-            each, total = estimated(paces, rows, common, kind, task), Passes(*map(sum, zip(*counted, strict=True)))
+            each = estimated(timings, trained, common, kind, task)
+            total = ExampleCounts(*map(sum, zip(*counted, strict=True)))
             hours = (total.trained * each.training + total.predicted * each.prediction) / 3600
             lines.append(
                 {"backbone": backbone, "task": task, **kind._asdict(), "trainings": len(counted)}
                 | {"rows_trained": total.trained, "rows_predicted": total.predicted}
                 | {"training_ms": 1000 * each.training, "prediction_ms": 1000 * each.prediction}
-                | {"timed": (kind, task) in paces, "hours": hours}
+                | {"timed": (kind, task) in timings, "hours": hours}
             )
     return pd.DataFrame(lines)
 
 
-def most_widespread(rows: Mapping[Cell, int]) -> Kind:
-    """The kind that is trained on most tasks; of several the first."""
-    return Counter(kind for kind, _ in rows).most_common(1)[0][0]
+def most_common_kind(trained: Mapping[KindOnTask, int]) -> RunKind:
+    """The kind that is trained on most tasks, the first of several; `trained` counts examples, as below."""
+    return Counter(kind for kind, _ in trained).most_common(1)[0][0]
 
 
-def cells_to_time(rows: Mapping[Cell, int], common: Kind) -> list[Cell]:
-    """Which kinds are timed on which tasks, by the rows that are trained on: few of all, but every kind and every task.
+def pairs_to_time(trained: Mapping[KindOnTask, int], common: RunKind) -> list[KindOnTask]:
+    """A small set of pairs to time that includes every kind and every task.
 
-    The most widespread kind is timed on all of its tasks, each other one on the largest of these; where tasks lie
-    outside of them, on those too.
+    The most common kind is timed on all of its tasks, every other kind on the largest of these; tasks that the most
+    common kind does not have are timed with every kind.
+
+    Args:
+        trained: number of training examples of every pair.
+        common: the most common kind.
     """
-    anchored = {task for kind, task in rows if kind == common}
+    anchored = {task for kind, task in trained if kind == common}
     return [
         (kind, task)
-        for kind, task in rows
-        if kind == common or task not in anchored or task == largest_task(rows, common, kind)
+        for kind, task in trained
+        if kind == common or task not in anchored or task == largest_task(trained, common, kind)
     ]
 
 
-def largest_task(rows: Mapping[Cell, int], common: Kind, kind: Kind) -> str:
-    """The task on which a kind trains on most rows, of those that the most widespread kind has too, if there is one."""
-    tasks = [task for each, task in rows if each == kind]
-    shared = [task for task in tasks if (common, task) in rows]
-    return max(shared or tasks, key=lambda task: rows[kind, task])
+def largest_task(trained: Mapping[KindOnTask, int], common: RunKind, kind: RunKind) -> str:
+    """The task with most training examples of a kind, if possible among those that the most common kind has too."""
+    tasks = [task for each, task in trained if each == kind]
+    shared = [task for task in tasks if (common, task) in trained]
+    return max(shared or tasks, key=lambda task: trained[kind, task])
 
 
-def estimated(paces: Mapping[Cell, Pace], rows: Mapping[Cell, int], common: Kind, kind: Kind, task: str) -> Pace:
-    """The measured pace of a kind on a task; else that on its largest, by the quotient of both for `common`."""
-    if (kind, task) in paces:
-        return paces[kind, task]
-    largest = largest_task(rows, common, kind)
-    parts = zip(paces[kind, largest], paces[common, task], paces[common, largest], strict=True)
-    return Pace(*(own * there / here for own, there, here in parts))
+def estimated(
+    timings: Mapping[KindOnTask, SecondsPerExample],
+    trained: Mapping[KindOnTask, int],
+    common: RunKind,
+    kind: RunKind,
+    task: str,
+) -> SecondsPerExample:
+    """The timing of a kind on a task, or that on its largest task times the ratio of the two tasks for `common`."""
+    if (kind, task) in timings:
+        return timings[kind, task]
+    largest = largest_task(trained, common, kind)
+    parts = zip(timings[kind, largest], timings[common, task], timings[common, largest], strict=True)
+    return SecondsPerExample(*(on_largest * numerator / denominator for on_largest, numerator, denominator in parts))
 
 
-def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps: int) -> Pace:
-    """Time a training of all epochs and stages on few rows, and the prediction of these rows.
+def time_run(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps: int) -> SecondsPerExample:
+    """Time a training of all epochs and stages on few examples, and the prediction of these examples.
 
     Args:
-        run: what is trained.
-        fit: rows, of which as many as are needed are taken.
+        run: the run.
+        fit: examples, of which only as many as needed are used.
         backbone: encoder folder.
-        device: where to compute.
-        steps: optimizer steps, about.
+        device: device of the computation.
+        steps: approximate number of optimizer steps.
     """
     settings = replace(TrainingSettings(**run.training), checkpoint="last", save_minutes=1e9)
     batches = -(-steps // settings.epochs)
-    chosen = typical_rows(fit.lengths, settings.batch_size, batches, numpy_generator(run.seed, "cost"))
+    chosen = typical_examples(fit.lengths, settings.batch_size, batches, numpy_generator(run.seed, "cost"))
     rows, one = DeviceSplit(fit.take(chosen), device), DeviceSplit(fit.take(chosen[:1]), device)
     method = make_method(run.method, run.settings)
     training, prediction = [], []
     for _ in range(REPEATS):
         model = method.build(backbone_of_run(backbone, run.seed), TASKS[run.task].num_classes, run.seed).to(device)
-        with TemporaryDirectory() as nowhere:
+        with TemporaryDirectory() as scratch:
             _, facts, _ = train(
                 model,
                 stages=method.stages(),
@@ -180,22 +190,22 @@ def pace(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, steps:
                 settings=settings,
                 seed=run.seed,
                 select=lambda outputs: {run.rule: 0.0},
-                state_file=Path(nowhere) / "state.safetensors",
+                state_file=Path(scratch) / "state.safetensors",
                 fingerprint="timed",
             )
         training.append(facts["seconds"] / (settings.epochs * len(rows)))
         began = perf_counter()
-        predict(model, rows, settings.eval_batch_size)  # brings its answers to the host: nothing is left to wait for
+        predict(model, rows, settings.eval_batch_size)  # ends with a copy to the host, which synchronizes
         prediction.append((perf_counter() - began) / len(rows))
-    return Pace(min(training), min(prediction))
+    return SecondsPerExample(min(training), min(prediction))
 
 
-def typical_rows(lengths: np.ndarray, batch_size: int, batches: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows of so many of an epoch's batches, from the shortest to the longest, evenly spread.
+def typical_examples(lengths: np.ndarray, batch_size: int, batches: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of the examples of some of an epoch's batches, evenly spread from the shortest to the longest.
 
-    A few rows drawn at random would share batches with rows of other lengths, and be padded as they never are.
+    A small random sample would form batches of very different lengths, with more padding than in training.
     """
     order = sorted(training_order(lengths, batch_size, rng), key=lambda batch: lengths[batch].mean())
     count = min(batches, len(order))
     middles = (np.arange(count) + 0.5) * len(order) / count
-    return np.concatenate([order[int(place)] for place in middles])
+    return np.concatenate([order[int(middle)] for middle in middles])

@@ -1,7 +1,7 @@
-"""Throughput under load: a stream of requests served whole, leaving early, and with the freed rows filled again.
+"""Throughput under load: requests served by the full model, with early exit, and with refilled batches.
 
-Rows at different depths cannot share a layer, as every layer has weights of its own. So refilling works layer by layer:
-requests wait in front of the layer that they need next, and a full batch of any layer runs as soon as there is one.
+Examples at different depths cannot share a layer, because every layer has weights of its own. So refilling works layer
+by layer: requests wait in a queue of the layer that they need next, and a layer runs as soon as it has a full batch.
 """
 
 from collections import deque
@@ -17,17 +17,17 @@ from torch import Tensor
 
 from cosee.bench.timing import turns
 from cosee.data.batches import Batch, DeviceSplit
-from cosee.exiting.online import Record, check_online, early_exit, last_exit
+from cosee.exiting.online import OnlineScorer, check_online, early_exit, last_exit
 from cosee.exiting.rules import Rule
 from cosee.models.multi_exit import MultiExitModel
 
 Serve = Callable[[DeviceSplit, np.ndarray], "Served"]
-"""Answers the rows of a split, which arrive at the given seconds [N], ascending."""
+"""Server: a split and the arrival times of its examples in seconds [N], ascending -> answers and latencies."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """What came of a stream of requests.
+    """Answers to a stream of requests, and their latencies.
 
     Attributes:
         logits: of the exits taken [N, C].
@@ -43,7 +43,7 @@ class Served:
 
 
 def poisson_arrivals(count: int, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Arrival times [N] in seconds of a stream with so many requests per second, the first at 0."""
+    """Arrival times [N] in seconds of a stream of `rate` requests per second, the first at 0."""
     gaps = rng.exponential(1 / rate, count)
     return np.cumsum(gaps) - gaps[0]
 
@@ -51,7 +51,7 @@ def poisson_arrivals(count: int, rate: float, rng: np.random.Generator) -> np.nd
 def batched(
     run: Callable[[Batch], tuple[Tensor, Tensor]], capacity: int, split: DeviceSplit, arrivals: np.ndarray
 ) -> Served:
-    """Serve the requests that wait, up to `capacity` at a time; the next batch begins when all of one are answered."""
+    """Serve waiting requests, up to `capacity` at a time; the next batch starts when all of the last are answered."""
     parts, latencies, begin, began = [], np.empty(len(arrivals)), 0, perf_counter()
     while begin < len(arrivals):
         sleep(max(0.0, arrivals[begin] - (perf_counter() - began)))
@@ -68,26 +68,26 @@ def batched(
 def refilled(
     model: MultiExitModel, rule: Rule, threshold: float, capacity: int, split: DeviceSplit, arrivals: np.ndarray
 ) -> Served:
-    """Serve requests layer by layer, up to `capacity` at a time, each answered as soon as its exit rule is content.
+    """Serve requests layer by layer, up to `capacity` at a time, each answered as soon as its exit rule fires.
 
-    The deepest layer for which a full batch waits is next; without a full one, that of the oldest request. So at most
-    `capacity` rows per layer are under way, and nothing waits for ever.
+    The deepest layer with a full batch runs next; if there is none, the layer of the oldest request. So at most
+    `capacity` examples per layer are in progress, and no request waits forever.
 
     Raises:
-        InputError: the rule cannot be decided row by row.
+        InputError: the rule is not online.
     """
     check_online(rule)
     num_layers, lengths = model.num_exits, np.asarray(split.lengths)
-    record, exits = Record(rule, len(arrivals), model), np.full(len(arrivals), num_layers - 1)
+    scorer, exits = OnlineScorer(rule, len(arrivals), model), np.full(len(arrivals), num_layers - 1)
     slots = capacity * (num_layers + 1)
-    # Zeros, as what lies behind a row's tokens is read with weight 0, and NaN would still be NaN.
+    # Zeros, because padding positions are read with weight 0, and 0 times NaN would be NaN.
     states = torch.zeros(slots, int(lengths.max()), model.backbone.hidden_size, device=split.device)
     free, slot = list(range(slots)), np.empty(len(arrivals), dtype=np.int64)
     carries: dict[int, Tensor] = {}
     queues: list[deque[int]] = [deque() for _ in range(num_layers)]
     latencies, arrived, answered, began = np.empty(len(arrivals)), 0, 0, perf_counter()
     while answered < len(arrivals):
-        if arrived == answered:  # nobody is under way
+        if arrived == answered:  # no request is in progress
             sleep(max(0.0, arrivals[arrived] - (perf_counter() - began)))
         while arrived < len(arrivals) and arrivals[arrived] <= perf_counter() - began:
             queues[0].append(arrived)
@@ -105,23 +105,23 @@ def refilled(
             hidden, mask = states[slot[rows], :width], _mask(lengths[rows], width, split.device)
         hidden = model.backbone.layer(layer, hidden, mask)
         carry = torch.stack([carries[row] for row in rows]) if layer and carries else None
-        here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
-        done = record.test(rows, layer, [here], threshold)[:, 0] | (layer == num_layers - 1)
-        leaving, stay = rows[done], np.flatnonzero(~done)
-        exits[leaving], latencies[leaving] = layer, perf_counter() - began - arrivals[leaving]
-        answered += len(leaving)
-        free.extend(slot[leaving].tolist())
-        if len(stay):
-            states[slot[rows[stay]], :width] = hidden[stay]
-            queues[layer + 1].extend(rows[stay].tolist())
+        outputs, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
+        done = scorer.test(rows, layer, [outputs], threshold)[:, 0] | (layer == num_layers - 1)
+        finished, remaining = rows[done], np.flatnonzero(~done)
+        exits[finished], latencies[finished] = layer, perf_counter() - began - arrivals[finished]
+        answered += len(finished)
+        free.extend(slot[finished].tolist())
+        if len(remaining):
+            states[slot[rows[remaining]], :width] = hidden[remaining]
+            queues[layer + 1].extend(rows[remaining].tolist())
         if carry is not None:
             carries |= dict(zip(rows.tolist(), carry, strict=True))
-    seconds, logits = perf_counter() - began, record.logits[np.arange(len(exits)), exits]
+    seconds, logits = perf_counter() - began, scorer.logits[np.arange(len(exits)), exits]
     return Served(logits.astype(np.float32), exits, latencies, seconds)
 
 
 def servers(model: MultiExitModel, rule: Rule, threshold: float, capacity: int) -> dict[str, Serve]:
-    """What is compared: "whole" (no exits), "compacted" (rows leave their batch), "refilled"."""
+    """Contenders: "whole" (no early exit), "compacted" (finished examples are removed from the batch), "refilled"."""
 
     def whole(batch: Batch) -> tuple[Tensor, Tensor]:
         return last_exit(model, batch), torch.full_like(batch.labels, model.num_exits - 1)
@@ -137,7 +137,7 @@ def servers(model: MultiExitModel, rule: Rule, threshold: float, capacity: int) 
 def measure(
     contenders: Mapping[str, Serve], split: DeviceSplit, arrivals: np.ndarray, rounds: int, warmup: int = 1
 ) -> pd.DataFrame:
-    """Let every server serve the same stream in every round, the rounds beginning with another one each time.
+    """Time every server on the same stream in every round; each round starts with another server.
 
     Returns:
         One row per server and round: server, round, requests_per_second, latency_p50_seconds, latency_p95_seconds and
@@ -155,14 +155,14 @@ def measure(
 
 
 def _next_layer(queues: list[deque[int]], capacity: int) -> int | None:
-    """The deepest layer with a full batch, else that for which the oldest request waits; None if nobody does."""
+    """The deepest layer with a full batch, else that of the oldest request; None if no request waits."""
     full = [layer for layer, queue in enumerate(queues) if len(queue) >= capacity]
     waiting = [layer for layer, queue in enumerate(queues) if queue]
     return full[-1] if full else min(waiting, key=lambda layer: min(queues[layer]), default=None)
 
 
 def _mask(lengths: np.ndarray, width: int, device: torch.device) -> Tensor | None:
-    """Attention mask [b, 1, 1, T] of rows of these lengths; None if none is padded."""
+    """Attention mask [b, 1, 1, T] of examples of these lengths; None if none is padded."""
     if lengths.min() == width:
         return None
     return (torch.arange(width) < torch.as_tensor(lengths)[:, None])[:, None, None].to(device, non_blocking=True)

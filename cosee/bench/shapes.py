@@ -1,4 +1,4 @@
-"""Encoders and rows of known shapes; weights and tokens are drawn at random, as what they cost depends on neither."""
+"""Encoders and examples of known shapes, with random weights and tokens, on which the cost does not depend."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -30,26 +30,26 @@ ENCODERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 LENGTHS: Mapping[str, tuple[int, float, float, int]] = MappingProxyType(
     {"sst2": (3, 1.28, 8.42, 66), "mnli": (5, 3.5, 9.75, 128)}
 )
-"""Token lengths of a task's training rows: shortest, shape and scale of a gamma distribution above it, longest.
+"""Token lengths of a task's training examples: shortest, shape and scale of a gamma distribution above it, longest.
 
-Fitted by mean and variance to the rows as BERT's uncased vocabulary cuts them: means 13.3 (SST-2) and 38.7 (MNLI).
+Fitted by mean and variance to lengths under BERT's uncased vocabulary: means 13.3 (SST-2) and 38.7 (MNLI).
 """
 
 
 def drawn_lengths(task: str, rows: int, seed: int = 0) -> NDArray[np.int64]:
-    """Token lengths [N] as those of a task of `LENGTHS`."""
+    """Random token lengths [N] of a task of `LENGTHS`."""
     shortest, shape, scale, longest = LENGTHS[task]
     drawn = shortest - 0.5 + numpy_generator(seed, "lengths").gamma(shape, scale, rows)
     return np.rint(drawn).astype(np.int64).clip(shortest, longest)
 
 
 def rows_for(encoder: str, task: str, rows: int) -> TokenSplit:
-    """Random rows of tokens that an encoder of `ENCODERS` knows, as long as those of a task of `LENGTHS`."""
+    """Random examples in the vocabulary of an encoder of `ENCODERS`, with the lengths of a task of `LENGTHS`."""
     return random_rows(drawn_lengths(task, rows), ENCODERS[encoder]["vocab_size"])
 
 
 def random_rows(lengths: NDArray[np.int64], vocabulary: int, seed: int = 0, num_classes: int = 2) -> TokenSplit:
-    """Rows of random tokens and labels with the given lengths [N], of one segment."""
+    """Examples of random tokens and labels with the given lengths [N], of one segment."""
     rng = numpy_generator(seed, "tokens")
     return TokenSplit(
         ids=rng.integers(1, vocabulary, int(lengths.sum()), dtype=np.int32),

@@ -1,4 +1,4 @@
-"""What an exact trade-off curve costs: every operating point of so many rows, in seconds and in memory."""
+"""Cost of an exact trade-off curve, with every operating point: seconds and memory."""
 
 import tracemalloc
 from time import perf_counter
@@ -13,17 +13,17 @@ from cosee.exiting.signals import SIGNALS
 
 
 def random_logits(rows: int, exits: int, classes: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Logits [N, M, C] that grow more certain with depth, as those of a trained model do; no two rows are alike."""
+    """Logits [N, M, C] whose confidence grows with depth, as in a trained model; no two examples are equal."""
     certainty = np.linspace(0.5, 4.0, exits, dtype=np.float32)[:, None]
     return rng.standard_normal((rows, exits, classes), dtype=np.float32) * certainty
 
 
 def measure_sweep(rows: int = 40_430, exits: int = 12, rounds: int = 5) -> pd.DataFrame:
-    """Trade-off curve of random logits, from logits to scores of all operating points; rows as many as QQP's dev.
+    """Trade-off curve of random logits, from logits to scores of all operating points; by default as many as QQP's dev.
 
     Returns:
-        A row per exit signal: signal, rows, points (operating points), seconds (median; CPU and wall are one here),
-        peak_mb (of what the computation allocates, in 10^6 bytes).
+        A row per exit signal: signal, rows (examples), points (operating points), seconds (median, wall-clock), peak_mb
+        (memory allocated by the computation, in 10^6 bytes).
     """
     rng = np.random.default_rng(0)
     logits, labels = random_logits(rows, exits, 2, rng), rng.integers(2, size=rows)
@@ -39,7 +39,7 @@ def measure_sweep(rows: int = 40_430, exits: int = 12, rounds: int = 5) -> pd.Da
             began = perf_counter()
             points = len(curve())
             seconds[turn] = perf_counter() - began
-        tracemalloc.start()  # in a round of its own: it slows down what it watches
+        tracemalloc.start()  # in a separate round, because tracing slows the computation down
         curve()
         peak = tracemalloc.get_traced_memory()[1] / 1e6
         tracemalloc.stop()

@@ -1,7 +1,7 @@
-"""How fast training is: what COSEE costs beyond the vanilla model, and what padding and Python loops would cost.
+"""Speed of training: cost of COSEE relative to the vanilla model, and of padding and Python loops.
 
-Both are measured on one model with weights drawn at random, contenders in turn, so that the ratios mean something on a
-busy machine too.
+Both are measured on one model with random weights, contenders in turn, so that the ratios are meaningful on a busy
+machine too.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
+from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_example
 from cosee.bench.shapes import ENCODERS
 from cosee.bench.timing import interleaved, ratio
 from cosee.data.batches import DeviceSplit, training_order
@@ -26,7 +26,7 @@ from cosee.training.optimizer import make_optimizer, update
 from cosee.training.schedule import Schedule
 
 MAX_LENGTH = 128
-"""Tokens to which the reference pads every row, as the released scripts do."""
+"""Tokens to which the reference pads every example, as the released scripts do."""
 
 RATE = 2e-5
 
@@ -54,7 +54,7 @@ def measure_objectives(
         with the vanilla step of the same round).
 
     Raises:
-        InputError: there are fewer rows than a batch has.
+        InputError: there are fewer examples than a batch has.
     """
     split, run = DeviceSplit(rows, device), Steps(model, precision)
     full = full_batches(rows, batch_size)
@@ -73,7 +73,7 @@ def measure_throughput(
     warmup: int = 1,
     precision: Precision = "fp32",
 ) -> pd.DataFrame:
-    """Passes over some rows: the training here against the padded, looping reference; both train COSEE.
+    """Passes over some examples: this project's training against the padded, looping reference; both train COSEE.
 
     Returns:
         A row each: contender, seconds (median of a pass), samples_per_second, relative_speed (median of the quotients
@@ -103,13 +103,15 @@ def measure_throughput(
 
 
 def full_batches(rows: TokenSplit, batch_size: int) -> list[np.ndarray]:
-    """Row numbers of the batches of one epoch, those of another size left out.
+    """Positions of the examples of the full batches of one epoch; smaller batches are omitted.
 
     Raises:
-        InputError: there are fewer rows than a batch has.
+        InputError: there are fewer examples than a batch has.
     """
     if len(rows) < batch_size:
-        raise InputError(f"{len(rows)} rows fill no batch of {batch_size}; take more rows or a smaller batch.")
+        raise InputError(
+            f"{len(rows)} examples fill no batch of {batch_size}; take more examples or a smaller batch size."
+        )
     order = training_order(rows.lengths, batch_size, np.random.default_rng(0))
     return [batch for batch in order if len(batch) == batch_size]
 
@@ -119,7 +121,7 @@ def time_steps(
 ) -> dict[str, np.ndarray]:
     """Seconds of a step by name [R], interleaved.
 
-    On a GPU a timing is of ten steps: training never waits for one, so that starting the next hides behind it.
+    On a GPU ten steps are timed together, because training does not synchronize between steps.
     """
     several = 10 if device.type == "cuda" else 1
     together = {name: lambda step=step: [step() for _ in range(several)] for name, step in steps.items()}
@@ -127,21 +129,21 @@ def time_steps(
 
 
 Loss = Callable[[np.ndarray], Tensor]
-"""Row numbers of a batch -> the loss that is minimised."""
+"""Positions of a batch's examples -> the loss to minimize."""
 
 
 def training_loss(model: MultiExitModel, method: Cosee, split: DeviceSplit) -> Loss:
-    """The loss as `cosee.training.loop` computes it, amid a run: there the weights of COSEE differ between exits."""
+    """The loss of `cosee.training.loop` in the middle of a run, where the weights of COSEE differ between exits."""
     objective, steps = method.objective(Schedule(10_000, 1), 0, split.device), count(5_000)
     return lambda rows: objective(model, split.batch(rows), next(steps))[0]
 
 
 def _reference_loss(model: MultiExitModel, method: Cosee, rows: TokenSplit, device: torch.device) -> Loss:
-    """The same amid a run of the reference."""
+    """The loss of the reference in the middle of a run."""
     rng = np.random.default_rng(0)
 
     def loss(chosen: np.ndarray) -> Tensor:
-        batch = collate([padded_row(rows, row, MAX_LENGTH, pad_id=0) for row in chosen], device)
+        batch = collate([padded_example(rows, index, MAX_LENGTH, pad_id=0) for index in chosen], device)
         with torch.autocast(device.type, torch.bfloat16, enabled=model.mixed_precision):
             logits = [exit_logits.float() for exit_logits in exits_one_by_one(model, batch)]
         return looped_loss(logits, batch.labels, method, rng.random(method.num_thresholds).tolist(), method.beta0 / 2)
@@ -157,7 +159,7 @@ class Steps:
         model.mixed_precision = precision == "bf16"
 
     def step(self, loss: Loss, order: Iterator[np.ndarray]) -> Callable[[], None]:
-        """What makes one step per call, on the next batch of an order."""
+        """A function that makes one step per call, on the next batch of `order`."""
 
         def step() -> None:
             loss(next(order)).backward()
@@ -167,13 +169,13 @@ class Steps:
 
 
 def frame_of(
-    seconds: Mapping[str, np.ndarray], samples: int, quotient: str, of: Callable[[str], float]
+    seconds: Mapping[str, np.ndarray], examples: int, quotient: str, of: Callable[[str], float]
 ) -> pd.DataFrame:
-    """A row per contender: its name, seconds (median), samples_per_second, and a quotient that `of` gives by name."""
+    """A row per contender: its name, seconds (median), samples_per_second, and the column `quotient`: `of(name)`."""
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     return pd.DataFrame(
         [
-            {"contender": name, "seconds": median, "samples_per_second": samples / median, quotient: of(name)}
+            {"contender": name, "seconds": median, "samples_per_second": examples / median, quotient: of(name)}
             for name, median in medians.items()
         ]
     )

@@ -1,4 +1,4 @@
-"""What an exit costs where it stands, between two layers: alone in a loop it would find its weights in the cache."""
+"""Cost of one exit, measured in place: in isolation its weights would stay in cache."""
 
 from collections import defaultdict
 from time import perf_counter
@@ -8,11 +8,11 @@ import pandas as pd
 import torch
 
 from cosee.data.batches import DeviceSplit
-from cosee.exiting.online import Record
+from cosee.exiting.online import OnlineScorer
 from cosee.exiting.rules import Rule
 from cosee.models.multi_exit import MultiExitModel
 
-NOBODY = float("nan")
+NEVER = float("nan")
 """A threshold that no score passes."""
 
 
@@ -22,27 +22,28 @@ def measure_visits(model: MultiExitModel, split: DeviceSplit, rule: Rule, rounds
 
     Args:
         model: a model in eval mode with an exit after every layer.
-        split: rows to pass through it, on the CPU: a GPU would answer later than it is asked.
+        split: examples to use, on the CPU, because calls on a GPU are asynchronous.
         rule: exit rule.
-        rounds: how often every row passes.
-        warmup: rounds before them that are not timed.
+        rounds: timings of every example.
+        warmup: untimed rounds before them.
 
     Returns:
-        A row per part, "layer", "exit" (pooler and head) and "decision" (to the host, score, threshold): part,
-        microseconds (median over rows, layers and rounds), p95, share (of a layer, in percent).
+        A row per part, "layer", "exit" (pooler and head) and "decision" (copy to the host, score, threshold): part,
+        microseconds (median over examples, layers and rounds), p95, share (of a layer, in percent).
     """
     seconds: dict[str, list[float]] = defaultdict(list)
     for turn in range(-warmup, rounds):
         for row in range(len(split)):
-            batch, record, carry = split.batch(np.array([row])), Record(rule, 1, model), None
+            batch, scorer, carry = split.batch(np.array([row])), OnlineScorer(rule, 1, model), None
             hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
             for layer in range(model.num_exits):
                 times = [perf_counter()]
                 hidden = model.backbone.layer(layer, hidden, mask)
                 times.append(perf_counter())
-                here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
+                state = model.backbone.state(hidden, mask)
+                outputs, carry = model.exits.forward_exit(layer, state, model.backbone, carry)
                 times.append(perf_counter())
-                record.test(np.array([0]), layer, [here], NOBODY)
+                scorer.test(np.array([0]), layer, [outputs], NEVER)
                 times.append(perf_counter())
                 if turn >= 0:
                     for part, time in zip(("layer", "exit", "decision"), np.diff(times), strict=True):

@@ -1,4 +1,4 @@
-"""Where the time of a workflow run went, from the benchmark files that Snakemake wrote beside it."""
+"""Time of a workflow run by rule, from the benchmark files that Snakemake wrote beside it."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from cosee.errors import InputError
 
 
 def job_shares(folder: Path) -> pd.DataFrame:
-    """What the jobs of every rule took; of jobs that ran more than once, the last time.
+    """Time of the jobs of every rule; only the last execution of a job counts.
 
     Args:
         folder: `benchmarks/` of a run, with a folder per rule and a file per job.
 
     Returns:
-        A row per rule, the longest first: rule, jobs, seconds (by the clock, summed over jobs), cpu_seconds, share (of
+        A row per rule, the longest first: rule, jobs, seconds (wall-clock, summed over jobs), cpu_seconds, share (of
         all seconds, in percent), peak_mb (largest resident memory of a job).
 
     Raises:

@@ -22,7 +22,7 @@ EXAMPLES = (
     "cosee bench visits --encoder bert-base --rows 48",
     "cosee bench serving --encoder mini --speedup 2 --rate 200",
     "cosee bench training --encoder mini --lengths sst2 --batch-size 128 --rows 4096",
-    "cosee bench utilisation --encoder bert-base --batch-size 128 --length 128 --precision bf16",
+    "cosee bench utilization --encoder bert-base --batch-size 128 --length 128 --precision bf16",
     "cosee bench compiled --encoder bert-base --batch-size 32 --precision bf16",
     "cosee bench sweep --rows 40430",
     "cosee bench jobs --folder benchmarks",
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "visits": (_visits, "cost of an exit between two layers, on a CPU, one example at a time"),
         "serving": (_serving, "requests per second: full model, early exit from a batch, freed places refilled"),
         "training": (_training, "a COSEE step against a vanilla one; training against a padded, looping reference"),
-        "utilisation": (_utilisation, "FLOP/s of a training step beside those of a large matrix product"),
+        "utilization": (_utilization, "FLOP/s of a training step beside those of a large matrix product"),
         "compiled": (_compiled, "a training step against one with compiled layers, and the time of compiling"),
         "sweep": (_sweep, "seconds and memory of an exact trade-off curve"),
         "jobs": (_jobs, "time and memory of every rule in a finished run of the workflow"),
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             commands[name].add_argument(
                 "--rounds", type=positive, default=5, metavar="R", help="timings of each (default: 5)"
             )
-    for name in ("latency", "visits", "serving", "training", "utilisation", "compiled"):
+    for name in ("latency", "visits", "serving", "training", "utilization", "compiled"):
         command = commands[name]
         command.add_argument("--encoder", default="mini", choices=("mini", "bert-base"), help="shape (default: mini)")
         command.add_argument("--threads", type=positive, default=1, help="threads on a CPU (default: 1)")
@@ -84,13 +84,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving.add_argument("--speedup", type=float, default=2.0, metavar="X", help="in layers (default: 2)")
     serving.add_argument("--capacity", type=positive, default=32, metavar="B", help="examples at a time (default: 32)")
     serving.add_argument("--rate", type=positive_number, metavar="R", help="arrivals per second (default: all at once)")
-    for name in ("training", "utilisation", "compiled"):
+    for name in ("training", "utilization", "compiled"):
         command = commands[name]
         command.add_argument(
             "--batch-size", type=positive, default=32, metavar="B", help="examples per step (default: 32)"
         )
         command.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
-    commands["utilisation"].add_argument(
+    commands["utilization"].add_argument(
         "--length", type=positive, default=128, metavar="T", help="tokens of every example, at most 128 (default: 128)"
     )
     commands["sweep"].add_argument("--rows", type=positive, default=40_430, metavar="N", help="(default: those of QQP)")
@@ -177,12 +177,12 @@ def _training(args: argparse.Namespace) -> "pd.DataFrame":
     return pd.concat({"step": steps, "pass over all examples": passes}, names=["timed"]).reset_index(level="timed")
 
 
-def _utilisation(args: argparse.Namespace) -> "pd.DataFrame":
+def _utilization(args: argparse.Namespace) -> "pd.DataFrame":
     import numpy as np
 
     from cosee.bench.shapes import ENCODERS, random_rows
     from cosee.bench.training import MAX_LENGTH, model_in_training
-    from cosee.bench.utilisation import measure_utilisation
+    from cosee.bench.utilization import measure_utilization
     from cosee.errors import InputError
     from cosee.methods.cosee import Cosee
     from cosee.runs.device import default_device
@@ -192,7 +192,7 @@ def _utilisation(args: argparse.Namespace) -> "pd.DataFrame":
     device = default_device()
     rows = random_rows(np.full(args.batch_size, args.length), ENCODERS[args.encoder]["vocab_size"])
     model = model_in_training(args.encoder, Cosee(), device)
-    return measure_utilisation(model, rows, device, args.rounds, precision=args.precision)
+    return measure_utilization(model, rows, device, args.rounds, precision=args.precision)
 
 
 def _compiled(args: argparse.Namespace) -> "pd.DataFrame":
@@ -229,12 +229,12 @@ def _model_at(
     args: argparse.Namespace, targets: Sequence[float], device: "torch.device | None" = None
 ) -> "tuple[MultiExitModel, DeviceSplit, dict[float, float]]":
     """A model whose examples exit at all layers, these examples, and the thresholds for target speed-ups."""
-    from cosee.bench.latency import leaving_model, thresholds_on
+    from cosee.bench.latency import early_exiting_model, thresholds_on
     from cosee.bench.shapes import ENCODERS, rows_for
     from cosee.data.batches import DeviceSplit
     from cosee.exiting.rules import RULES
     from cosee.runs.device import default_device
 
     device, rows = device or default_device(), rows_for(args.encoder, args.lengths, args.rows)
-    model = leaving_model(ENCODERS[args.encoder], rows, device, seed=0)
+    model = early_exiting_model(ENCODERS[args.encoder], rows, device, seed=0)
     return model, DeviceSplit(rows, device), thresholds_on(model, rows, RULES[RULE], targets, device)

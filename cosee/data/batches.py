@@ -39,7 +39,7 @@ class Batch:
 class DeviceSplit:
     """One split whose token ids live on a device as a single tensor; batches are gathered there.
 
-    No worker processes, and no copy from the host in a step apart from the positions of the examples.
+    No worker processes, and in a step only the positions of the examples are copied from the host.
     """
 
     def __init__(self, split: TokenSplit, device: torch.device, pad_id: int = 0) -> None:
@@ -60,7 +60,7 @@ class DeviceSplit:
         """Gather the examples at the given positions [B], padded to the longest of them."""
         lengths = self.lengths[rows]
         longest = int(lengths.max())
-        index = torch.as_tensor(rows).to(self.device, non_blocking=True)  # the host does not wait
+        index = torch.as_tensor(rows).to(self.device, non_blocking=True)  # no synchronization
         position = torch.arange(longest, device=self.device)
         start, stop = self.offsets[index], self.offsets[index + 1]
         inside = position < (stop - start)[:, None]

@@ -19,10 +19,12 @@ from cosee.io import read_frame
 COLUMNS = ("split", "text_a", "text_b", "label", "idx", "difficulty")
 SELECTION_SPLIT = {"heldout": "sel", "field": "dev"}
 """Protocol -> the split on which hyper-parameters, checkpoint and thresholds are chosen."""
+LARGEST_GROUP = (10, 0.01)
+"""A group of more examples than this number and this share of the training examples is trained on, never held out."""
 
 
 def hub_rows(task: Task, repository: str, revision: str) -> dict[str, pd.DataFrame]:
-    """Rows of a task from the Hugging Face hub at a pinned revision, by the hub's split names.
+    """Examples of a task from the Hugging Face hub at a pinned revision, by the hub's split names.
 
     Raises:
         InputError: the hub cannot be reached or does not have the data set.
@@ -41,12 +43,12 @@ def hub_rows(task: Task, repository: str, revision: str) -> dict[str, pd.DataFra
 
 
 def local_rows(task: Task, folder: str | Path, where: str = "data_dir") -> dict[str, pd.DataFrame]:
-    """Rows of a task from `<folder>/<task>/<split>-*.parquet`, the hub's layout.
+    """Examples of a task from `<folder>/<task>/<split>-*.parquet`, the hub's layout.
 
-    Splits without public labels may be missing. `where` is what errors call the place that named the folder.
+    Splits without public labels may be missing. `where` names the origin of the folder's path in errors.
 
     Raises:
-        InputError: the folder, or a split that is needed, is not there, or a file is corrupt.
+        InputError: the folder or a split that is needed is missing, or a file is corrupt.
     """
     folder = Path(folder) / task.name
     rows = {}
@@ -95,7 +97,7 @@ def check_rows(rows: Mapping[str, pd.DataFrame], task: Task, where: str) -> None
 
 
 def _stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of `count` rows with the classes in proportion (largest remainders), sorted."""
+    """Indices of `count` examples with the classes in proportion (largest remainders), sorted."""
     order = rng.permutation(len(labels))
     classes, sizes = np.unique(labels, return_counts=True)
     exact = sizes * count / len(labels)
@@ -118,20 +120,23 @@ def cut_splits(
     """One frame with the splits fit, sel, held, dev (dev_mm) and, where the source has it, test (test_mm).
 
     `heldout` cuts `sel` from the training examples; `field` trains on all of them and has no `sel`. `held` are further
-    training examples that nothing is trained or chosen on. No text of `sel` or `held` occurs in `fit`: none is a
-    phrase of a sentence there or has one there as its phrase (SST-2), none shares its question, context sentence or
-    premise (QNLI, MNLI), and none has a duplicate. What would belong to two splits is left out of all.
+    training examples on which nothing is trained or chosen. No text of `sel` or `held` occurs in `fit`: none is a
+    phrase of a `fit` sentence or has a `fit` text as its phrase (SST-2), none shares its question, context sentence or
+    premise (QNLI, MNLI), and none has a duplicate. Examples that would belong to two splits are dropped from all.
 
     Args:
         rows: the splits of the source.
-        task: which texts count as shared.
+        task: the task, which defines the texts that count as shared.
         protocol: "heldout" or "field".
-        sel_fraction: share of the training examples (SST-2: of the whole sentences) that becomes `sel`, and
-        sel_max: its largest number of examples; a group that reaches it is still held out whole.
+        sel_fraction: share of the training examples (SST-2: of the whole sentences) that becomes `sel`.
+        sel_max: largest number of `sel` examples; a group that reaches it is still held out whole.
         train_rows: largest number of `fit` examples, a stratified sample; None: all.
         seed: decides the cuts.
-        held_rows: number of `held` examples.
+        held_rows: number of `held` examples; whole groups, so there may be a few more.
         grouped: whether texts are shared as in GLUE; generated examples are independent of each other.
+
+    Raises:
+        InputError: there are too few training examples for what is held out, or none is left to train on.
     """
     rng = np.random.default_rng(seed)
     train = _unified(rows["train"], task, "fit")
@@ -143,6 +148,13 @@ def cut_splits(
     else:
         _hold_out_single(train, fraction, sel_max, held_rows, rng)
     train = train[train["split"] != ""].reset_index(drop=True)
+    found = train["split"].value_counts()
+    if found.get("held", 0) < held_rows or "fit" not in found or (fraction > 0 and "sel" not in found):
+        raise InputError(
+            f"data: of {len(rows['train'])} training examples of {task.name}, {found.get('sel', 0)} became sel, "
+            f"{found.get('held', 0)} held (of {held_rows} wanted) and {found.get('fit', 0)} are left to train on; "
+            "expected as many as wanted, and some of each: hold out fewer, or take more training examples."
+        )
     if train_rows is not None and (train["split"] == "fit").sum() > train_rows:
         fit = np.flatnonzero(train["split"] == "fit")
         kept = fit[_stratified(train["label"].to_numpy()[fit], train_rows, rng)]
@@ -173,17 +185,19 @@ def _hold_out_shared(
     names = dict(zip(task.columns, ("text_a", "text_b"), strict=True))
     shared = [train[names[column]].tolist() for column in task.shared_columns]
     groups = connected_groups([*shared, (train["text_a"] + "\t" + train["text_b"]).tolist()])
+    number, share = LARGEST_GROUP
+    small = np.bincount(groups)[groups] <= max(number, share * len(train))
     for split, count in {"sel": min(sel_max, round(sel_fraction * len(train))), "held": held_rows}.items():
-        free = (train["split"] == "fit").to_numpy()
+        free = (train["split"] == "fit").to_numpy() & small
         train.loc[hold_out_groups(groups, count, rng, free), "split"] = split
 
 
 def _hold_out_phrases(
     train: pd.DataFrame, sel_fraction: float, sel_max: int, held_rows: int, rng: np.random.Generator
 ) -> None:
-    """Name `sel`, whole sentences as dev has them, and `held`, sentences with their phrases; "" leaves an example out.
+    """Name `sel`, whole sentences as in dev, and `held`, sentences with their phrases; "" drops an example.
 
-    The phrases of a sentence in `sel` are left out.
+    The phrases of a sentence in `sel` are dropped.
     """
     parents = parent_sentences(train["text_a"].tolist())
     duplicated = train.duplicated(["text_a"], keep=False).to_numpy()
@@ -199,7 +213,7 @@ def _hold_out_phrases(
 
 
 def split_counts(cut: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """How many rows of each class each split has: columns task, split, label, rows."""
+    """Number of examples of each class in each split: columns task, split, label, rows."""
     counts = cut.groupby(["split", "label"], sort=False).size().rename("rows").reset_index()
     return counts.assign(task=task.name)[["task", "split", "label", "rows"]]
 

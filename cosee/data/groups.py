@@ -1,8 +1,8 @@
-"""Examples that share text, and held-out splits that share none with the examples that are trained on.
+"""Groups of examples that share text, and held-out splits that share no text with the training examples.
 
 SST-2's training split holds the phrases of parse trees: most of its examples are verbatim parts of others. In QNLI and
-MNLI one question or premise stands in several examples. Drawn example by example, a held-out split would have been
-trained on in part; here whole groups are held out.
+MNLI one question or premise occurs in several examples. A split drawn example by example would leak into training; here
+whole groups are held out.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ Words = tuple[str, ...]
 
 
 def parent_sentences(texts: Sequence[str]) -> list[tuple[int, ...]]:
-    """The sentences that each text is a part of: those texts which are part of no longer one.
+    """The sentences that contain each text; a sentence is a text that no longer text contains.
 
-    A text is part of another one if its words, cut at white space, stand in it one after the other. The longest texts
-    come first; a text that none of them holds is a sentence, whose parts are then looked up: linear in the number of
-    parts, quadratic in the length of a sentence alone.
+    A text contains another one if the words of the latter, cut at white space, occur in it consecutively. Texts are
+    visited from the longest on; one that no earlier text contains is a sentence, whose parts are then looked up: linear
+    in the number of parts, quadratic only in the length of a sentence.
 
     Args:
         texts: N texts; equal ones have the same parents.
@@ -40,10 +40,10 @@ def parent_sentences(texts: Sequence[str]) -> list[tuple[int, ...]]:
 
 
 def connected_groups(columns: Sequence[Sequence[str]]) -> IntArray:
-    """Group of each example: examples that share the text of a column are in one group, and so on from there.
+    """Group of each example: two examples are in one group if a chain of shared texts connects them.
 
     Args:
-        columns: for each column that counts, the texts of all N examples.
+        columns: the texts of all N examples, one sequence per column in which they may be shared.
 
     Returns:
         Group ids [N], 0, 1, … in order of first appearance.
@@ -71,7 +71,7 @@ def hold_out_groups(groups: IntArray, count: int, rng: np.random.Generator, free
 
     Args:
         groups: group id of each example [N].
-        count: how many examples are wanted.
+        count: number of examples to hold out.
         rng: decides the order of the groups.
         free: examples that may be taken [N]; a group is free as a whole or not at all.
 
@@ -89,13 +89,13 @@ def hold_out_sentences(
 ) -> tuple[IntArray, IntArray]:
     """Examples of sentences that are held out with all their parts, drawn until there are `count` examples or more.
 
-    An example is held out if all its sentences are; one of a held-out sentence that another sentence has too ("a good
-    film") belongs to neither side.
+    An example is held out if all its sentences are; one that is part of both a held-out sentence and another one ("a
+    good film") belongs to neither side.
 
     Args:
         parents: `parent_sentences` of all N examples.
         sentences: the sentences that may be held out.
-        count: how many examples are wanted.
+        count: number of examples to hold out.
         rng: decides the order of the sentences.
 
     Returns:

@@ -52,8 +52,8 @@ class TokenSplit:
         """The examples at the given positions, in that order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return TokenSplit(self.ids[places], offsets, self.second[rows], self.labels[rows], self.idx[rows])
+        positions = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return TokenSplit(self.ids[positions], offsets, self.second[rows], self.labels[rows], self.idx[rows])
 
 
 def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> dict[str, TokenSplit]:
@@ -109,8 +109,8 @@ def check_tokens(splits: Mapping[str, TokenSplit], vocab_size: int, max_position
 def padding_id(tokenizer_file: str | Path) -> int:
     """Id of the padding token; 0 if the tokenizer names none, as the attention mask hides it anyway.
 
-    What the tokenizer itself pads with goes first, then its special tokens, then its words: MPNet's vocabulary holds a
-    word "[PAD]", but it pads with "<pad>", and takes its positions from where that is not.
+    The tokenizer's own padding setting has priority, then its special tokens, then its words: MPNet's vocabulary holds
+    a word "[PAD]", but MPNet pads with "<pad>" and counts positions over the other tokens.
 
     Raises:
         InputError: the tokenizer cannot be read.
@@ -124,9 +124,9 @@ def padding_id(tokenizer_file: str | Path) -> int:
 
 
 def max_positions(encoder: Mapping[str, Any]) -> int:
-    """How many tokens a row may have, by an encoder's transformers configuration.
+    """Largest number of tokens per example, by an encoder's transformers configuration.
 
-    MPNet counts positions from the one behind its padding id on, so that its first ones are never used.
+    MPNet counts positions from its padding id + 1, so its first positions are never used.
     """
     unused = encoder["pad_token_id"] + 1 if encoder["model_type"] == "mpnet" else 0
     return encoder["max_position_embeddings"] - unused
@@ -139,7 +139,7 @@ def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:
 
 
 def load_tokens(path: str | Path) -> dict[str, TokenSplit]:
-    """Read a file of `save_tokens`.
+    """Read a file written by `save_tokens`.
 
     Raises:
         InputError: the file is missing, truncated or of another kind.

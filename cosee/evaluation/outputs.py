@@ -102,4 +102,6 @@ def load_outputs(path: str | Path) -> ExitOutputs:
 def exit_outputs(model: "MultiExitModel", predicted: "Predicted", rows: "TokenSplit", num_layers: int) -> ExitOutputs:
     """Outputs for all examples of a split, with labels and costs; `num_layers` is the depth of the full backbone."""
     costs = model.exit_costs(float(rows.lengths.mean()))
-    return ExitOutputs(predicted.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, predicted.scores)
+    return ExitOutputs(
+        predicted.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, predicted.learned_scores
+    )

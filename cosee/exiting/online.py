@@ -1,6 +1,6 @@
-"""Early exit for real: layer by layer, a sample stops where its exit rule says so, and later layers see only the rest.
+"""Execution of early exit: layer by layer, an example stops when its exit rule fires; later layers process the others.
 
-Gives the predictions and exit layers that `cosee.exiting.simulation.exit_layers` simulates from stored logits.
+Predictions and exit layers equal those that `cosee.exiting.simulation.exit_layers` simulates from stored logits.
 """
 
 from collections.abc import Callable
@@ -25,62 +25,61 @@ def early_exit(
     on_layer: Callable[[int, int], None] = lambda layer, rows: None,
     check_every: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """Predict a batch, each row at the first exit whose score passes the threshold.
+    """Predict a batch, each example at the first exit whose score passes the threshold.
 
-    Rows that are done leave the batch (row compaction), and padding that only they needed leaves with them, so that the
-    work saved is time saved; with one row the computation simply stops.
+    Finished examples are removed from the batch, together with padding that only they needed; a single example stops
+    computing.
 
     Args:
         model: a model in eval mode with an exit after every layer.
-        batch: input rows; labels are not used.
+        batch: input examples; labels are not used.
         rule: exit rule.
-        threshold: of the rule's score; strict comparison, as in training and in the sweep.
-        on_layer: called before every layer with its index (0-based) and the number of rows that it computes.
-        check_every: layers between the moments when the host asks who is done. On a GPU it waits for the answer; in
-            between it runs ahead. Rows that were done meanwhile keep the answer of their own exit: the result does not
-            depend on this.
+        threshold: threshold of the rule's score; strict comparison, as in training and in the sweep.
+        on_layer: called before every layer with its index (0-based) and the number of examples in it.
+        check_every: run the exit test every `check_every` layers (each test synchronizes host and GPU). The result does
+            not depend on it: examples that should have exited between two tests get the logits of their own exit.
 
     Returns:
         Logits of the exit taken [B, C] and exit layers [B], 0-based.
 
     Raises:
-        InputError: the rule cannot be decided row by row.
+        InputError: the rule is not online.
     """
     check_online(rule)
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
-    rows = np.arange(len(batch))  # position in the batch of every row still computed
+    rows = np.arange(len(batch))  # positions in the batch of the remaining examples
     exits = np.full(len(batch), model.num_exits - 1)
-    record = Record(rule, len(batch), model)
+    scorer = OnlineScorer(rule, len(batch), model)
     untested: list[Outputs] = []
     carry = lengths = None
     for layer in range(model.num_exits):
         on_layer(layer, len(rows))
         hidden = model.backbone.layer(layer, hidden, mask)
-        here, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
-        untested.append(here)
+        outputs, carry = model.exits.forward_exit(layer, model.backbone.state(hidden, mask), model.backbone, carry)
+        untested.append(outputs)
         if len(untested) < check_every and layer < model.num_exits - 1:
             continue
-        passed = record.test(rows, layer + 1 - len(untested), untested, threshold)
+        passed = scorer.test(rows, layer + 1 - len(untested), untested, threshold)
         if passed.any():
             done = passed.any(axis=1)
             exits[rows[done]] = layer + 1 - len(untested) + passed[done].argmax(axis=1)
             if done.all():
                 break
-            stay = np.flatnonzero(~done)
-            rows, index = rows[stay], torch.as_tensor(stay).to(hidden.device, non_blocking=True)
+            remaining = np.flatnonzero(~done)
+            rows, index = rows[remaining], torch.as_tensor(remaining).to(hidden.device, non_blocking=True)
             hidden = hidden[index]
             carry = None if carry is None else carry[index]
             if mask is not None:
-                lengths = (reach(mask) if lengths is None else lengths)[stay]
+                lengths = (last_token_positions(mask) if lengths is None else lengths)[remaining]
                 hidden, mask = hidden[:, : lengths.max()], mask[index, ..., : lengths.max()]
         untested.clear()
-    logits = torch.from_numpy(record.logits[np.arange(len(batch)), exits]).float()
+    logits = torch.from_numpy(scorer.logits[np.arange(len(batch)), exits]).float()
     return logits.to(hidden.device), torch.from_numpy(exits).to(hidden.device)
 
 
 @torch.inference_mode()
 def last_exit(model: MultiExitModel, batch: Batch) -> Tensor:
-    """Logits [B, C] of the last exit, nothing leaving early: no exit is visited that these do not depend on."""
+    """Logits [B, C] of the last exit, without early exit; other exits are visited only if the last depends on them."""
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     carry = None
     for layer in range(model.backbone.num_layers):
@@ -93,52 +92,54 @@ def last_exit(model: MultiExitModel, batch: Batch) -> Tensor:
 
 
 def check_online(rule: Rule) -> None:
-    """Refuse a rule that cannot be decided row by row.
+    """Check that a rule can be decided example by example.
 
     Raises:
-        InputError: it serves to evaluate whole splits alone.
+        InputError: the rule is offline-only.
     """
     if not rule.is_online:
-        raise InputError(f"exit rule {rule.name}: serves to evaluate whole splits alone; choose one for single rows.")
+        raise InputError(
+            f"exit rule {rule.name!r} is offline-only (it needs all examples of a split); choose an online rule."
+        )
 
 
-class Record:
-    """What the exits so far have said about every row, on the host: there the simulation's own code decides.
+class OnlineScorer:
+    """Outputs of the exits visited so far, on the host, where the simulation's own code tests the exit rule.
 
-    A score is a dozen operations on a few numbers, which the host has done before a GPU would have begun with them.
-    Kept in float64 like `ExitOutputs.exit_scores`: rounding would make ties of confident scores.
+    A score is a dozen operations on a few numbers, for which launching GPU kernels would take longer than computing.
+    Stored in float64 like `ExitOutputs.exit_scores`: rounding would create ties between confident scores.
 
     Attributes:
-        logits: of the exits visited [B, M, C].
-        learnt: scores of the exits visited [B, M], where the rule reads them.
+        logits: logits of the exits visited [B, M, C].
+        learned: learned scores of the exits visited [B, M], if the rule reads them.
     """
 
-    def __init__(self, rule: Rule, num_rows: int, model: MultiExitModel) -> None:
-        """Nothing said yet."""
+    def __init__(self, rule: Rule, num_examples: int, model: MultiExitModel) -> None:
+        """Allocate the outputs of all exits."""
         self.rule = rule
-        self.logits = np.empty((num_rows, model.num_exits, model.exits.num_classes))
-        self.learnt = np.empty((num_rows, model.num_exits)) if rule.needs_learned_scores else None
+        self.logits = np.empty((num_examples, model.num_exits, model.exits.num_classes))
+        self.learned = np.empty((num_examples, model.num_exits)) if rule.needs_learned_scores else None
 
     def test(self, rows: np.ndarray, exit: int, outputs: list[Outputs], threshold: float) -> np.ndarray:
-        """Take down the outputs of n exits from `exit` on for some rows [b]; whether they pass the threshold [b, n]."""
+        """Store the outputs of n exits from `exit` on for some examples [b]; whether they pass the threshold [b, n]."""
         rule, stop = self.rule, exit + len(outputs)
         window = slice(0 if rule.lookback is None else max(0, exit - rule.lookback), stop)
-        self.logits[rows, exit:stop] = on_host(*(one.logits for one in outputs))
-        learnt = None
+        self.logits[rows, exit:stop] = to_numpy(*(one.logits for one in outputs))
+        learned = None
         if rule.needs_learned_scores:
-            self.learnt[rows, exit:stop] = on_host(*(one.scores for one in outputs))
-            learnt = self.learnt[rows, window]
-        scores = rule.score(self.logits[rows, window], learnt)[:, -len(outputs) :]
+            self.learned[rows, exit:stop] = to_numpy(*(one.learned_scores for one in outputs))
+            learned = self.learned[rows, window]
+        scores = rule.score(self.logits[rows, window], learned)[:, -len(outputs) :]
         return scores < threshold if rule.harder_is == "larger" else scores > threshold
 
 
-def on_host(*values: Tensor) -> np.ndarray:
-    """Tensors [b, ...] side by side, as a float32 array [b, n, ...]; nowhere else does the host wait for a GPU."""
+def to_numpy(*values: Tensor) -> np.ndarray:
+    """N tensors [b, ...] stacked as a float32 array [b, n, ...]; the only place that synchronizes host and GPU."""
     together = values[0].unsqueeze(1) if len(values) == 1 else torch.stack(values, dim=1)
     return together.float().cpu().numpy()
 
 
-def reach(mask: Tensor) -> np.ndarray:
-    """Number of positions up to the last token [b] of every row of an attention mask [b, 1, 1, T]."""
+def last_token_positions(mask: Tensor) -> np.ndarray:
+    """Number of positions up to the last token [b] of every example of an attention mask [b, 1, 1, T]."""
     positions = torch.arange(1, mask.shape[-1] + 1, device=mask.device)
-    return on_host((mask[:, 0, 0] * positions).amax(dim=-1))[:, 0].astype(np.int64)
+    return to_numpy((mask[:, 0, 0] * positions).amax(dim=-1))[:, 0].astype(np.int64)

@@ -1,6 +1,6 @@
-"""Trained models as models of Hugging Face's transformers: saved, loaded and used like any other, but leaving early.
+"""Trained models as models of Hugging Face's transformers: saved, loaded and used like any other, with early exit.
 
-Importing this module makes `AutoConfig`, `AutoModelForSequenceClassification` and pipelines know them.
+Importing this module registers them with `AutoConfig`, `AutoModelForSequenceClassification` and pipelines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,22 +20,22 @@ from cosee.methods import make_method, rule_named
 from cosee.models.loading import empty_backbone
 
 Point = Mapping[str, float | None]
-"""An operating point: speedup (in layers), threshold (None: nothing leaves early) and score (0 to 1)."""
+"""An operating point: speedup (in layers), threshold (None: no early exit) and score (0 to 1)."""
 
 
 class EarlyExitConfig(PreTrainedConfig):
-    """What a multi-exit model is made of, and how it leaves early.
+    """Structure of a multi-exit model, and its exit rule.
 
     Attributes:
         method: key in `METHODS`.
         method_settings: hyper-parameters of the method.
         encoder: transformers configuration of the encoder.
         rule: exit rule.
-        tradeoff: operating points by increasing speed-up, measured on the rows named by `tradeoff_split`.
-        tradeoff_split: split on which they were found.
-        columns: names of the one or two texts of a row, in the order of the tokenizer's arguments.
-        threshold: the one in force; None: nothing leaves early.
-        check_every: layers between the moments when the host asks who is done (`cosee.exiting.online.early_exit`).
+        tradeoff: operating points by increasing speed-up, measured on `tradeoff_split`.
+        tradeoff_split: split on which they were measured.
+        columns: names of the one or two texts of an example, in the order of the tokenizer's arguments.
+        threshold: current threshold; None: no early exit.
+        check_every: run the exit test every `check_every` layers (`cosee.exiting.online.early_exit`).
     """
 
     model_type = "early-exit"
@@ -53,7 +53,7 @@ class EarlyExitConfig(PreTrainedConfig):
         check_every: int = 1,
         **kwargs: Any,
     ) -> None:
-        """Take the attributes, and what every configuration has (`id2label`, ...)."""
+        """Set the attributes, and those of every configuration (`id2label`, ...)."""
         self.method = method
         self.method_settings = dict(method_settings or {})
         self.encoder = dict(encoder or {"model_type": "bert"})
@@ -68,13 +68,13 @@ class EarlyExitConfig(PreTrainedConfig):
 
 @dataclass
 class EarlyExitOutput(SequenceClassifierOutput):
-    """Logits [B, C] of the exit that each row took, and which one it was: exit layers [B], 0-based."""
+    """Logits [B, C] of the exit that each example took, and the exit layers [B], 0-based."""
 
     exit_layers: Tensor | None = None
 
 
 class EarlyExitForSequenceClassification(PreTrainedModel):
-    """A multi-exit model of any method, for inference: every row leaves at the first exit that its rule finds sure."""
+    """A multi-exit model of any method, for inference: every example takes the first exit at which the rule fires."""
 
     config_class = EarlyExitConfig
     main_input_name = "input_ids"
@@ -83,10 +83,10 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         """Build the method's model; its weights are to be loaded."""
         super().__init__(config)
         method = make_method(config.method, config.method_settings)
-        # transformers may ask for tensors without memory here, which the heads' seeded generators cannot draw.
+        # transformers may set the meta device here, on which the heads' seeded generators cannot draw.
         with torch.device("cpu"):
             self.model = method.build(empty_backbone(config.encoder), config.num_labels, seed=0)
-        # `from_pretrained` makes anew what is in no file (BERT's position numbers), but only where this flag is off.
+        # `from_pretrained` recreates buffers that are in no file (BERT's position ids), but only if this flag is off.
         for module in self.model.modules():
             module._is_hf_initialized = False
         self.post_init()
@@ -97,24 +97,24 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         return rule_named(self.config.rule)
 
     def set_speedup(self, target: float, tolerance: float = 0.05) -> Point:
-        """Leave as early as gave this speed-up on the rows on which the trade-off table was made.
+        """Choose the threshold that gave this speed-up on the split of the trade-off table.
 
-        On other rows the speed-up will be a similar one. `save_pretrained` keeps the choice.
+        On other data the speed-up will be similar. `save_pretrained` keeps the choice.
 
         Args:
-            target: layers of the full encoder over layers computed per row, on average.
-            tolerance: by what share of the target the nearest operating point may miss it.
+            target: layers of the full encoder over layers executed per example, on average.
+            tolerance: largest relative distance of the nearest operating point from the target.
 
         Returns:
-            The operating point that is now in force; of two equally close ones the slower.
+            The chosen operating point; of two equally close ones the slower.
 
         Raises:
-            InputError: no operating point is near enough; says which there are.
+            InputError: no operating point is close enough; the message gives the available range.
         """
         table = self.config.tradeoff
         if not table:
             raise InputError(
-                "set_speedup: the model has no trade-off table; choose with set_threshold, or export it anew."
+                "set_speedup: the model has no trade-off table; use set_threshold, or export the model again."
             )
         point = min(table, key=lambda row: abs(row["speedup"] - target))
         if not abs(point["speedup"] - target) <= tolerance * target:
@@ -126,13 +126,13 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         return dict(point)
 
     def set_threshold(self, threshold: float) -> None:
-        """Leave at the first exit whose score is easier than this; `save_pretrained` keeps the choice.
+        """Choose a threshold: examples take the first exit whose score passes it; `save_pretrained` keeps the choice.
 
         Raises:
             InputError: the model has a single exit, or the rule has no such threshold.
         """
         if self.model.num_exits == 1:
-            raise InputError("set_threshold: the model has a single exit, there is nothing to choose.")
+            raise InputError("set_threshold: the model has a single exit and needs no threshold.")
         rule = self.rule
         check_threshold(threshold, rule, self.config.num_labels, self.model.num_exits)
         if rule.thresholds is not None and threshold not in rule.thresholds:
@@ -145,11 +145,11 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
     ) -> EarlyExitOutput:
-        """Classify a padded batch, each row at the exit where it leaves; no gradients.
+        """Classify a padded batch, each example at its own exit; no gradients.
 
         Args:
             input_ids: token ids [B, T].
-            attention_mask: which tokens are not padding [B, T]; None: all of them.
+            attention_mask: true for tokens that are not padding [B, T]; None: no padding.
             token_type_ids: segment of every token [B, T]; None: the first.
 
         Raises:
@@ -160,11 +160,11 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
                 "an early-exit model is for inference, but is in training mode; call `model.eval()` first."
             )
         first = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        unlabelled = input_ids.new_full((len(input_ids),), -1)
-        batch = Batch(input_ids, attention_mask, first, unlabelled, unlabelled)
+        unlabeled = input_ids.new_full((len(input_ids),), -1)
+        batch = Batch(input_ids, attention_mask, first, unlabeled, unlabeled)
         threshold = self.config.threshold
         if threshold is None or self.model.num_exits == 1:
-            last = torch.full_like(unlabelled, self.model.exit_depths[-1] - 1)
+            last = torch.full_like(unlabeled, self.model.exit_depths[-1] - 1)
             return EarlyExitOutput(logits=last_exit(self.model, batch), exit_layers=last)
         logits, exits = early_exit(self.model, batch, self.rule, threshold, check_every=self.config.check_every)
         return EarlyExitOutput(logits=logits, exit_layers=exits)

@@ -18,13 +18,13 @@ def model_card(
 
     Args:
         facts: run.json.
-        config: of the exported model.
+        config: configuration of the exported model.
         table: some points of the trade-off table, perhaps with their results on dev.
-        manifest: manifest.json of the preset, if it is at hand.
+        manifest: manifest.json of the preset, if available.
     """
     run, task = facts["run"], TASKS[facts["run"]["task"]]
     data, encoder, seeds = _context(run, manifest)
-    rows = ", ".join(f"{count} {name}" for name, count in facts["rows"].items())
+    examples = ", ".join(f"{count} {name}" for name, count in facts["rows"].items())
     settings = ", ".join(f"{name} = {value}" for name, value in facts["method"].items())
     training = ", ".join(f"{name} = {value}" for name, value in run["training"].items())
     also = ", and on dev at the same thresholds" if "dev_score" in table else ""
@@ -38,10 +38,10 @@ tags:
 - text-classification
 ---
 
-# {task.label}, {run["method"]}: a classifier that leaves early
+# {task.label}, {run["method"]}: a classifier with early exit
 
-An encoder with a classifier on its layers, for {task.kind} ({", ".join(task.classes)}). Each row leaves at the first
-exit that the rule `{config.rule}` finds sure enough; a threshold trades score for speed.
+An encoder with a classifier on its layers, for {task.kind} ({", ".join(task.classes)}). Each example takes the first
+exit at which the exit rule `{config.rule}` fires; its threshold trades score for speed.
 
 ```python
 import cosee.export.hf_model
@@ -51,12 +51,12 @@ model = AutoModelForSequenceClassification.from_pretrained("this folder")
 model.set_speedup({twice:.2f})
 ```
 
-## What it was made from
+## Provenance
 
 | | |
 | --- | --- |
 | data | {data} |
-| rows | {rows} |
+| examples | {examples} |
 | encoder | {encoder} |
 | method | {run["method"]}: {settings} |
 | training | {training} |
@@ -68,8 +68,8 @@ model.set_speedup({twice:.2f})
 
 ## Trade-off
 
-Speed-up is layers of the full encoder over layers computed; score is the mean of {" and ".join(task.metrics)}, in %.
-Measured on `{config.tradeoff_split}`, the rows that thresholds are chosen on{also}.
+Speed-up is layers of the full encoder over layers executed; score is the mean of {" and ".join(task.metrics)}, in %.
+Measured on `{config.tradeoff_split}`, the split on which thresholds are chosen{also}.
 `config.json` holds all {len(config.tradeoff)} points.
 
 {_markdown(table)}

@@ -27,7 +27,7 @@ MAX_POINTS = 200
 """Operating points of the trade-off table that a model keeps."""
 
 SHOWN_POINTS = 12
-"""Of these in the model card."""
+"""Operating points in the model card."""
 
 SPECIAL_TOKENS = {
     "pad_token": ("[PAD]", "<pad>"),
@@ -36,7 +36,7 @@ SPECIAL_TOKENS = {
     "sep_token": ("[SEP]", "</s>"),
     "mask_token": ("[MASK]", "<mask>"),
 }
-"""What transformers calls a special token -> its names in the vocabularies of BERT, ALBERT and MPNet."""
+"""Role of a special token in transformers -> its names in the vocabularies of BERT, ALBERT and MPNet."""
 
 
 def export(
@@ -48,16 +48,16 @@ def export(
 ) -> None:
     """Write a finished run as a folder that `from_pretrained` reads once `cosee.export.hf_model` is imported.
 
-    Until it is told otherwise the model uses the slowest point of its trade-off table: the whole encoder, unless the
-    thresholds of the method are fixed. The folder is written whole or not at all.
+    By default the model uses the slowest point of its trade-off table: the whole encoder, unless the thresholds of the
+    method are fixed. The folder is written whole or not at all.
 
     Args:
         run: folder of the run, with run.json, model.safetensors and the predictions of the selection split.
         backbone: encoder folder that the run started from.
         destination: folder to write, which must not exist.
-        rule: exit rule; None: the one that the run was selected by.
-        manifest: `results/manifest.json` of the preset, which knows what data and encoder were; None: the card says
-            that they are not recorded.
+        rule: exit rule; None: the one used to select the run.
+        manifest: `results/manifest.json` of the preset, with the origin of data and encoder; None: the card says that
+            they are not recorded.
 
     Raises:
         InputError: a file is missing, does not fit the others, or `destination` exists.
@@ -68,7 +68,8 @@ def export(
     chosen = rule_named(rule or facts["run"]["rule"])
     if not chosen.is_online:
         raise InputError(
-            f"exit rule {chosen.name}: serves to evaluate whole splits alone; export with another, quantile say."
+            f"exit rule {chosen.name!r} is offline-only (it needs all examples of a split); "
+            "export with an online rule such as 'quantile'."
         )
     split = facts["selection_split"]
     predictions = stored_predictions(run, split)
@@ -113,35 +114,35 @@ def read_manifest(path: str | Path, fingerprint: str) -> dict[str, Any]:
 
 
 def tradeoff_table(facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:
-    """Operating points of a run by increasing speed-up: speedup, threshold (NaN: nothing leaves early), score."""
+    """Operating points of a run by increasing speed-up: speedup, threshold (NaN: no early exit), score."""
     split = facts["selection_split"]
     if len(predictions.exit_depths) == 1:
         curve = static_frame(run_id(facts), predictions, split)
     else:
         curve = tradeoff_frame(run_id(facts), predictions, split, rule, MAX_POINTS)
-        if rule.thresholds is None:  # the sweep's first threshold is the easiest score itself, which rounding may move
+        if rule.thresholds is None:  # the sweep's first threshold equals the easiest score, up to rounding
             curve["threshold"] = curve["threshold"].where(curve["speedup"] > 1)
     return curve[["speedup", "threshold", "score"]]
 
 
 def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:
-    """The table with what its thresholds give on dev: dev_speedup, dev_score."""
+    """The table with the results of its thresholds on dev: dev_speedup, dev_score."""
     if len(predictions.exit_depths) == 1:
-        found = static_targets_frame(run_id(facts), predictions, "dev")
+        on_dev = static_targets_frame(run_id(facts), predictions, "dev")
     else:
         points = list(zip(table["speedup"], table["threshold"], strict=True))
-        found = targets_frame(run_id(facts), predictions, "dev", rule, points)
-    return table.assign(dev_speedup=found["speedup"].to_numpy(), dev_score=found["score"].to_numpy())
+        on_dev = targets_frame(run_id(facts), predictions, "dev", rule, points)
+    return table.assign(dev_speedup=on_dev["speedup"].to_numpy(), dev_score=on_dev["score"].to_numpy())
 
 
 def tokenizer_of(backbone: Path) -> PreTrainedTokenizerFast:
-    """The very tokenizer that the rows were encoded with; transformers' BERT class would build one anew."""
+    """The tokenizer that encoded the examples, unchanged; transformers' BERT class would build a new one."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(backbone / "tokenizer.json"),
         model_max_length=max_positions(read_json(backbone / "config.json")),
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # transformers 5 would leave segments out
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # transformers 5 would omit segments
     )
-    # MPNet's vocabulary also holds BERT's names, as words: what the tokenizer has marked as special goes first.
+    # MPNet's vocabulary also holds BERT's names, as words: tokens marked as special have priority.
     known = tokenizer.added_tokens_encoder, tokenizer.get_vocab()
     names = {key: next((n for k in known for n in names if n in k), None) for key, names in SPECIAL_TOKENS.items()}
     tokenizer.add_special_tokens({key: name for key, name in names.items() if name is not None})

@@ -1,1 +1,1 @@
-"""Losses as pure functions: per exit, weighted by sample (SWM), calibrated (OSC), halting."""
+"""Losses as pure functions: per exit, weighted by example (SWM), signal calibration (OSC), halting."""

@@ -1,4 +1,4 @@
-"""Online signal calibration: pull the exit signals of right and wrong samples apart (Eq. 6-8)."""
+"""Online signal calibration (OSC): separate the exit signals of easy and of hard examples (Eq. 6-8)."""
 
 from typing import Literal
 
@@ -15,24 +15,24 @@ def signal_calibration_loss(
     harder_is: Orientation,
     average: Literal["present", "all"] = "present",
 ) -> Tensor:
-    """Hinge on the distance between the mean signal of easy and of hard samples, averaged over the internal exits.
+    """Hinge on the distance between the mean signal of easy and of hard examples, averaged over the internal exits.
 
-    A sample is easy at an exit that predicts it correctly, hard at one that does not, so the partition differs between
-    exits. An exit that has only easy or only hard samples in the batch says nothing and adds nothing. The gradient
-    flows through the signal means into the heads and the backbone.
+    An example is easy at an exit that predicts it correctly, hard at one that does not, so the partition differs
+    between exits. An exit with only easy or only hard examples in the batch contributes nothing. The gradient flows
+    through the signal means into the heads and the backbone.
 
     Args:
-        signal: exit signals [N, M-1].
-        correct: whether each exit is right [N, M-1], bool.
+        signal: exit signals [B, M-1].
+        correct: whether each exit is right [B, M-1], bool.
         margin: epsilon of Eq. 7, in units of the signal.
         harder_is: "larger" is Eq. 7 (energy, entropy), "smaller" is Eq. 8 (softmax score).
-        average: "present" divides by the number of exits that have both kinds, as the released code does; "all"
-            divides by M-1, as Eq. 6 is printed.
+        average: "present" divides by the number of exits with both easy and hard examples, as the released code does;
+            "all" divides by M-1, as printed in Eq. 6.
 
     Returns:
-        Scalar loss, >= 0; 0 if no exit has both kinds.
+        Scalar loss, >= 0; 0 if no exit has both easy and hard examples.
     """
-    kinds = torch.stack([correct, ~correct]).to(signal.dtype)  # [2, N, M-1]: easy, hard
+    kinds = torch.stack([correct, ~correct]).to(signal.dtype)  # [2, B, M-1]: easy, hard
     counts = kinds.sum(dim=1)
     easy, hard = (signal * kinds).sum(dim=1) / counts.clamp(min=1)
     gap = easy - hard if harder_is == "larger" else hard - easy

@@ -1,7 +1,7 @@
-"""The exit layer as a random variable: halting distributions, their prior, and how far apart two of them are.
+"""The exit layer as a random variable: halting distributions, their prior, and their divergence.
 
 PonderNet (Banino et al. 2021) and PALBERT (Balagansky & Gavrilov 2022). Everything is in log space, where the product
-of many small probabilities neither vanishes nor has an infinite gradient.
+of many small probabilities neither underflows nor has an infinite gradient.
 """
 
 import torch
@@ -13,10 +13,10 @@ def log_halting_distribution(lambdas: Tensor, last_takes_rest: bool) -> Tensor:
     """Logarithm of p_m = lambda_m * prod_{j<m} (1 - lambda_j), the probability of halting at exit m [B, M].
 
     Args:
-        lambdas: probabilities lambda_m of halting at an exit, given that none before did [B, M]; what is closer to 0 or
-            1 than the precision of the numbers counts as that close.
-        last_takes_rest: whether the last exit takes all the probability that is left, so that a row sums to 1; if not,
-            the tail prod_j (1 - lambda_j) is missing.
+        lambdas: probabilities lambda_m of halting at an exit, given no halt before it [B, M]; clamped to a distance of
+            the floating-point precision from 0 and 1.
+        last_takes_rest: whether the last exit takes all the remaining probability, so that p sums to 1; if not, the
+            tail prod_j (1 - lambda_j) is missing.
     """
     precision = torch.finfo(lambdas.dtype).eps
     lambdas = lambdas.clamp(precision, 1 - precision)
@@ -28,7 +28,7 @@ def log_halting_distribution(lambdas: Tensor, last_takes_rest: bool) -> Tensor:
 def log_geometric_prior(lambda_p: float, like: Tensor) -> Tensor:
     """Logarithm of the geometric distribution with parameter `lambda_p`, truncated to the exits of `like` [B, M].
 
-    It is the halting distribution of a constant lambda whose last exit takes the rest, so that it sums to 1.
+    It is the halting distribution of a constant lambda whose last exit takes the remainder, so that it sums to 1.
     """
     return log_halting_distribution(torch.full_like(like, lambda_p), last_takes_rest=True)
 

@@ -1,7 +1,7 @@
 """Training methods, one file each: their exits and the loss that they minimize. The training loop knows none by name.
 
 A method is a frozen dataclass of hyper-parameters, a subclass of `cosee.methods.base.Method`, and a line in `METHODS`.
-If it exits by a rule that `cosee.exiting.rules` lacks, that rule is `RULE` in its module.
+If `cosee.exiting.rules` lacks its exit rule, that rule is `RULE` in the method's module.
 """
 
 from collections.abc import Mapping
@@ -30,16 +30,16 @@ METHODS: dict[str, str] = {
     "palbert": "cosee.methods.palbert:Palbert",
     "pondernet": "cosee.methods.pondernet:PonderNet",
 }
-"""Name in the configuration -> "module:class". Names are needed where torch is not, so a module waits to be imported
-until its method is asked for; it may lie in any package."""
+"""Name in the configuration -> "module:class". A module is imported when its method is first used, because names are
+also needed in processes without torch; it may belong to any package."""
 
 
 def register(name: str, target: str) -> None:
     """Add a method of another package, for the rest of this process.
 
     Args:
-        name: as configurations call it.
-        target: "module:class", to be imported when the method is first asked for.
+        name: name in configurations.
+        target: "module:class", imported when the method is first used.
 
     Raises:
         InputError: the name is taken, or the target has another form.
@@ -89,7 +89,7 @@ def rule_named(name: str) -> Rule:
     """The exit rule of this name: of `RULES`, a member of a family, or what the method of this name brings along.
 
     Raises:
-        InputError: there is none.
+        InputError: no such exit rule.
     """
     if name in RULES:
         return RULES[name]

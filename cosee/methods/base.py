@@ -1,4 +1,4 @@
-"""What a method is: a model, an objective, perhaps stages."""
+"""The interface of methods: a model, an objective, perhaps stages."""
 
 from abc import ABC, abstractmethod
 
@@ -17,13 +17,13 @@ class Method(ABC):
 
     @abstractmethod
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
-        """A model on a backbone, which becomes part of it, with fresh exits.
+        """A model with fresh exits on a backbone, which becomes part of it.
 
         Args:
-            backbone: as `cosee.models.loading` gives it: `backbone_of_run` for pretrained weights (and a fresh pooler,
-                if that is the backbone's policy), `empty_backbone` where a run's weights are to be loaded.
+            backbone: from `cosee.models.loading`: `backbone_of_run` for pretrained weights (and a fresh pooler, if
+                that is the backbone's policy), `empty_backbone` if a run's weights are to be loaded.
             num_classes: C.
-            seed: from which the new weights are drawn.
+            seed: seed of the new weights.
         """
 
     @abstractmethod
@@ -31,26 +31,26 @@ class Method(ABC):
         """The objective of one training run."""
 
     def stages(self) -> tuple[Stage, ...]:
-        """The parts of a run; one, in which everything is trained, unless the method says otherwise."""
+        """The parts of a run; by default one, in which everything is trained."""
         return (Stage(),)
 
     def learns_scores(self) -> bool:
-        """Whether the exits learn a score of their own beside the logits, which exit rules may read."""
+        """Whether the exits output learned scores beside the logits, for exit rules to read."""
         return False
 
     def exit_rule(self) -> str:
-        """Name of the exit rule that the method's paper leaves by; the command line takes it unless told otherwise."""
+        """Name of the exit rule of the method's paper; the default of the command line."""
         return "energy"
 
 
 def linear_exits_model(backbone: Backbone, num_classes: int, dropout: float, seed: int) -> MultiExitModel:
-    """A backbone with a linear head after every layer, on its shared pooler: what most methods train.
+    """A backbone with a linear head after every layer, on its shared pooler: the model of most methods.
 
     Args:
         backbone: becomes part of the model.
         num_classes: C.
         dropout: on the pooled state before each head.
-        seed: of the heads; with one seed every method starts from the same heads.
+        seed: seed of the heads; with the same seed every method starts from the same heads.
     """
     heads = LinearExits(backbone.num_layers, backbone.hidden_size, num_classes, dropout, torch_generator(seed, "heads"))
     return MultiExitModel(backbone, heads)

@@ -1,8 +1,8 @@
-"""BERxiT (Xin et al. 2021): the last exit and all exits take turns, and exits may learn how uncertain they are.
+"""BERxiT (Xin et al. 2021): steps alternate between the last exit and all exits; exits may estimate their uncertainty.
 
-With `lte` ("learning to exit") a model leaves by the rule "uncertainty", without it by a signal of its logits (entropy
-in the released code). That code alternates differently with an estimator: its odd steps then leave the cross-entropy of
-the last exit out. Here they do not, and `lte` adds its own term and nothing else.
+With `lte` ("learning to exit") a model uses the exit rule "uncertainty", without it a signal of its logits (entropy in
+the released code). With an estimator that code alternates differently: its odd steps omit the cross-entropy of the last
+exit. Here they do not; `lte` only adds its own term.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Berxit(Method):
     """Exits with poolers of their own, trained in one stage by an alternating objective.
 
     Attributes:
-        lte: whether to learn the uncertainty too, which the paper needs for regression and offers for classification.
+        lte: whether to learn the uncertainty too: required for regression in the paper, optional for classification.
         dropout: on the pooled state before each head.
     """
 
@@ -36,26 +36,26 @@ class Berxit(Method):
     dropout: FractionBelowOne = 0.1
 
     def build(self, backbone: Backbone, num_classes: int, seed: int) -> MultiExitModel:
-        """A backbone with an exit after every layer, and the estimator if there is one."""
+        """A backbone with an exit after every layer, and with `lte` the estimator."""
         heads = backbone, num_classes, self.dropout, torch_generator(seed, "heads")
         exits = EstimatingExits(*heads, torch_generator(seed, "lte")) if self.lte else PooledExits(*heads)
         return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "AlternatingCrossEntropy":
-        """The alternating objective, with the estimator's term where the model has one."""
+        """The alternating objective, with the estimator's term if the model has one."""
         return AlternatingCrossEntropy()
 
     def learns_scores(self) -> bool:
-        """The estimates of being wrong."""
+        """The estimated probabilities of a wrong prediction."""
         return self.lte
 
     def exit_rule(self) -> str:
-        """Leave where the learnt estimate of being wrong is low; without it, where the entropy is."""
+        """Exit at a low learned uncertainty; without an estimator, at low entropy."""
         return "uncertainty" if self.lte else "entropy"
 
 
 class EstimatingExits(PooledExits):
-    """Exits that also say how likely they are wrong: one linear layer H -> 1 and a sigmoid, shared by all of them."""
+    """Exits that also estimate the probability of being wrong: a linear layer H -> 1 and a sigmoid, shared by all."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class EstimatingExits(PooledExits):
         generator: torch.Generator,
         estimator_generator: torch.Generator,
     ) -> None:
-        """Draw the heads with one generator, the estimator with another, so that the heads are those of all methods."""
+        """Draw heads and estimator with separate generators, so that the heads equal those of other methods."""
         super().__init__(backbone, num_classes, dropout, generator)
         self.lte_weight = nn.Parameter(fresh_heads(1, 1, backbone.hidden_size, estimator_generator)[0])
         self.lte_bias = nn.Parameter(torch.zeros(1))
@@ -92,9 +92,9 @@ class EstimatingExits(PooledExits):
 class AlternatingCrossEntropy(Objective):
     """Cross-entropy of the last exit in even steps (from 0), the plain sum over all exits in odd ones; stateless.
 
-    Where the exits estimate their uncertainty, every step adds its mean squared error over samples and exits; its
-    target is 1 where an exit is wrong, else 0. This gradient flows on into poolers and backbone. That of the
-    internal heads is zero in even steps, not absent: as in the released code, Adam's momentum moves them on.
+    If the exits estimate their uncertainty, every step adds its mean squared error over examples and exits; the target
+    is 1 where an exit is wrong, else 0. This gradient also flows into poolers and backbone. The gradient of the
+    internal heads is zero in even steps, not None: as in the released code, Adam's momentum still moves them.
     """
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,12 +1,12 @@
-"""ConsistentEE (Zeng et al. 2024): where to leave is learnt by reinforcement, and one right exit per sample is enough.
+"""ConsistentEE (Zeng et al. 2024): the exit is learned by reinforcement, and one right exit per example is enough.
 
-Three stages: all exits are trained together, as PABEE does; then a policy network per exit, nothing else; then both,
-each sample at the exits that its policy takes. How hard a sample is, its memorised layer, is measured in between.
+Three stages: all exits are trained together, as in PABEE; then only a policy network per exit; then both, each example
+at the exits that its policy takes. The difficulty of an example, its memorized layer, is measured in between.
 
 The default follows the paper where the released code departs from it. There the reward has no term for speed
 (`alpha = 0` here), exits are not sampled but taken where the policy passes one half, so that rollouts of a sample
 differ by dropout only, and every rollout is a forward pass of its own. Here they are samples of the policy on the
-outputs of one pass. Initialisation, stages, their lengths and their learning rates are those of the released code.
+outputs of one pass. Initialization, stages, their lengths and their learning rates are those of the released code.
 """
 
 from collections.abc import Mapping
@@ -137,27 +137,27 @@ class PolicyExits(LinearExits):
         return super().flops(index, backbone) + (decision if index < self.num_exits - 1 else 0.0)
 
 
-def memorised_layers(correct: Tensor) -> Tensor:
+def memorized_layers(correct: Tensor) -> Tensor:
     """Layer from which on all exits are right [N], 1-based, of whether each exit is [N, M]; M if the last is wrong."""
     num_exits = correct.shape[1]
     right_at_the_end = correct.flip(1).int().cumprod(dim=1).sum(dim=1)
     return (num_exits + 1 - right_at_the_end).clamp(max=num_exits)
 
 
-def rewards(cross_entropy: Tensor, memorised: Tensor, alpha: float) -> Tensor:
-    """Reward of exiting at layer l with memorised layer m [B, M]: -CE - alpha * (12 l / M) * (1 - m / M).
+def rewards(cross_entropy: Tensor, memorized: Tensor, alpha: float) -> Tensor:
+    """Reward of exiting at layer l with memorized layer m [B, M]: -CE - alpha * (12 l / M) * (1 - m / M).
 
     With 12 layers it is the paper's, -CE - alpha * l * (1 - m / M); in another depth cost and gain keep their balance.
 
     Args:
         cross_entropy: of every exit [B, M].
-        memorised: memorised layers [B], 1-based; a sample that only the last layer gets right is not hurried at all.
+        memorized: memorized layers [B], 1-based; a sample that only the last layer gets right is not hurried at all.
         alpha: price of a twelfth of the encoder.
     """
     num_exits = cross_entropy.shape[1]
     layer = torch.arange(1, num_exits + 1, device=cross_entropy.device)
     price = alpha * PRICED_DEPTH / num_exits
-    return -cross_entropy - price * layer * (1 - memorised[:, None] / num_exits)
+    return -cross_entropy - price * layer * (1 - memorized[:, None] / num_exits)
 
 
 def log_exit_distribution(log_odds: Tensor) -> Tensor:
@@ -204,21 +204,21 @@ def policy_gradient_loss(log_exit: Tensor, reward: Tensor, counts: Tensor) -> Te
 
 
 class ConsistentObjective(Objective):
-    """The losses of the three stages, with the memorised layers of the fit split that are measured after the first."""
+    """The losses of the three stages, with the memorized layers of the fit split that are measured after the first."""
 
     def __init__(self, method: ConsistentEE, schedule: Schedule, seed: int, device: torch.device) -> None:
-        """No memorised layers yet."""
+        """No memorized layers yet."""
         self.method = method
         self.schedule = schedule
         self.seed = seed
-        self.memorised = torch.empty(0, dtype=torch.int64, device=device)
+        self.memorized = torch.empty(0, dtype=torch.int64, device=device)
         self.classifiers = DepthWeightedCrossEntropy()
 
     def begin_stage(self, stage: int, model: MultiExitModel, fit: DeviceSplit) -> None:
-        """Measure the memorised layers [N] once the classifiers are trained."""
+        """Measure the memorized layers [N] once the classifiers are trained."""
         if stage == POLICY:
             predicted = torch.from_numpy(predict(model, fit, batch_size=64).logits).argmax(dim=-1).to(fit.device)
-            self.memorised = memorised_layers(predicted == fit.labels[:, None])
+            self.memorized = memorized_layers(predicted == fit.labels[:, None])
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch in the stage of its step; the batches of one step share their random numbers."""
@@ -236,7 +236,7 @@ class ConsistentObjective(Objective):
         ).to(log_odds.device, non_blocking=True)
         exits = sample_exits(log_odds, uniform)
         counts = exit_counts(exits, model.num_exits)
-        reward = rewards(cross_entropy.detach(), self.memorised[batch.rows], self.method.alpha)
+        reward = rewards(cross_entropy.detach(), self.memorized[batch.rows], self.method.alpha)
 
         share = counts / self.method.num_rollouts
         loss_ce = (share * cross_entropy).sum(dim=1).mean()
@@ -256,9 +256,9 @@ class ConsistentObjective(Objective):
         return loss, parts
 
     def state(self) -> dict[str, Tensor]:
-        """The memorised layers; none in the first stage."""
-        return {"memorised": self.memorised}
+        """The memorized layers; none in the first stage."""
+        return {"memorized": self.memorized}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take the memorised layers back; the rollouts are drawn anew from the seed."""
-        self.memorised = state["memorised"].to(self.memorised.device)
+        """Take the memorized layers back; the rollouts are drawn anew from the seed."""
+        self.memorized = state["memorized"].to(self.memorized.device)

@@ -71,7 +71,7 @@ class Cosee(Method):
         return CoseeObjective(self, schedule, seed, device)
 
     def exit_rule(self) -> str:
-        """Leave by the signal that was trained with."""
+        """The signal used in training."""
         return self.signal
 
 
@@ -120,13 +120,13 @@ class CoseeObjective(Objective):
         return torch.stack([smallest.min(), largest.max()])
 
     def end_epoch(self) -> None:
-        """Take over the signal range of the epoch that ended (replaced, not merged)."""
+        """Replace the threshold range by the signal range of the finished epoch."""
         if self._needs_signal:
             self.range = self.seen
             self.seen = torch.tensor([torch.inf, -torch.inf], device=self.range.device)
 
     def _thresholds(self, step: int) -> Tensor:
-        """K fresh thresholds [K] of a step; an epoch's draws go to the device together."""
+        """K fresh thresholds [K] of a step; an epoch's draws are copied to the device together."""
         epoch, position = divmod(step, self.schedule.steps_per_epoch)
         if epoch != self.drawn_epoch:
             shape = (self.schedule.steps_per_epoch, self.method.num_thresholds)
@@ -173,10 +173,10 @@ class CoseeObjective(Objective):
         return loss_ce + self.method.alpha * loss_osc, parts
 
     def state(self) -> dict[str, Tensor]:
-        """The range in force and the range seen so far in this epoch."""
+        """The current threshold range and the signal range of this epoch so far."""
         return {"range": self.range, "seen": self.seen}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take both ranges back; the thresholds are drawn anew from the seed."""
+        """Restore both ranges; the thresholds are redrawn from the seed."""
         self.range = state["range"].to(self.range.device)
         self.seen = state["seen"].to(self.seen.device)

@@ -1,8 +1,8 @@
-"""DeeBERT (Xin et al. 2020): fine-tune the encoder first, then the internal exits on top of what it has become.
+"""DeeBERT (Xin et al. 2020): fine-tune the encoder first, then the internal exits on the frozen encoder.
 
-Exits leave on low entropy. The released code measures it in nats where the signal "entropy" is divided by log C: the
-same exits at thresholds scaled alike. It also gives the last layer a second, internal head, which is never trained but
-asked at inference; here the last exit is the fine-tuned classifier alone, as in the paper.
+The exit rule is low entropy. The released code measures it in nats, while the signal "entropy" is divided by log C: the
+same exits at scaled thresholds. That code also gives the last layer a second, internal head, which is never trained but
+evaluated at inference; here the last exit is only the fine-tuned classifier, as in the paper.
 """
 
 from collections.abc import Callable
@@ -28,12 +28,12 @@ _EXITS = {"own": PooledExits, "shared": SplitExits}
 
 @dataclass(frozen=True)
 class Deebert(Method):
-    """Two stages; the second trains the internal exits and leaves everything else as it is.
+    """Two stages; the second trains only the internal exits.
 
     Attributes:
-        first_share: of the run's steps, for the first stage; the released code trains both equally long.
-        pooler: "own" copies the backbone's pooler for every internal exit, as the released code does; "shared" leaves
-            them the one that the first stage has fine-tuned, as some later re-runs do.
+        first_share: share of the run's steps for the first stage; the released code trains both equally long.
+        pooler: "own" copies the backbone's pooler for every internal exit, as the released code does; "shared" uses the
+            one fine-tuned in the first stage, as some later reproductions do.
         dropout: on the pooled state before each head.
     """
 
@@ -51,14 +51,14 @@ class Deebert(Method):
         return LastThenInternal(schedule, torch.sum)
 
     def stages(self) -> tuple[Stage, Stage]:
-        """Everything but the internal exits, then these alone."""
+        """Everything but the internal exits, then only these."""
         return (
             Stage(self.first_share, trains=lambda name: not is_internal(name)),
             Stage(1 - self.first_share, trains=is_internal),
         )
 
     def exit_rule(self) -> str:
-        """Leave where the entropy is low."""
+        """Exit at low entropy."""
         return "entropy"
 
 
@@ -74,7 +74,7 @@ class LastThenInternal(Objective):
     """
 
     def __init__(self, schedule: Schedule, combine: Callable[[Tensor], Tensor]) -> None:
-        """Know the stage of every step.
+        """Set the schedule, which gives the stage of every step, and the loss of the second stage.
 
         Args:
             schedule: of the run.

@@ -1,21 +1,22 @@
-"""DisentangledEE (Ji et al. 2023), as far as it is known: adapters for the exits' sake, classifiers that never learn.
+"""DisentangledEE (Ji et al. 2023), as far as it is documented: adapters at the exits, classifiers that are not trained.
 
-The layers should not have to serve the exits besides the layers above them. So the encoder is fine-tuned with its last
-exit alone; then it is frozen, and every internal exit learns an adapter that turns the general state into one for the
-task. No exit has a classifier to learn: its class vectors are a simplex equiangular tight frame (ETF), drawn once, and
-its logits are the cosines between them and the standardised pooled state.
+The layers should serve only the layers above them, not also the exits. So the encoder is fine-tuned with only its last
+exit; then it is frozen, and every internal exit learns an adapter that turns the general state into one for the task.
+No classifier is learned: the class vectors of an exit are a simplex equiangular tight frame (ETF), drawn once, and its
+logits are the cosines between them and the standardized pooled state.
 
-The paper's abstract says no more than "an adapter method" and "non-parametric simplex ETF classifier"; everything else
-follows the code that its authors released (Jikai0Wang/DREE), with these differences:
+The paper's abstract says only "an adapter method" and "non-parametric simplex ETF classifier"; everything else follows
+the code that its authors released (Jikai0Wang/DREE), with these differences:
 
-- An adapter works on the state that a layer gives. There it works beside the layer's feed-forward network, on all
-  tokens, and its sum has a layer norm of its own; in ALBERT all layers share it (bottleneck 256), here none do.
-- The tight frames are buffers. There they are not saved with the weights but drawn anew with every model.
-- Both stages share the steps of the run. There they have 5 + 1 epochs (BERT, SST-2) and 20 + 5 (ALBERT, MRPC), and the
-  learning rate of the second is 400 (BERT) and 33 (ALBERT) times that of the first.
+- An adapter works on the output state of a layer. In the released code it works in parallel to the layer's feed-forward
+  network, on all tokens, with an additional layer norm on the sum; in ALBERT all layers share it (bottleneck 256), here
+  every exit has its own.
+- The tight frames are buffers. In the released code they are not saved with the weights but redrawn with every model.
+- Both stages share the steps of the run. In the released code they have 5 + 1 epochs (BERT, SST-2) and 20 + 5 (ALBERT,
+  MRPC), and the learning rate of the second is 400 (BERT) and 33 (ALBERT) times that of the first.
 
-Its exit rule is "patience", which the released code has (with a patience of 6). The cosines bound the logits by 1: with
-two classes no softmax score exceeds 0.88, so thresholds on signals lie elsewhere than for other methods.
+The exit rule is "patience", as in the released code (with a patience of 6). The cosines bound the logits by 1: with two
+classes no softmax score exceeds 0.88, so thresholds on signals differ from those of other methods.
 """
 
 from dataclasses import dataclass
@@ -42,9 +43,9 @@ class DisentangledEE(Method):
 
     Attributes:
         first_share: share of the steps that fine-tune the encoder and its last exit.
-        rate: learning rate of the adapters relative to that of the encoder; less than the default where that is large.
-        bottleneck: inner width of an adapter; half the hidden size where that is less.
-        scale: factor on what an adapter adds.
+        rate: learning rate of the adapters relative to that of the encoder; reduce it if the latter is large.
+        bottleneck: inner width of an adapter, at most half the hidden size.
+        scale: factor on the output of an adapter.
         dropout: on the pooled state.
     """
 
@@ -71,35 +72,35 @@ class DisentangledEE(Method):
         return LastThenInternal(schedule, decreasing_mean)
 
     def exit_rule(self) -> str:
-        """Leave as PABEE does."""
+        """PABEE's patience rule."""
         return "patience"
 
 
 def simplex_etf(num_classes: int, size: int, generator: torch.Generator) -> Tensor:
-    """Class vectors [C, size] of length 1 with cosines -1/(C-1): as far apart as C directions can be.
+    """Class vectors [C, size] of length 1 with cosines -1/(C-1), the largest possible separation of C directions.
 
     sqrt(C / (C-1)) * (I - 11'/C) P', where the columns of P are C random orthonormal vectors; needs size >= C.
     """
     orthonormal, _ = torch.linalg.qr(torch.randn(size, num_classes, generator=generator, dtype=torch.float32))
-    centred = torch.eye(num_classes, dtype=torch.float32) - 1 / num_classes
-    return sqrt(num_classes / (num_classes - 1)) * centred @ orthonormal.T
+    centered = torch.eye(num_classes, dtype=torch.float32) - 1 / num_classes
+    return sqrt(num_classes / (num_classes - 1)) * centered @ orthonormal.T
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation that takes its running statistics for a batch of one row, which has no variance."""
+    """Batch normalization that uses its running statistics for a batch of one example, which has no variance."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Standardise [B, H] per feature."""
+        """Standardize [B, H] per feature."""
         if len(input) > 1:
             return super().forward(input)
         return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 class EtfExit(nn.Module):
-    """One exit: perhaps an adapter, the shared pooler, batch normalisation, cosines with fixed class vectors."""
+    """One exit: an optional adapter, the shared pooler, batch normalization, cosines with fixed class vectors."""
 
     def __init__(self, adapter: nn.Module | None, scale: float, dropout: float, class_vectors: Tensor) -> None:
-        """`class_vectors` [C, H] are a buffer: kept with the weights, never trained."""
+        """`class_vectors` [C, H] are a buffer: saved with the weights, never trained."""
         super().__init__()
         self.adapter = adapter
         self.scale = scale
@@ -116,7 +117,7 @@ class EtfExit(nn.Module):
 
 
 def bottleneck_adapter(hidden_size: int, inner: int, generator: torch.Generator) -> nn.Sequential:
-    """Down to `inner`, ReLU, and up again; weights from N(0, 0.02), as in the released code."""
+    """Linear layer H -> `inner`, ReLU, linear layer back to H; weights from N(0, 0.02), as in the released code."""
     down = nn.utils.skip_init(nn.Linear, hidden_size, inner)
     up = nn.utils.skip_init(nn.Linear, inner, hidden_size)
     for layer in (down, up):
@@ -126,7 +127,7 @@ def bottleneck_adapter(hidden_size: int, inner: int, generator: torch.Generator)
 
 
 class DisentangledExits(Exits):
-    """Exits with adapters, and a last one without. All that the internal exits own is named `internal.*`."""
+    """Exits with adapters, and a last one without. All parameters of the internal exits are named `internal.*`."""
 
     def __init__(self, backbone: Backbone, num_classes: int, method: DisentangledEE, seed: int) -> None:
         """An exit after every layer of `backbone`."""
@@ -152,8 +153,8 @@ class DisentangledExits(Exits):
 
     def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
         """Logits of one exit."""
-        leave = self.final if index == self.num_exits - 1 else self.internal[index]
-        return Outputs(leave(state, backbone)), None
+        etf_exit = self.final if index == self.num_exits - 1 else self.internal[index]
+        return Outputs(etf_exit(state, backbone)), None
 
     def flops(self, index: int, backbone: Backbone) -> float:
         """The pooler, the class vectors and, before the last exit, an adapter."""

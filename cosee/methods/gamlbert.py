@@ -1,13 +1,13 @@
-"""After GAML-BERT (Zhu et al. 2021): exits learn from each other, as far as the labels do not object.
+"""After GAML-BERT (Zhu et al. 2021): exits learn from each other, unless that conflicts with the labels.
 
 Every exit learns from the labels (cross-entropy, CE) and from the predictions of all other exits (knowledge
-distillation, KD). Where the gradient of KD points against that of CE, the part that does so is taken out. Exits are
-left by patience, as in PABEE.
+distillation, KD). The component of the KD gradient that points against the CE gradient is removed. At inference,
+PABEE's patience rule decides when to exit.
 
-The paper has no released code, and what it leaves open is settled here, so this is GAML-BERT-*style*: CE is the plain
-mean over exits, KD the mean over all M² pairs of exits (the M of an exit with itself are 0), teachers are constants,
-the temperature is the usual one of self-distilled exits, and alignment is the projection of `align`, one parameter
-tensor at a time.
+The paper has no released code, and details that it does not specify are chosen here, so this is GAML-BERT-*style*: CE
+is the plain mean over exits, KD the mean over all M² pairs of exits (the M pairs of an exit with itself are 0),
+teachers are constants, the temperature is the usual one of self-distilled exits, and alignment is the projection of
+`align`, one parameter tensor at a time.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ class GamlBert(Method):
     """A linear head after every layer, on the shared pooler.
 
     Attributes:
-        distillation: weight of KD beside CE.
-        temperature: T, which softens the predictions that exits compare.
+        distillation: weight of KD relative to CE.
+        temperature: T, which softens predictions in the distillation loss.
         dropout: on the pooled state before each head.
     """
 
@@ -51,21 +51,21 @@ class GamlBert(Method):
         return AlignedMutualLearning(self)
 
     def exit_rule(self) -> str:
-        """Leave as PABEE does."""
+        """PABEE's patience rule."""
         return "patience"
 
 
 def align(gradient: Tensor, reference: Tensor) -> Tensor:
-    """A gradient without its component against a reference; both of any one shape.
+    """A gradient without its component against a reference of the same shape.
 
-    g - min(0, <g, u>) u with u = r / |r|: PCGrad's projection (Yu et al. 2020), applied to one of the two only.
+    g - min(0, <g, u>) u with u = r / |r|: PCGrad's projection (Yu et al. 2020), applied to only one of the two.
     """
     direction = F.normalize(reference.flatten(), dim=0).view_as(reference)  # 0 where the reference vanishes
     return gradient - (gradient * direction).sum().clamp(max=0) * direction
 
 
 class WithGradient(torch.autograd.Function):
-    """A loss that has a value (scalar) and gradients of its own with respect to the parameters.
+    """A loss with a given value (scalar) and given gradients with respect to the parameters.
 
     `WithGradient.apply(value, gradients, *parameters)`: a value without a history, a gradient per parameter.
     """
@@ -85,12 +85,12 @@ class WithGradient(torch.autograd.Function):
 class AlignedMutualLearning(Objective):
     """CE + distillation * KD, where the gradient of KD is aligned with that of CE; stateless.
 
-    Aligned one parameter tensor at a time rather than over the whole model: AdamW then rescales every tensor by a
-    factor of about its own, which keeps an agreement within each tensor but not one that only their sum has.
+    Aligned one parameter tensor at a time rather than over the whole model: AdamW rescales every tensor by its own
+    factor, which preserves an agreement within each tensor but not one that holds only for their sum.
     """
 
     def __init__(self, method: GamlBert) -> None:
-        """Take the hyper-parameters."""
+        """Set the hyper-parameters."""
         self.method = method
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:

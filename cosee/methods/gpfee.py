@@ -1,12 +1,13 @@
-"""GPFEE (Global Past-Future Early Exit, Liao et al. 2021): exits that also see passed layers and imagine later ones.
+"""GPFEE (Global Past-Future Early Exit, Liao et al. 2021): exits that also read earlier layers and imitate later ones.
 
-Every exit has a state for each of the M layers: the pooled ones of the layers passed and, for those to come, imitations
-made from its own. All exits share one classifier over these M states; a gate weighs past against future.
+Every exit has a state for each of the M layers: the pooled states of layers up to its own and, for later layers,
+imitations made from its own state. All exits share one classifier over these M states; a gate weighs past against
+future.
 
 This follows the released code, whose gate differs from the paper's description (Wójcik et al. 2023 note it beside
-their implementation). Two things are other than there: imitations of layers already passed, which no exit uses, are not
-computed; and t and T of the unfreezing both count optimizer steps, where the code counts forward passes up to t and so,
-with accumulation, is through early.
+their implementation), with two differences: imitations of layers already computed, which no exit uses, are not made;
+and t and T of the unfreezing both count optimizer steps, while the released code counts forward passes in t and so,
+with accumulation, finishes early.
 """
 
 from dataclasses import dataclass
@@ -35,10 +36,10 @@ class Gpfee(Method):
     """Hyper-parameters of GPFEE.
 
     Attributes:
-        frozen_layers: how many of the lowest layers thaw gradually; the released scripts have 1 for RTE and QNLI,
-            2 for MRPC, SST-2 and QQP, 3 for MNLI.
-        pooler: every exit has its own; "random" as in the released code, "copy" to begin with the backbone's.
-        dropout: on the states before the classifier, drawn for every exit anew.
+        frozen_layers: number of the lowest layers that are unfrozen gradually; the released scripts have 1 for RTE and
+            QNLI, 2 for MRPC, SST-2 and QQP, 3 for MNLI.
+        pooler: initialization of the exits' own poolers: "random" as in the released code, "copy" of the backbone's.
+        dropout: on the states before the classifier, drawn independently for every exit.
     """
 
     frozen_layers: NonNegativeInt = 2
@@ -57,7 +58,7 @@ class Gpfee(Method):
         return PastFutureObjective(self.frozen_layers, schedule, seed)
 
     def exit_rule(self) -> str:
-        """Leave where the entropy is low."""
+        """Exit at low entropy."""
         return "entropy"
 
 
@@ -66,8 +67,8 @@ class PastFutureExits(Exits):
 
     With h_j the pooled state of layer j and g_j its imitation by exit m, the logits are
     2 s * sum_{j<=m} (W_j h_j + b_j) + 2 (1 - s) * sum_{j>m} (W_j g_j + b_j), where the share of the past, one for each
-    class, is s = sigmoid(V tanh(mean_{j<=m} (G_j h_j + a_j)) + v). An exit trains the layers below it by its own state
-    and its imitations alone: the states of earlier exits are detached.
+    class, is s = sigmoid(V tanh(mean_{j<=m} (G_j h_j + a_j)) + v). An exit trains the layers below it only through its
+    own state and its imitations: the states of earlier exits are detached.
     """
 
     lookback = True
@@ -77,8 +78,8 @@ class PastFutureExits(Exits):
     ) -> None:
         """Draw the classifier W with `heads`, as every method does, and the rest with `generator`; biases are zero.
 
-        The rest has the standard deviation that the encoder itself once had, as in the released code: 0.02 for BERT.
-        Poolers excepted where the backbone brings no trained one: they are drawn at the scale of every other method's.
+        Their standard deviation is that of the encoder's initialization, as in the released code: 0.02 for BERT. If the
+        backbone has no trained pooler, the poolers are instead drawn at the scale of other methods' poolers.
         """
         super().__init__(backbone.num_layers, num_classes)
         num_exits, hidden = backbone.num_layers, backbone.hidden_size
@@ -104,13 +105,13 @@ class PastFutureExits(Exits):
         self.dropout = nn.Dropout(method.dropout)
 
     def pool(self, states: Tensor) -> Tensor:
-        """Pooled states [B, M, H] of what poolers read, `Backbone.unpooled` [B, M, H]."""
+        """Pooled states [B, M, H] of the poolers' inputs, `Backbone.unpooled` [B, M, H]."""
         return (torch.einsum("bmh,mkh->bmk", states, self.pooler_weight) + self.pooler_bias).tanh()
 
     def imitate(self, pooled: Tensor) -> Tensor:
-        """What each exit but the last takes the pooled states of layers 2..M to be [B, M-1, M-1, H].
+        """Imitations of the pooled states of layers 2..M by each exit but the last [B, M-1, M-1, H].
 
-        Only those of layers after the exit (second axis m, third axis j >= m) are ever used.
+        Only those of layers after the exit (second axis m, third axis j >= m) are used.
         """
         return (torch.einsum("bmh,jkh->bmjk", pooled[:, :-1], self.imitation_weight) + self.imitation_bias).tanh()
 
@@ -119,14 +120,14 @@ class PastFutureExits(Exits):
         past = torch.ones(self.num_exits, self.num_exits, device=pooled.device).tril()[..., None]  # [exit, layer, 1]
         own = torch.eye(self.num_exits, dtype=torch.bool, device=pooled.device)[..., None]
         true = torch.where(own, pooled[:, None], pooled.detach()[:, None])
-        ahead = F.pad(imitated, (0, 0, 1, 0, 0, 1))  # none of the first layer, none by the last exit
+        ahead = F.pad(imitated, (0, 0, 1, 0, 0, 1))  # zeros for the first layer and for the last exit
         states = self.dropout(torch.where(past.bool(), true, ahead))  # [B, exit, layer, H]
         logits = torch.einsum("bmjh,jch->bmjc", states, self.weight) + self.bias
         gates = torch.einsum("bmjh,jch->bmjc", states, self.gate_weight) + self.gate_bias
         return self.fuse((past * logits).sum(2), (past * gates).sum(2) / past.sum(1), ((1 - past) * logits).sum(2))
 
     def fuse(self, past: Tensor, gate: Tensor, future: Tensor) -> Tensor:
-        """Logits [..., C] of the past's and the future's contributions and the mean gate, [..., C] each."""
+        """Logits [..., C] of the contributions of past and future and of the mean gate, [..., C] each."""
         share = F.linear(gate.tanh(), self.share_weight, self.share_bias).sigmoid()
         return 2 * share * past + 2 * (1 - share) * future
 
@@ -138,7 +139,7 @@ class PastFutureExits(Exits):
     def forward_exit(
         self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
     ) -> tuple[Outputs, Tensor]:
-        """Logits of one exit; the carry [B, 2, C] sums what the layers so far contribute to logits and gate."""
+        """Logits of one exit; the carry [B, 2, C] sums the contributions of the layers so far to logits and gate."""
         pooled = F.linear(backbone.unpooled(state), self.pooler_weight[index], self.pooler_bias[index]).tanh()
         contributions = torch.stack(
             [
@@ -148,7 +149,7 @@ class PastFutureExits(Exits):
             dim=1,
         )
         carry = contributions if carry is None else carry + contributions
-        # Later layers side by side: one product makes all imitations [B, (M-1-index) * H], another sums their logits.
+        # Later layers are concatenated: one product gives all imitations [B, (M-1-index) * H], another their logits.
         matrices, biases = self.imitation_weight[index:].flatten(0, 1), self.imitation_bias[index:].flatten()
         imitated = F.linear(pooled, matrices, biases).tanh()
         later = self.weight[index + 1 :].transpose(0, 1).flatten(1)
@@ -156,7 +157,7 @@ class PastFutureExits(Exits):
         return Outputs(self.fuse(carry[:, 0], carry[:, 1] / (index + 1), future)), carry
 
     def flops(self, index: int, backbone: Backbone) -> float:
-        """A pooler, the imitations of the layers to come, what each state contributes, and the gate."""
+        """A pooler, the imitations of later layers, the contributions of all states, and the gate."""
         later = self.num_exits - 1 - index
         hidden, num_classes = self.weight.shape[-1], self.num_classes
         return (
@@ -170,7 +171,7 @@ def imitation_loss(imitated: Tensor, pooled: Tensor) -> Tensor:
     """1 - cosine of imitations and true states: mean over the layers after each exit, then over the M-1 exits; scalar.
 
     Args:
-        imitated: [B, M-1, M-1, H] as `PastFutureExits.imitate` gives them.
+        imitated: result of `PastFutureExits.imitate` [B, M-1, M-1, H].
         pooled: the true states [B, M, H]; no gradient flows into them.
     """
     distance = 1 - F.cosine_similarity(imitated.float(), pooled.detach().float()[:, None, 1:], dim=-1)
@@ -186,7 +187,7 @@ class PastFutureObjective(Objective):
     """
 
     def __init__(self, frozen_layers: int, schedule: Schedule, seed: int) -> None:
-        """Thaw over all steps of the run."""
+        """Unfreeze over all steps of the run."""
         self.frozen_layers = frozen_layers
         self.schedule = schedule
         self.seed = seed
@@ -200,7 +201,7 @@ class PastFutureObjective(Objective):
         """Loss of a batch; the batches of one step share its detached layers."""
         detached = self.detached(step)
         states = model.states(batch, detached).unbind(dim=1)
-        # The backbone detaches a layer's output for later layers only; here its own exit is cut off as well.
+        # The backbone detaches a layer's output for later layers only; here it is detached for its own exit too.
         states = [state.detach() if layer in detached else state for layer, state in enumerate(states)]
         pooled = model.exits.pool(model.backbone.unpooled(torch.stack(states, dim=1)))
         imitated = model.exits.imitate(pooled)

@@ -1,23 +1,24 @@
-"""After LeeBERT (Zhu 2021): exits learn from the labels and from each other, with learnt weights of all these losses.
+"""After LeeBERT (Zhu 2021): exits learn from the labels and from each other, with learned weights of all these losses.
 
 M exits have M^2 losses: the cross-entropy (CE) of every exit, and the distillation (KD) of every exit from every other
-one. Their weights solve a bi-level problem: a training step with good weights lowers the CE of rows that it has not
-seen. Exits are left by patience, as in PABEE.
+one. Their weights solve a bi-level problem: a training step with good weights lowers the CE of held-out examples. At
+inference, PABEE's patience rule decides when to exit.
 
-The paper has no released code, and what it leaves open is settled here, so this is LeeBERT-*style*:
+The paper has no released code, and details that it does not specify are chosen here, so this is LeeBERT-*style*:
 
-- The two levels see different rows. Each batch is cut in two: on every other row a step of the model is imagined, and
-  the rest judge it. (Batches are sorted by length; both halves get short and long rows.) The model itself then learns
-  from the whole batch: a method that saw half as many rows as the others would pay for our guess, not for its idea.
-- What the weights minimise is the plain mean CE of all exits. The weighted loss itself would not do: its gradient by a
-  weight is the loss that it weighs, so all weight would flow to whatever term is small already.
-- The weights are judged by one plain gradient step of the model, to first order in its size: see `agreement`. It takes
-  gradients from both halves, which is how we read "cross-level".
-- The weights are one softmax. Only their ratios matter to AdamW, and so no weight can grow without bound. At the start
-  CE and KD have one half each, spread evenly.
-- They have an Adam of their own, which steps with every batch. It looks one step ahead only, and given enough steps
-  would starve the exits that learn slowest; so its learning rate is such that no weight goes far in a run, be it short
-  or long.
+- The two levels use different examples: a virtual gradient step on one half of the batch is evaluated on the other half
+  (first-order bi-level optimization). Batches are sorted by length, so every other example goes to the same half. The
+  model itself then learns from the whole batch: with half as many examples as other methods it would be penalized for
+  this choice of ours.
+- The weights minimize the plain mean CE of all exits. The weighted loss would be unsuitable: its gradient with respect
+  to a weight is the loss that it weighs, so all weight would move to the smallest terms.
+- The effect of the weights is that of one plain gradient step of the model, to first order in its size: see
+  `agreement`. It uses gradients from both halves, our interpretation of "cross-level".
+- The weights are one softmax, because only their ratios matter to AdamW; so no weight can grow without bound. At the
+  start CE and KD have one half each, spread evenly.
+- They have an Adam optimizer of their own, with one step per batch. It looks only one step ahead, and in the long run
+  would suppress the exits that learn slowest; so its learning rate limits the total change in a run, whatever the
+  number of steps.
 """
 
 from collections.abc import Mapping
@@ -44,8 +45,9 @@ class LeeBert(Method):
     """A linear head after every layer, on the shared pooler.
 
     Attributes:
-        reach: how far the logarithm of a loss weight can move in a run, about: the sum of its learning rates.
-        temperature: T, which softens the predictions that exits compare.
+        reach: approximate limit to the change of the logarithm of a loss weight in a run: the sum of its learning
+            rates.
+        temperature: T, which softens predictions in the distillation losses.
         dropout: on the pooled state before each head.
     """
 
@@ -62,24 +64,24 @@ class LeeBert(Method):
         return WeightedMutualLearning(self, schedule, device)
 
     def exit_rule(self) -> str:
-        """Leave as PABEE does."""
+        """PABEE's patience rule."""
         return "patience"
 
 
 def losses(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """All losses of a batch [M, M]: row i is what exit i learns from, exit j in column j and the labels in column i."""
+    """All losses of a batch [M, M]: in row i those of exit i, KD from exit j in column j, CE on the diagonal."""
     distillation = mutual_distillation(logits, temperature).mean(dim=0)
     return distillation + torch.diag(exit_cross_entropies(logits, labels).mean(dim=0))
 
 
 def starting_scores(num_exits: int) -> Tensor:
-    """Logarithms of weights [M, M] of which CE and KD have one half each, spread evenly; up to a constant."""
+    """Initial logarithms of the weights [M, M], up to a constant: CE and KD have one half each, spread evenly."""
     others = max(1, num_exits - 1)
     return torch.full((num_exits, num_exits), -log(others)).fill_diagonal_(0.0)
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Every other row of a batch, and the rest; of a single row the rest is empty."""
+    """Every other example of a batch, and the rest, which is empty for a single example."""
     mask = batch.attention_mask
     return tuple(
         Batch(
@@ -94,7 +96,7 @@ def halves(batch: Batch) -> tuple[Batch, Batch]:
 
 
 def agreement(model: MultiExitModel, batch: Batch, held_out: Batch, temperature: float) -> Tensor:
-    """How well every loss [M, M] on a batch agrees with the mean CE of all exits on held-out rows.
+    """Agreement of every loss [M, M] on a batch with the mean CE of all exits on held-out examples.
 
     <grad CE(held out), grad loss_k(batch)>: a gradient step of size eta on sum_k w_k loss_k changes the held-out CE by
     -eta sum_k w_k <grad CE, grad loss_k>, to first order in eta. All M^2 products are one derivative of the losses in
@@ -108,18 +110,18 @@ def agreement(model: MultiExitModel, batch: Batch, held_out: Batch, temperature:
         return losses(functional_call(model, point, (batch,)), batch.labels, temperature)
 
     direction = dict(zip(parameters, gradients, strict=True))
-    # Parameters are views into one tensor here (`cosee.training.optimizer`), and the tangent of a view is as large as
-    # all of it.
+    # Parameters are views into one large tensor (`cosee.training.optimizer`), and the tangent of a view has the size of
+    # the whole tensor.
     point = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no forward mode
         return jvp(losses_at, (point,), (direction,))[1]
 
 
 class WeightedMutualLearning(Objective):
-    """sum_ij w_ij loss_ij on every batch, after a step of the weights w [M, M] that sets one half against the other."""
+    """sum_ij w_ij loss_ij on every batch, after a step of the weights w [M, M] by the agreement of its two halves."""
 
     def __init__(self, method: LeeBert, schedule: Schedule, device: torch.device) -> None:
-        """Take the hyper-parameters; the weights begin with the first stage."""
+        """Set the hyper-parameters; the weights are initialized with the first stage."""
         self.method = method
         self.rate = method.reach / (schedule.batches_per_epoch * schedule.epochs)
         self.device = device
@@ -133,10 +135,10 @@ class WeightedMutualLearning(Objective):
         return self.scores.flatten().softmax(dim=0).view_as(self.scores)
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of a batch; `weight_ce` is the weight of all CE together."""
-        imagined, held_out = halves(batch)
+        """Loss of a batch; `weight_ce` is the total weight of the CE losses."""
+        virtual, held_out = halves(batch)
         if len(held_out):
-            gain = (self.weights() * agreement(model, imagined, held_out, self.method.temperature)).sum()
+            gain = (self.weights() * agreement(model, virtual, held_out, self.method.temperature)).sum()
             self.scores.grad = torch.autograd.grad(gain, self.scores)[0]
             self.optimizer.step()
 
@@ -156,7 +158,7 @@ class WeightedMutualLearning(Objective):
         return {"scores": self.scores, **self.optimizer.state[self.scores]}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take them back."""
+        """Restore weights and moments."""
         moments = {name: value.to(self.device) for name, value in state.items()}
         self.scores = nn.Parameter(moments.pop("scores"))
         self.optimizer = torch.optim.Adam([self.scores], lr=self.rate, maximize=True, fused=True)

@@ -38,7 +38,7 @@ class Pabee(Method):
         return DepthWeightedCrossEntropy()
 
     def exit_rule(self) -> str:
-        """Leave after P agreements in a row."""
+        """Exit after P consecutive agreements."""
         return "patience"
 
 

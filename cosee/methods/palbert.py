@@ -1,12 +1,12 @@
-"""PALBERT (Balagansky & Gavrilov 2022): PonderNet with a deeper halting head that sees two layers, and a fixed rule.
+"""PALBERT (Balagansky & Gavrilov 2022): PonderNet with a deeper halting head on two layers, and a deterministic rule.
 
 One classifier and one halting head serve all layers. The head is an MLP on the concatenated pooled states of this layer
-and of the one before (zeros before the first). Its exit rule "quantile" (Q-exit) leaves at the first exit by which the
-probability of having halted surpasses q: the paper and its code have q = 0.5, here q is the threshold that is swept.
+and of the one before (zeros before the first). The exit rule "quantile" (Q-exit) takes the first exit at which the
+probability of having halted exceeds q: the paper and its code have q = 0.5, here q is the swept threshold.
 
 The released code differs from the paper's definition in two ways that are settings here, `kl="code"` and
-`last_takes_rest=False`. A third is left out: once 0.95 of the probability is spent, the p_m that follow are 0.05 / M.
-It has a constant learning rate, no dropout within the encoder, and beta = 0 unless the command line says otherwise.
+`last_takes_rest=False`. A third is not reproduced: once 0.95 of the probability is used, the following p_m are
+0.05 / M. It has a constant learning rate, no dropout within the encoder, and by default beta = 0.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class Palbert(Method):
     Attributes:
         beta: weight of the divergence from the prior.
         lambda_p: parameter of the geometric prior, truncated to the M exits of the model.
-        kl: "paper" is KL(p || prior), "code" is KL(prior || p), as the released code has it.
-        last_takes_rest: whether the last exit takes the probability that is left; in the released code none does, so
+        kl: "paper" is KL(p || prior), "code" is KL(prior || p), as in the released code.
+        last_takes_rest: whether the last exit takes the remaining probability; in the released code no exit does, so
             that p sums to less than 1.
         hidden_layers: of the halting head, each of width 2H.
         dropout: on the pooled state before both heads.
@@ -62,12 +62,12 @@ class Palbert(Method):
         return True
 
     def exit_rule(self) -> str:
-        """Leave at a quantile of the halting distribution."""
+        """Exit at a quantile of the halting distribution."""
         return "quantile"
 
 
 class PalbertExits(PonderExits):
-    """PonderNet's exits with a halting head that sees the pooled state of the exit before as well."""
+    """PonderNet's exits with a halting head that also reads the pooled state of the previous exit."""
 
     lookback = True
 

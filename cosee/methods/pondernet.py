@@ -1,11 +1,11 @@
-"""PonderNet (Banino et al. 2021) on an encoder: the exit is a random variable whose distribution is learnt.
+"""PonderNet (Banino et al. 2021) on an encoder: the exit is a random variable whose distribution is learned.
 
-The loss is the expected cross-entropy under that distribution plus its divergence from a geometric prior. PonderNet has
-been published for recurrent networks; on encoders it is the baseline of PALBERT (Balagansky & Gavrilov 2022), whose
-heads and hyper-parameters are the defaults here. PALBERT's released code has another divergence and another last exit,
-also for this baseline: see `cosee.methods.palbert`.
+The loss is the expected cross-entropy under that distribution plus its divergence from a geometric prior. PonderNet was
+published for recurrent networks; on encoders it is the baseline of PALBERT (Balagansky & Gavrilov 2022), whose heads
+and hyper-parameters are the defaults here. PALBERT's released code has another divergence and another last exit, also
+for this baseline: see `cosee.methods.palbert`.
 
-Its exit rule "sampled" draws the exit from the learnt distribution; it has no threshold, speed is set by the prior.
+The exit rule "sampled" draws the exit from the learned distribution; it has no threshold, the prior sets the speed.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class PonderNet(Method):
         return MultiExitModel(backbone, exits)
 
     def objective(self, schedule: Schedule, seed: int, device: torch.device) -> "ExpectedLoss":
-        """Expected cross-entropy plus KL(p || prior); the last exit takes what probability is left."""
+        """Expected cross-entropy plus KL(p || prior); the last exit takes the remaining probability."""
         return ExpectedLoss(self.beta, self.lambda_p, kl="paper", last_takes_rest=True)
 
     def learns_scores(self) -> bool:
@@ -58,14 +58,14 @@ class PonderNet(Method):
         return True
 
     def exit_rule(self) -> str:
-        """Leave at an exit drawn from the halting distribution."""
+        """Take an exit drawn from the halting distribution."""
         return "sampled"
 
 
 def halting_head(inputs: int, hidden_layers: int, generator: torch.Generator) -> nn.Sequential:
     """Linear layers, each as wide as its input and followed by tanh, then one to the logit of lambda.
 
-    Weights and biases are uniform within 1 / sqrt(inputs), as PyTorch draws them and with it PALBERT's released code.
+    Weights and biases are uniform within 1 / sqrt(inputs): PyTorch's default, also used by PALBERT's released code.
     """
     layers: list[nn.Module] = []
     for _ in range(hidden_layers):
@@ -79,7 +79,7 @@ def halting_head(inputs: int, hidden_layers: int, generator: torch.Generator) ->
 class PonderExits(Exits):
     """One linear classifier and one halting head, the same for all exits, on the shared pooler.
 
-    The scores are lambda_m, the probability of halting at an exit given that none did before.
+    The learned scores are lambda_m, the probability of halting at an exit given no halt before it.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class PonderExits(Exits):
         self.dropout = nn.Dropout(dropout)
 
     def outputs(self, pooled: Tensor, halting_input: Tensor) -> Outputs:
-        """Logits [..., C] and lambdas [...] of pooled states [..., H] and of what the halting head sees."""
+        """Logits [..., C] and lambdas [...] of pooled states [..., H] and of the halting head's input."""
         lambdas = self.halting(halting_input)[..., 0].float().sigmoid()  # near 0 and 1 bf16 has too few digits
         return Outputs(F.linear(pooled, self.weight, self.bias), lambdas)
 
@@ -117,13 +117,13 @@ class PonderExits(Exits):
 
 
 class ExpectedLoss(Objective):
-    """sum_m p_m CE_m + beta * KL, p being the halting distribution of a sample; means over samples. Stateless.
+    """sum_m p_m CE_m + beta * KL, p being the halting distribution of an example; means over examples. Stateless.
 
     Attributes:
         beta: weight of the divergence.
         lambda_p: parameter of the geometric prior.
         kl: "paper" is KL(p || prior), "code" is KL(prior || p).
-        last_takes_rest: whether the probability that the exits before it leave is the last exit's.
+        last_takes_rest: whether the last exit takes the remaining probability.
     """
 
     def __init__(self, beta: float, lambda_p: float, kl: Literal["paper", "code"], last_takes_rest: bool) -> None:
@@ -131,7 +131,7 @@ class ExpectedLoss(Objective):
         self.beta, self.lambda_p, self.kl, self.last_takes_rest = beta, lambda_p, kl, last_takes_rest
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of a batch; the parts tell the mean exit (1-based) and the probability mass that p has in all."""
+        """Loss of a batch; the parts include the mean exit (1-based) and the total mass of p."""
         logits, lambdas = model.outputs(batch)
         cross_entropy = exit_cross_entropies(logits, batch.labels)
         log_p = log_halting_distribution(lambdas, self.last_takes_rest)

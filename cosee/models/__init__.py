@@ -1,1 +1,1 @@
-"""Encoders layer by layer, the heads on their exits, and the outputs of a model for a split."""
+"""Encoders computed layer by layer, the heads of their exits, and the outputs of a model for a split."""

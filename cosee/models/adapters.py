@@ -1,4 +1,4 @@
-"""Adapters over transformers' own encoders, one class per architecture. No modelling code is copied."""
+"""Adapters over transformers' own encoders, one class per architecture. No modeling code is copied."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -66,7 +66,7 @@ class AlbertBackbone(Backbone):
 class MPNetBackbone(Backbone):
     """MPNet: BERT's layers with a learned bias on the attention between two positions, the same in every layer."""
 
-    attention = "eager"  # the bias is added to the scores, which transformers' model does in its own code alone
+    attention = "eager"  # the only implementation in transformers that adds the bias to the attention scores
 
     def __init__(self, encoder: nn.Module, depth: int | None = None) -> None:
         """Wrap an `MPNetModel`, dropping the layers beyond `depth`."""
@@ -95,10 +95,10 @@ class MPNetBackbone(Backbone):
         return self.encoder.pooler.dense, self.encoder.pooler.activation
 
     def _added(self, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor | None, Tensor]:
-        """What is added to the scores of attention: the mask [B, 1, 1, T] in numbers, and the bias [1, heads, T, T].
+        """Terms added to the attention scores: the mask [B, 1, 1, T] as numbers, and the bias [1, heads, T, T].
 
-        The bias depends on T alone and not on the layer; it is looked up in every layer, as rows that exit may take
-        their padding with them. Which entry belongs to which pair of positions is remembered.
+        The bias depends on T only, not on the layer; it is looked up again in every layer, because T may shrink when
+        long examples exit. The table of buckets is cached.
         """
         encoder = self.encoder.encoder
         bias = encoder.relative_attention_bias(_buckets(type(encoder), hidden.shape[1], hidden.device))
@@ -109,8 +109,8 @@ class MPNetBackbone(Backbone):
 
 @lru_cache(maxsize=512)
 def _buckets(encoder: type[nn.Module], tokens: int, device: torch.device) -> Tensor:
-    """Which entry of MPNet's table of biases holds for two positions [T, T]; `encoder` is the class that knows it."""
-    with torch.inference_mode(False):  # else training could not use what an evaluation had computed
+    """Index into MPNet's table of biases for every pair of positions [T, T]; `encoder` is the class that defines it."""
+    with torch.inference_mode(False):  # else training could not use a tensor cached by an evaluation
         position = torch.arange(tokens, device=device)
         return encoder.relative_position_bucket(position[None, :] - position[:, None])
 

@@ -1,9 +1,9 @@
-"""An encoder as early exiting sees it: embed, one layer at a time, the state of an exit, its pooler.
+"""The interface of encoders for early exiting: embed, one layer at a time, the state of an exit, its pooler.
 
 Stepping through `embed` and `layer` gives, bit for bit, the hidden states of the encoder's own forward pass; `states`
-leaves out what no exit reads. An exit reads one state of a layer: that of [CLS], or the mean over all tokens, where the
-encoder's configuration has `exit_state: mean`, for encoders that were trained for mean pooling. What is done to that
-state before it reaches a head is the encoder's `pooler`, one of `cosee.models.poolers.POOLERS`.
+skips everything that no exit reads. An exit reads one state of a layer: that of [CLS], or the mean over all tokens if
+the encoder's configuration has `exit_state: mean` (for encoders trained with mean pooling). The `pooler`, one of
+`cosee.models.poolers.POOLERS`, transforms that state before it reaches a head.
 """
 
 from abc import ABC, abstractmethod
@@ -17,14 +17,14 @@ from cosee.models import poolers
 from cosee.models.poolers import POOLERS
 
 EXIT_STATES = ("cls", "mean")
-"""What an exit may read: the state of [CLS], or the mean of the states of all tokens."""
+"""The states that an exit may read: that of [CLS], or the mean over all tokens."""
 
 
 def pooler_policy(config: object) -> str:
-    """What an encoder's configuration says of its pooler, "pretrained" where it says nothing.
+    """The pooler policy in an encoder's configuration, "pretrained" by default.
 
     Raises:
-        InputError: it is none of `POOLERS`.
+        InputError: it is not one of `POOLERS`.
     """
     policy = getattr(config, "pooler", "pretrained")
     if policy not in POOLERS:
@@ -33,10 +33,10 @@ def pooler_policy(config: object) -> str:
 
 
 class Backbone(nn.Module, ABC):
-    """An encoder as early exiting sees it; subclasses say where each architecture keeps its layers.
+    """An encoder with access to its single layers; there is a subclass per architecture.
 
     Attributes:
-        attention: the implementation of attention that transformers is asked for.
+        attention: implementation of attention, as transformers names it.
         encoder: transformers' model, without a pooler unless exits read its own.
         exit_state: one of `EXIT_STATES`.
         pooler: one of `POOLERS`.
@@ -50,7 +50,7 @@ class Backbone(nn.Module, ABC):
         super().__init__()
         full = encoder.config.num_hidden_layers
         if depth is not None and not 1 <= depth <= full:
-            raise InputError(f"depth: {depth} layers asked of an encoder that has {full}; expected 1 to {full}.")
+            raise InputError(f"depth: {depth} layers requested, but the encoder has {full}; expected 1 to {full}.")
         self.encoder = encoder
         self.exit_state = getattr(encoder.config, "exit_state", "cls")
         if self.exit_state not in EXIT_STATES:
@@ -65,16 +65,16 @@ class Backbone(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor | None]:
         """Hidden states [B, T, H] of layer 0 and the attention mask [B, 1, 1, T] (None: nothing is padded).
 
-        The mask is made here because transformers' helper asks the device whether anything is padded, which would stall
-        every step on a GPU; the batch knows it from the lengths.
+        The mask is made here because transformers' helper checks on the device whether anything is padded, which
+        synchronizes host and GPU in every step; the batch knows it from the lengths.
         """
         mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         return self.encoder.embeddings(input_ids=input_ids, token_type_ids=token_type_ids), mask
 
     def truncated(self, depth: int | None) -> "Backbone":
-        """A backbone of the first `depth` layers (None: all of them), which takes this one's place.
+        """A backbone of the first `depth` layers (None: all of them), which replaces this one.
 
-        It takes the encoder over and may drop its other layers, so this backbone is not to be used any more.
+        Both share the encoder, whose other layers may be dropped: do not use this backbone afterwards.
 
         Raises:
             InputError: there are fewer layers.
@@ -93,7 +93,7 @@ class Backbone(nn.Module, ABC):
     def cls_of_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """The [CLS] state [B, H] of `layer(index, hidden, mask)`, without the feed-forward part of other tokens.
 
-        Of the last layer no exit may need more, and that part is two thirds of a layer.
+        No exit reads more of the last layer, and the omitted part is two thirds of a layer.
         """
 
     def state(self, hidden: Tensor, mask: Tensor | None) -> Tensor:
@@ -107,7 +107,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def own_pooler(self) -> tuple[nn.Linear, Callable[[Tensor], Tensor]]:
-        """The dense layer of the encoder's own pooler and what follows it (tanh)."""
+        """The dense layer of the encoder's own pooler and its activation (tanh)."""
 
     @property
     def dense(self) -> nn.Linear | None:
@@ -115,12 +115,12 @@ class Backbone(nn.Module, ABC):
         return self.own_pooler()[0] if self.pooler in poolers.OWN else self.fresh
 
     def draw_pooler(self, generator: torch.Generator) -> None:
-        """Draw the pooler, where it is a fresh one; of the other policies nothing is random."""
+        """Draw the weights of a fresh pooler; under the other policies nothing is random."""
         if self.fresh is not None:
             poolers.draw(self.fresh.weight, generator)
 
     def pool(self, states: Tensor) -> Tensor:
-        """What heads read, of states [..., H] -> [..., H]: see `POOLERS`."""
+        """The input of heads, from states [..., H] -> [..., H]: see `POOLERS`."""
         if self.pooler in poolers.OWN:
             dense, activation = self.own_pooler()
             return activation(dense(states))
@@ -129,17 +129,17 @@ class Backbone(nn.Module, ABC):
         return self.unpooled(states)
 
     def unpooled(self, states: Tensor) -> Tensor:
-        """What poolers of exits' own read [..., H]: the states, standardized under the policy "norm"."""
+        """The input of exits that have poolers of their own [..., H]: the states, standardized under "norm"."""
         return poolers.standardized(states, self.encoder.config.layer_norm_eps) if self.pooler == "norm" else states
 
     def copied_poolers(self, count: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Weights [count, H, H] and biases [count, H] with which poolers of exits' own begin.
+        """Initial weights [count, H, H] and biases [count, H] of poolers that belong to single exits.
 
-        They are copies of the shared pooler. Where there is none to copy, they are drawn like a fresh one, each anew.
+        They are copies of the shared pooler or, if there is none, independent draws like that of a fresh pooler.
 
         Args:
-            count: how many.
-            generator: only used where poolers are drawn; None on the meta device.
+            count: number of poolers.
+            generator: only used if poolers are drawn; None on the meta device.
         """
         if self.dense is not None:
             weight, bias = self.dense.weight.detach(), self.dense.bias.detach()
@@ -161,7 +161,10 @@ class Backbone(nn.Module, ABC):
         token_type_ids: Tensor,
         detached: Collection[int] = (),
     ) -> Tensor:
-        """What exits read after every layer [B, M, H]; behind the layers `detached` (0-based) no gradient flows."""
+        """States that exits read after every layer [B, M, H]; no gradient flows back through the layers `detached`.
+
+        `detached` are 0-based; their own states pass gradients on, only the input of the next layer does not.
+        """
         hidden, mask = self.embed(input_ids, attention_mask, token_type_ids)
         states = []
         for index in range(self.num_layers - 1):
@@ -177,6 +180,6 @@ class Backbone(nn.Module, ABC):
         return torch.stack(states, dim=1)
 
     def layer_flops(self, tokens: float) -> float:
-        """Floating-point operations of one layer for a row of so many tokens: projections, attention, feed-forward."""
+        """Floating-point operations of one layer for an example of `tokens`: projections, attention, feed-forward."""
         hidden, inner = self.hidden_size, self.encoder.config.intermediate_size
         return tokens * (8.0 * hidden**2 + 4.0 * hidden * inner + 4.0 * hidden * tokens)

@@ -27,8 +27,8 @@ def fetch_backbone(
         revision: commit on the hub; None for a local folder.
         target: folder to write; its files come last and whole, once everything is checked.
         dropout: share of hidden states and attention weights that is dropped in training; None: the encoder's own.
-        exit_state: what exits read, one of `cosee.models.backbones.EXIT_STATES`; None: as the encoder says, or "cls".
-        pooler: what is done to that, one of `cosee.models.poolers.POOLERS`; None: as the encoder says, or "pretrained".
+        exit_state: one of `cosee.models.backbones.EXIT_STATES`; None: that of the encoder's configuration, or "cls".
+        pooler: one of `cosee.models.poolers.POOLERS`; None: that of the encoder's configuration, or "pretrained".
 
     Raises:
         InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language, a
@@ -54,21 +54,21 @@ def fetch_backbone(
 
 
 def _save_tokenizer(source: str, revision: str | None, folder: Path) -> None:
-    """Copy the encoder's own tokenizer.json; make one where there is only a vocabulary.
+    """Copy the encoder's own tokenizer.json; make one if there is only a vocabulary.
 
-    transformers would rebuild the tokenizer as its class has it, not as the file says.
+    transformers would rebuild the tokenizer by the defaults of its class and ignore settings of the file.
     """
     from transformers import AutoTokenizer
     from transformers.utils import cached_file
 
-    place = {"revision": revision, "local_files_only": revision is None}
+    location = {"revision": revision, "local_files_only": revision is None}
     try:
-        own = cached_file(source, "tokenizer.json", _raise_exceptions_for_missing_entries=False, **place)
+        own = cached_file(source, "tokenizer.json", _raise_exceptions_for_missing_entries=False, **location)
         if own is not None:
             shutil.copyfile(own, folder / "tokenizer.json")
         else:
-            AutoTokenizer.from_pretrained(source, **place).save_pretrained(folder)
-    except Exception as error:  # transformers, tokenizers and the hub client each raise kinds of their own
+            AutoTokenizer.from_pretrained(source, **location).save_pretrained(folder)
+    except Exception as error:  # transformers, tokenizers and the hub client each raise exceptions of their own
         raise InputError(f"backbone: the tokenizer of {source} cannot be loaded; check its files.") from error
 
 
@@ -85,7 +85,7 @@ def _check_local(folder: Path) -> None:
 
 
 def check_tokenizer(file: Path, source: str) -> None:
-    """Check that plain English words are known: a tokenizer without its vocabulary fails in silence.
+    """Check that plain English words are known: a tokenizer without its vocabulary fails silently.
 
     Raises:
         InputError: there is no fast tokenizer, it is damaged, or most plain words are unknown to it.

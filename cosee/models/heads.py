@@ -1,7 +1,7 @@
-"""What sits on the exits: modules that turn states into logits, and into scores where they learn any.
+"""Heads of the exits: modules that turn states into logits, and into learned scores if the method has them.
 
-The state of a row is what the backbone lets exits read: that of [CLS], or the mean over tokens. Most heads read it
-through the pooler that the backbone has for all exits, which need not be a pretrained one: `cosee.models.poolers`.
+The state of an example is that of [CLS] or the mean over tokens, as the backbone is configured. Most heads read it
+through the pooler that all exits share, which need not be a pretrained one: `cosee.models.poolers`.
 """
 
 from abc import ABC, abstractmethod
@@ -14,57 +14,57 @@ from torch.nn import functional as F
 from cosee.models.backbones import Backbone
 
 HEAD_STD = 0.02
-"""Standard deviation of a fresh head's weights: BERT's own initialisation."""
+"""Standard deviation of a fresh head's weights: BERT's own initialization."""
 
 
 class Outputs(NamedTuple):
-    """Logits of all exits [B, M, C] (of one exit: [B, C]), and scores [B, M] ([B]) where the exits learn some."""
+    """Logits of all exits [B, M, C] (of one exit: [B, C]), and learned scores [B, M] ([B]), if the method has them."""
 
     logits: Tensor
-    scores: Tensor | None = None
+    learned_scores: Tensor | None = None
 
 
 class Exits(nn.Module, ABC):
-    """The heads of all exits of a model. A method with other heads than linear ones has a subclass beside it.
+    """The heads of all exits of a model. A method with other than linear heads defines a subclass in its module.
 
     Attributes:
-        lookback: whether an exit needs what those before it carry over.
+        lookback: whether an exit needs the carry of the exits before it.
     """
 
     lookback = False
 
     def __init__(self, num_exits: int, num_classes: int) -> None:
-        """Say how many exits and classes there are."""
+        """Set the numbers of exits and classes."""
         super().__init__()
         self.num_exits = num_exits
         self.num_classes = num_classes
 
     @abstractmethod
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
-        """All exits at once: states [B, M, H] -> logits [B, M, C] and perhaps scores [B, M]."""
+        """All exits at once: states [B, M, H] -> logits [B, M, C] and perhaps learned scores [B, M]."""
 
     @abstractmethod
     def forward_exit(
         self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None
     ) -> tuple[Outputs, Tensor | None]:
-        """One exit while the layers are being computed, equal to `forward` there.
+        """One exit while the layers are being computed; equal to `forward` at that exit.
 
         Args:
-            index: which exit, 0-based; they are visited in order.
+            index: number of the exit, 0-based; exits are visited in order.
             state: its state [B, H].
             backbone: the encoder, for its pooler.
-            carry: what the exit before passed on, with examples first [B, ...]; None at the first exit.
+            carry: second result of the exit before, with examples first [B, ...]; None at the first exit.
 
         Returns:
-            Logits [B, C] with scores [B] or None, and the carry for the next exit (None: without lookback).
+            Logits [B, C] with learned scores [B] or None, and the carry for the next exit (None: without lookback).
         """
 
     @abstractmethod
     def flops(self, index: int, backbone: Backbone) -> float:
-        """Floating-point operations that visiting exit `index` (0-based) costs for one row; an addition counts.
+        """Floating-point operations of visiting one exit with one example; an addition counts as one.
 
         Args:
-            index: which exit.
+            index: number of the exit, 0-based.
             backbone: the encoder, for its pooler.
         """
 
@@ -111,9 +111,9 @@ class LinearExits(Exits):
 
 
 class SplitExits(Exits):
-    """Linear heads on the shared pooler, the internal ones apart from the last exit's.
+    """Linear heads on the shared pooler; those of the internal exits are separate from that of the last exit.
 
-    Everything that the internal exits own is named `internal_*`, so that a stage may train them alone.
+    All parameters of the internal exits are named `internal_*`, so that a stage may train only these.
     """
 
     def __init__(self, backbone: Backbone, num_classes: int, dropout: float, generator: torch.Generator) -> None:
@@ -161,11 +161,11 @@ class SplitExits(Exits):
 
 
 class PooledExits(SplitExits):
-    """A pooler of its own, too, for every internal exit; the last exit keeps the backbone's.
+    """A head and a pooler for every internal exit; the last exit uses the backbone's pooler.
 
-    The internal poolers begin as copies of the backbone's (DeeBERT, Xin et al. 2020; BERxiT, Xin et al. 2021). Where
-    the backbone has none (`pooler: norm` or `none`) the last exit has none either, and the internal ones, without which
-    these would be other methods, are drawn fresh; they read what the last exit's head reads.
+    The internal poolers start as copies of the backbone's (DeeBERT, Xin et al. 2020; BERxiT, Xin et al. 2021). If the
+    backbone has none (`pooler: norm` or `none`), the last exit has none either; the internal ones, which define these
+    methods, are then drawn at random and read the same states as the last exit's head.
     """
 
     def __init__(self, backbone: Backbone, num_classes: int, dropout: float, generator: torch.Generator) -> None:
@@ -189,7 +189,7 @@ class PooledExits(SplitExits):
         return self.dropout(pooled.tanh())
 
     def flops(self, index: int, backbone: Backbone) -> float:
-        """A pooler, before the last exit one of its own, and a head."""
+        """A pooler (of its own, except at the last exit) and a head."""
         if index == self.num_exits - 1:
             return super().flops(index, backbone)
         hidden = self.final_weight.shape[-1]

@@ -1,4 +1,4 @@
-"""Encoders from disk, from the hub or from a configuration alone, each in its adapter."""
+"""Encoders from disk, from the hub or from a configuration only, each in its adapter."""
 
 import json
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
-"""What a backbone folder must hold."""
+"""Required files of a backbone folder."""
 
 
 def check_folder(folder: str | Path) -> None:
-    """Check that a backbone folder holds what `load_backbone` and the tokenisation need.
+    """Check that a backbone folder holds the files that `load_backbone` and tokenization need.
 
     Raises:
         InputError: the folder or one of its files is missing.
@@ -34,15 +34,15 @@ def check_folder(folder: str | Path) -> None:
 
 
 def check_layers(folder: str | Path, layers: int) -> None:
-    """Check that an encoder has the depth that the configuration plans with.
+    """Check that an encoder has the depth given in the configuration.
 
     Raises:
         InputError: it has another number of layers.
     """
-    found = json.loads((Path(folder) / "config.json").read_text())["num_hidden_layers"]
-    if found != layers:
+    actual = json.loads((Path(folder) / "config.json").read_text())["num_hidden_layers"]
+    if actual != layers:
         raise InputError(
-            f"{folder}: the encoder has {found} layers, the configuration has `layers: {layers}`; correct it."
+            f"{folder}: the encoder has {actual} layers, the configuration has `layers: {layers}`; correct it."
         )
 
 
@@ -57,18 +57,18 @@ def encoder_configuration(folder: str | Path) -> "PreTrainedConfig":
     """The transformers configuration of an encoder folder.
 
     Raises:
-        InputError: a file is missing, or the encoder is of a type without adapter.
+        InputError: a file is missing, or there is no adapter for the type of encoder.
     """
     check_folder(folder)
     return _configuration(folder, str(folder), local_files_only=True)
 
 
-def _configuration(source: str | Path, where: str, **place: Any) -> "PreTrainedConfig":
+def _configuration(source: str | Path, where: str, **location: Any) -> "PreTrainedConfig":
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(source, **place)
-    except Exception as error:  # transformers, safetensors and the hub client each raise kinds of their own
+        config = AutoConfig.from_pretrained(source, **location)
+    except Exception as error:  # transformers, safetensors and the hub client each raise exceptions of their own
         raise InputError(f"{where}: no configuration of a known encoder ({_reason(error)}).") from error
     _adapter(config, where)
     return config
@@ -80,8 +80,8 @@ def load_encoder(source: str | Path, revision: str | None = None, pooler: str | 
     Args:
         source: encoder folder as `save_pretrained` writes it, or a repository on the hub.
         revision: commit on the hub; None for a local folder.
-        pooler: what exits read, one of `cosee.models.poolers.POOLERS`; None: as the encoder's configuration says, or
-            "pretrained". Under the other policies the encoder comes without its own pooler.
+        pooler: one of `cosee.models.poolers.POOLERS`; None: that of the encoder's configuration, or "pretrained".
+            Under policies that do not read the encoder's own pooler it is not loaded.
 
     Raises:
         InputError: it cannot be read, its type has no adapter, weights (the pooler's, say) are not in the file
@@ -92,13 +92,15 @@ def load_encoder(source: str | Path, revision: str | None = None, pooler: str | 
 
     logging.disable_progress_bar()
     where = f"backbone: {source}" if revision is None else f"backbone: {source} at {revision[:12]}"
-    place = {"revision": revision, "local_files_only": revision is None}
-    config = _configuration(source, where, **place)
+    location = {"revision": revision, "local_files_only": revision is None}
+    config = _configuration(source, where, **location)
     if pooler is not None:
         config.pooler = pooler
     settings = _settings(config, where)
     try:
-        encoder, info = AutoModel.from_pretrained(source, config=config, output_loading_info=True, **settings, **place)
+        encoder, info = AutoModel.from_pretrained(
+            source, config=config, output_loading_info=True, **settings, **location
+        )
     except Exception as error:
         raise InputError(f"{where}: the weights cannot be loaded ({_reason(error)}); fetch them again.") from error
     if info["missing_keys"]:
@@ -115,7 +117,7 @@ def load_encoder(source: str | Path, revision: str | None = None, pooler: str | 
 
 
 def _settings(config: "PreTrainedConfig", where: str) -> dict[str, Any]:
-    """How transformers is to make an encoder: float32, the attention of its adapter, a pooler only where it is read."""
+    """Arguments by which transformers makes an encoder: float32, its adapter's attention, a pooler if it is read."""
     return {
         "dtype": torch.float32,
         "attn_implementation": _adapter(config, where).attention,
@@ -124,7 +126,7 @@ def _settings(config: "PreTrainedConfig", where: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """First line of an error's message, or its kind where it says nothing."""
+    """First line of an error's message, or the name of its type if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
@@ -140,7 +142,7 @@ def load_backbone(folder: str | Path) -> Backbone:
 
 
 def backbone_of_run(folder: str | Path, seed: int) -> Backbone:
-    """The backbone that a run begins with. A fresh pooler is drawn here, once for all methods: by the seed alone.
+    """The backbone that a run starts from. A fresh pooler is drawn here, by the seed only: the same for all methods.
 
     Args:
         folder: encoder folder.
@@ -155,9 +157,9 @@ def backbone_of_run(folder: str | Path, seed: int) -> Backbone:
 
 
 def empty_backbone(config: Mapping[str, Any]) -> Backbone:
-    """A float32 backbone of a transformers configuration, for weights that come from elsewhere.
+    """A float32 backbone of a transformers configuration, into which weights are to be loaded.
 
-    Until then they are fresh, from torch's global generator; on the meta device there are none at all.
+    Its initial weights come from torch's global generator; on the meta device it has none.
     """
     from transformers import AutoConfig, AutoModel
 

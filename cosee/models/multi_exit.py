@@ -15,7 +15,7 @@ from cosee.models.loading import empty_backbone
 
 
 class MultiExitModel(nn.Module):
-    """A backbone whose layers, all or some of them, end in an exit.
+    """A backbone with an exit after all or some of its layers.
 
     Attributes:
         backbone: the encoder adapter.
@@ -43,11 +43,11 @@ class MultiExitModel(nn.Module):
         return self.outputs(batch).logits
 
     def outputs(self, batch: Batch, detached: Collection[int] = ()) -> Outputs:
-        """Logits of every exit [B, M, C], and scores [B, M] where the exits learn some.
+        """Logits of every exit [B, M, C], and learned scores [B, M], if the method has them.
 
         Args:
-            batch: input rows.
-            detached: 0-based layers behind which no gradient flows back.
+            batch: input examples.
+            detached: 0-based layers into which no gradient flows back from later layers.
         """
         return self.exits(self.states(batch, detached), self.backbone)
 
@@ -62,13 +62,13 @@ class MultiExitModel(nn.Module):
         return states
 
     def exit_costs(self, tokens: float) -> tuple[float, ...]:
-        """Cost of leaving at every exit [M], in encoder layers: those passed, and the exits visited on the way.
+        """Cost of exiting at every exit [M], in encoder layers: layers executed, plus the exits visited on the way.
 
-        Counting layers alone (Eq. 12) is fair among linear heads, which cost less than 0.1 % of a layer of BERT-base;
-        heads that do more pay for it here.
+        Counting only layers (Eq. 12) is fair among linear heads, which cost less than 0.1 % of a layer of BERT-base;
+        the cost of larger heads is included here.
 
         Args:
-            tokens: mean length of the rows, on which the cost of a layer depends.
+            tokens: mean length of the examples, on which the cost of a layer depends.
         """
         visits = accumulate(self.exits.flops(index, self.backbone) for index in range(self.num_exits))
         layer = self.backbone.layer_flops(tokens)
@@ -81,7 +81,7 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def parameter_counts_of(encoder: dict[str, Any], num_classes: int, plain: str, multi_exit: str) -> list[dict[str, Any]]:
-    """Parameters of a fine-tuned encoder with one classifier, and what an exit after every layer adds (Table 4).
+    """Parameters of a fine-tuned encoder with one classifier, and those that an exit after every layer adds (Table 4).
 
     Counted on the meta device, without weights.
 

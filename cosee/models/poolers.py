@@ -1,10 +1,9 @@
-"""What stands between a state and the head of an exit: the encoder's own pooler, a fresh one, a norm, or nothing.
+"""Poolers between a state and the head of an exit: the encoder's own, a fresh one, a norm, or none.
 
-A pooler (BERT's: dense and tanh, on the state of [CLS]) is worth keeping where pre-training has trained it, as in BERT
-and ALBERT. Many encoders carry one that nothing ever trained: sentence-transformers tunes the mean over tokens, and its
-encoders still hold the Gaussian that their pooler was once drawn from. That of all-MiniLM-L6-v2 makes features so small
-that heads hardly learn, the shallow ones least. `has_untrained_pooler` finds such poolers, and `POOLERS` says what may
-be read instead.
+A pooler (BERT's: dense and tanh, on the state of [CLS]) is useful if pre-training has trained it, as in BERT and
+ALBERT. Many encoders have one that was never trained: sentence-transformers tunes the mean over tokens, and the poolers
+of its encoders still hold their random initialization. That of all-MiniLM-L6-v2 makes features so small that heads
+hardly learn, the shallow ones least. `has_untrained_pooler` finds such poolers; `POOLERS` lists the alternatives.
 """
 
 import torch
@@ -12,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 POOLERS = ("pretrained", "fresh", "norm", "none", "untrained")
-"""What exits read of a state [H]:
+"""Input of an exit's head, made from a state [H]:
 
 - pretrained: the encoder's own pooler;
 - fresh: a dense layer and tanh, drawn from the seed of the run (`draw`), the same for every method with that seed;
 - norm: the state, standardized to mean 0 and variance 1 over its features, without parameters;
 - none: the state;
-- untrained: the encoder's own pooler although it was never trained: to show what that does, for nothing else.
+- untrained: the encoder's own pooler although it was never trained; only to demonstrate the effect.
 """
 
 OWN = ("pretrained", "untrained")
@@ -32,7 +31,7 @@ def has_untrained_pooler(encoder: nn.Module) -> bool:
 
 
 def undrawn_pooler(hidden_size: int) -> nn.Linear:
-    """A dense layer H -> H that holds no numbers yet (NaN), so that no model can pass that was built without `draw`."""
+    """A dense layer H -> H of NaN weights, so that a model built without `draw` cannot go unnoticed."""
     dense = nn.utils.skip_init(nn.Linear, hidden_size, hidden_size, device=torch.get_default_device())
     nn.init.constant_(dense.weight, torch.nan)
     nn.init.zeros_(dense.bias)
@@ -40,7 +39,7 @@ def undrawn_pooler(hidden_size: int) -> nn.Linear:
 
 
 def draw(weight: Tensor, generator: torch.Generator | None) -> None:
-    """Fill pooler weights [..., H, H] from N(0, 1/sqrt(H)): the scale at which a layer passes its input's variance on.
+    """Fill pooler weights [..., H, H] from N(0, 1/sqrt(H)): the scale at which a layer preserves its input's variance.
 
     Args:
         weight: filled in place, on the CPU.

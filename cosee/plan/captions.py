@@ -62,10 +62,12 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         f"scores in %. {_FIXED} Columns: "
         + "; ".join(f"“{name}”: {text}" for name, text in METHODS_COLUMNS.items())
         + ".",
-        "differences": "Score (points) minus that of the reference variant at one target speed-up: mean over the seeds "
-        "that both have, with the 95 % interval of a paired bootstrap over seeds and examples. With one seed the "
-        "interval covers examples alone; with few seeds it is too narrow. ‡ marks realized speed-ups, listed in the "
-        "CSV file, that are more than 10 % apart.",
+        "differences": "Score (points) minus that of the reference variant at one target speed-up, means over all "
+        "seeds of each. 95 % intervals contain the variance of seeds and examples; there is none for fewer than three "
+        "seeds on a side. Matched: both have exactly the target's mean exit layer on dev, neighboring operating points "
+        "being mixed without labels. Deployed: thresholds sought on the selection split. Verdict: on the mean in the "
+        "matched view alone, p-values adjusted for the number of variants (Holm). –: some curve does not reach the "
+        "target. ‡ marks realized speed-ups, listed in the CSV file, that are more than 10 % apart.",
         "latency": "Wall-clock time that early exit saves: the model with early exit against the same model run to its "
         "last exit alone, both in turn on the same batches in arrival order, with thresholds sought for target "
         "speed-ups on the selection split. “Kept” is the wall-clock speed-up divided by the speed-up in layers, both "

@@ -27,6 +27,13 @@ class Configuration(Entry):
     )
     data_dir: str | None = Field(None, description="local copy of the data in the hub's layout, see above")
     backbone_dir: str | None = Field(None, description="local encoder folder, or a folder with one per backbone")
+    published: list[Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]*$")]] = Field(
+        description="collections in `published/`, each with its preset in `config/evidence/`, whose tables and figures "
+        "the targets `all` and `published` build too"
+    )
+    predictions: str | None = Field(
+        None, description="collection of published runs, such as `published/six-layers`; those in it are not trained"
+    )
     data: Data = Field(description="data")
     backbones: dict[Annotated[str, Field(pattern="^[a-z0-9]+$")], Backbone] = Field(
         min_length=1, description="encoders"

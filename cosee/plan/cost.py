@@ -9,7 +9,7 @@ from cosee.plan.jobs import Job
 from cosee.plan.runs import Run, predicted_splits
 
 
-class Passes(NamedTuple):
+class ExampleCounts(NamedTuple):
     """Examples that a run sends through its model, each as often as it is sent: forward and backward; forward alone."""
 
     trained: int
@@ -29,7 +29,7 @@ def announcement(config: Configuration, jobs: list[Job], folder: Path, parallel:
     rows = 0.0
     for run in runs:
         layers = config.backbones[run.backbone].layers
-        rows += passes(config, run).trained * run.settings.get("depth", layers) / layers
+        rows += example_counts(config, run).trained * run.settings.get("depth", layers) / layers
     hours = rows / config.cost.samples_per_second / 3600 / parallel
     return (
         f"preset {config.preset}: {len(runs)} trainings in {len(jobs)} jobs for everything, about "
@@ -47,13 +47,13 @@ def duration(hours: float) -> str:
     return f"{hours:.1f} hours" if hours < 100 else f"{hours:,.0f} hours"
 
 
-def passes(config: Configuration, run: Run) -> Passes:
+def example_counts(config: Configuration, run: Run) -> ExampleCounts:
     """Examples that a run goes through in its epochs, with a prediction of the selection split each, and at its end."""
     rows, epochs = split_rows(config, run.task), run.training["epochs"]
     predicted = epochs * rows[config.protocol.selection_split] + sum(
         rows[split] for split in predicted_splits(run, config)
     )
-    return Passes(epochs * rows["fit"], predicted)
+    return ExampleCounts(epochs * rows["fit"], predicted)
 
 
 def split_rows(config: Configuration, task: str) -> dict[str, int]:
@@ -69,4 +69,7 @@ def split_rows(config: Configuration, task: str) -> dict[str, int]:
     held_out = 0
     if protocol.name == "heldout":
         held_out = min(protocol.sel_max, round(protocol.sel_fraction * train))
-    return {"fit": min(train - held_out, data.train_rows.get(task, train)), "sel": held_out, **evaluated}
+    if task in protocol.held_rows:
+        evaluated["held"] = protocol.held_rows[task]
+    left = train - held_out - evaluated.get("held", 0)
+    return {"fit": min(left, data.train_rows.get(task, train)), "sel": held_out, **evaluated}

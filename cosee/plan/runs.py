@@ -58,6 +58,11 @@ class Run:
         return f"{RUNS_FOLDER}/{self.backbone}/{self.task}/{self.name}/{self.point or 'final'}/seed{self.seed}"
 
     @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What tells final runs of one configuration apart, and names a published run."""
+        return self.backbone, self.task, self.name, self.seed
+
+    @property
     def rules(self) -> tuple[str, ...]:
         """Exit rules by which checkpoints are chosen, its own first."""
         return (self.rule, *self.other_rules)
@@ -88,7 +93,7 @@ def final_runs(config: Configuration) -> list[Run]:
     for experiment in config.experiments:
         for task, variant in product(experiment.tasks, experiment.variants):
             for run in _variant_runs(config, experiment, task, variant):
-                runs.setdefault((run.backbone, run.task, run.name, run.seed), run)
+                runs.setdefault(run.key, run)
     return list(runs.values())
 
 
@@ -185,8 +190,9 @@ def predicted_splits(run: Run, config: Configuration) -> list[str]:
         return [selection]
     task = TASKS[run.task]
     fit = ["fit"] if _is_fit_shown(config, run) else []
+    held = ["held"] if run.task in config.protocol.held_rows else []
     tests = [name for name, hub in task.test_splits.items() if has_split(config, run.task, hub)]
-    return [*dict.fromkeys([*fit, selection, *task.eval_splits, *tests])]
+    return [*dict.fromkeys([*fit, selection, *task.eval_splits, *held, *tests])]
 
 
 def _is_fit_shown(config: Configuration, run: Run) -> bool:

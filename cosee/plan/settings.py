@@ -102,6 +102,10 @@ class ProtocolSettings(Entry):
     sel_fraction: float = Field(gt=0, le=0.5, description="share of the training examples in `sel` (stratified)")
     sel_max: int = Field(ge=10, description="largest size of `sel`")
     split_seed: int = Field(ge=0, description="seed of the split, the same for all runs")
+    held_rows: dict[TaskName, Annotated[int, Field(ge=10)]] = Field(
+        description="task → further training examples held out as the split `held`, which results show beside dev; no "
+        "text of theirs occurs in what is trained or chosen on"
+    )
     criterion: Literal["area", "score_at_2x"] = Field(
         description="by which grid points and checkpoints are compared: `area`, mean of the best score within a budget "
         "of layers over the budgets of speed-ups 1.5 to 4, evenly in cost, or the best score at a speed-up of 2 or more"

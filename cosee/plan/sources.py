@@ -27,8 +27,11 @@ def data_source(config: Configuration) -> dict[str, Any]:
 def has_split(config: Configuration, task: str, split: str) -> bool:
     """Whether the source has a test split of a task: the hub has all, generated data none.
 
-    A local copy may lack some, so its folder is looked into: the one place where the plan depends on files.
+    A local copy may lack some, so its folder is looked into: the one place where the plan depends on files. Published
+    runs hold splits with labels alone.
     """
+    if config.predictions:
+        return False
     if config.data_dir:
         return any((Path(config.data_dir) / task).glob(f"{split}-*.parquet"))
     return config.data.source == "hub"

@@ -1,1 +1,1 @@
-"""One run from its description to its files, and finished runs read back."""
+"""Execution of a run, from its description to its files, and access to finished runs."""

@@ -1,13 +1,13 @@
 """Published runs: the outputs of every exit without weights or text, small enough to be kept beside the code.
 
 A folder `published/<collection>` holds `<backbone>/<task>/labels.npz`, the labels and example numbers of every split,
-and one `<name>-seed<n>.npz` per run. A run that is finished adds a file and changes none, so that the history of the
-repository grows by what is new. Logits are float16: every published number is computed from these stored values, by
-the same functions as from a run that has just been trained, and is therefore exactly reproducible. Needs no torch.
+and one `<name>-seed<n>.npz` per run. Publishing a run adds a file and changes none, so that the history of the
+repository grows only by the new run. Logits are float16: every published number is computed from these stored values,
+by the same functions as from a run that has just been trained, and is therefore exactly reproducible. Needs no torch.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,13 +24,13 @@ LABELS = "labels.npz"
 """File of the labels and example numbers that all runs of a task share."""
 
 HISTORY = ("step", "epoch", "mean_ce")
-"""Columns of a run's history that are published: what training curves are drawn from."""
+"""Published columns of a run's history: those that training curves show."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 class PublishedRun(NamedTuple):
-    """Where a published run lies, and what names it."""
+    """Identity and file of a published run."""
 
     backbone: str
     task: str
@@ -45,10 +45,15 @@ def published_runs(collection: str | Path) -> list[PublishedRun]:
     Raises:
         InputError: the folder holds no published run.
     """
-    found = list(_runs(Path(collection)))
-    if not found:
+    runs = sorted(_runs(Path(collection)))
+    if not runs:
         raise InputError(f"{collection}: holds no published runs; expected <backbone>/<task>/<name>-seed<n>.npz.")
-    return sorted(found)
+    return runs
+
+
+def published_files(collection: str | Path) -> dict[tuple[str, str, str, int], str]:
+    """Backbone, task, name and seed of every run of a collection -> its file."""
+    return {run[:4]: str(run.file) for run in published_runs(collection)}
 
 
 def _runs(collection: Path) -> Iterator[PublishedRun]:
@@ -58,7 +63,7 @@ def _runs(collection: Path) -> Iterator[PublishedRun]:
 
 
 def publish(run: str | Path, collection: str | Path) -> Path:
-    """Add a finished run to a collection, in place of an earlier one of the same name and seed.
+    """Add a finished run to a collection, replacing an earlier one of the same name and seed.
 
     Args:
         run: folder of the run; its splits with labels are published.
@@ -72,14 +77,14 @@ def publish(run: str | Path, collection: str | Path) -> Path:
             that are published for the task.
     """
     run, facts = Path(run), read_run(run)
-    who = facts["run"]
-    folder = Path(collection) / who["backbone"] / who["task"]
+    identity = facts["run"]
+    folder = Path(collection) / identity["backbone"] / identity["task"]
     arrays: dict[str, NDArray[Any]] = {}
     labels: dict[str, NDArray[Any]] = {}
     for file in sorted(run.glob("logits-*.npz")):
         split, outputs = file.stem.removeprefix("logits-"), load_outputs(file)
         examples = split.partition("@")[0]  # of logits-<split>@<rule>.npz, outputs for another exit rule
-        if examples == "fit" or (outputs.labels < 0).any():  # far too many examples; nothing to compare with
+        if examples == "fit" or (outputs.labels < 0).any():  # too many examples; no labels to compare with
             continue
         if not np.isfinite(outputs.logits).all():
             raise InputError(f"{file}: the training diverged; a run without finite logits is not published.")
@@ -97,23 +102,23 @@ def publish(run: str | Path, collection: str | Path) -> Path:
     _share_labels(folder / LABELS, labels)
     history = read_frame(run / "history.csv")
     arrays |= {f"history-{column}": history[column].to_numpy(np.float32) for column in HISTORY}
-    file = folder / f"{who['name']}-seed{who['seed']}.npz"
+    file = folder / f"{identity['name']}-seed{identity['seed']}.npz"
     save_arrays(file, arrays | {"run": np.asarray(json.dumps(facts))})
     return file
 
 
 def _share_labels(file: Path, labels: Arrays) -> None:
-    """Write the labels of a task's splits, or check that they are those that other runs have.
+    """Write the labels of a task's splits, or check that they equal those of the published runs.
 
     Raises:
-        InputError: other examples, or another order, than those published for the task.
+        InputError: the examples or their order differ from those published for the task.
     """
     known = load_arrays(file) if file.is_file() else {}
     for name, values in labels.items():
         if name in known and not np.array_equal(known[name], values):
             raise InputError(
                 f"{file}: the run's {name} differ from those published; it was evaluated on other examples and "
-                "belongs into a collection of its own."
+                "belongs in another collection."
             )
     if labels.keys() - known.keys():
         save_arrays(file, {**known, **labels})
@@ -147,20 +152,29 @@ def _outputs(arrays: Arrays, labels: Arrays, split: str) -> ExitOutputs:
 
 
 def published_facts(run: PublishedRun) -> dict[str, Any]:
-    """What `run.json` said of a published run: settings, training, hardware, versions, commit."""
+    """Contents of `run.json` of a published run: settings, training, hardware, versions, commit."""
     return json.loads(str(load_arrays(run.file)["run"]))
 
 
-def unpack(run: PublishedRun, folder: str | Path) -> None:
-    """Write a published run as the folder that its training left behind, weights apart.
+def unpack(run: PublishedRun, folder: str | Path, rules: Iterable[str] = ()) -> None:
+    """Write a published run as the folder of a finished training, but without weights.
 
-    Everything that is made from a run (curves, tables, figures) is then made from the published one.
+    Curves, tables and figures can then be made from it like from any run.
+
+    Args:
+        run: the published run.
+        folder: the folder to write.
+        rules: other exit rules that read its outputs; one for which the run has published none gets those of the run's
+            own checkpoint.
 
     Raises:
         InputError: the file or the labels of its task are missing or damaged.
     """
     folder, arrays = Path(folder), load_arrays(run.file)
-    for split, outputs in published_outputs(run).items():
+    published = published_outputs(run)
+    for split in [split for split in published if "@" not in split]:
+        published |= {f"{split}@{rule}": published.get(f"{split}@{rule}", published[split]) for rule in rules}
+    for split, outputs in published.items():
         save_outputs(folder / f"logits-{split}.npz", outputs)
     history = {column: arrays[f"history-{column}"] for column in HISTORY}
     write_frame(folder / "history.csv", pd.DataFrame(history).astype({"step": int, "epoch": int}))

@@ -1,4 +1,4 @@
-"""A finished run as its folder tells it: what was trained, and the outputs that it left behind. Needs no torch."""
+"""Finished runs read from their folders: the description of the training, and the stored outputs. Needs no torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from cosee.io import read_json
 
 
 def read_run(folder: str | Path) -> dict[str, Any]:
-    """What `run.json` says of a run.
+    """Contents of `run.json` of a run.
 
     Raises:
         InputError: the file is missing, damaged or of another kind.
@@ -24,15 +24,15 @@ def read_run(folder: str | Path) -> dict[str, Any]:
 
 
 def run_id(facts: Mapping[str, Any]) -> RunId:
-    """Who was trained, from what `read_run` gave."""
+    """Identity of a run, from the result of `read_run`."""
     run = facts["run"]
     return RunId(run["task"], run["backbone"], run["variant"], run["seed"], run["name"])
 
 
 def stored_predictions(folder: str | Path, split: str, rule: str | None = None) -> ExitOutputs:
-    """Outputs of all exits for a split, as the run left them: of the checkpoint that an exit rule has chosen.
+    """Stored outputs of all exits for a split.
 
-    That is the checkpoint of the run's own rule, unless the run has kept one for `rule`.
+    They are those of the checkpoint of the run's own exit rule, unless the run has kept one for `rule`.
 
     Raises:
         InputError: the run has not predicted this split (names those that it has), or the file is damaged.
@@ -42,6 +42,8 @@ def stored_predictions(folder: str | Path, split: str, rule: str | None = None) 
         file = Path(folder) / f"logits-{split}.npz"
     if not file.is_file():
         names = [path.stem.removeprefix("logits-") for path in Path(folder).glob("logits-*.npz")]
-        there = sorted({name.partition("@")[0] for name in names})
-        raise InputError(f"{folder}: no predictions of the split {split!r}; the run has {', '.join(there) or 'none'}.")
+        available = sorted({name.partition("@")[0] for name in names})
+        raise InputError(
+            f"{folder}: no predictions of the split {split!r}; the run has {', '.join(available) or 'none'}."
+        )
     return load_outputs(file)

@@ -1,4 +1,4 @@
-"""Weights of runs: written, read back, put into a model."""
+"""Weights of runs: saving them, and loading them into a model."""
 
 from pathlib import Path
 from textwrap import shorten
@@ -23,10 +23,10 @@ def save_weights(path: Path, model: torch.nn.Module) -> None:
 
 
 def load_weights(model: torch.nn.Module, path: Path) -> None:
-    """Put a run's weights into its model.
+    """Load a run's weights into its model.
 
     Raises:
-        InputError: there are none, they are damaged, or they are of another model.
+        InputError: the file is missing, damaged or of another model.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -39,7 +39,7 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
         raise InputError(f"{path}: damaged ({error}); train the run again.") from error
     except RuntimeError as error:  # names or shapes that differ
         detail = shorten(str(error).splitlines()[1], 150, placeholder=" …")
-        raise InputError(f"{path}: does not fit the encoder ({detail}); give the one it started from.") from error
+        raise InputError(f"{path}: does not fit the encoder ({detail}); give the one the run started from.") from error
 
 
 def load_run(folder: Path, backbone: Path) -> MultiExitModel:
@@ -47,7 +47,7 @@ def load_run(folder: Path, backbone: Path) -> MultiExitModel:
 
     Args:
         folder: of the run.
-        backbone: encoder folder that it started from, of which the configuration alone is read.
+        backbone: encoder folder that it started from, of which only the configuration is read.
 
     Raises:
         InputError: the run has no weights, or they do not fit the encoder.

@@ -1,7 +1,7 @@
 """Mini-GLUE: the six tasks, generated from a seed in GLUE's own columns, in plain English and of graded difficulty.
 
-Each row carries a `difficulty` that says what it takes to decide it: 1, a telling word; 2, two words read together (a
-negation and what it negates, two verbs of like or opposite meaning, a question and the kind of detail given); 3, a
+Each example has a `difficulty`, the reading that it requires: 1, a telling word; 2, two words read together (a
+negation and its scope, two verbs of similar or opposite meaning, a question and the kind of detail given); 3, a
 structure (a contrast, an order, a quantifier and a kind of thing); 4, two of these composed. A few labels are wrong.
 """
 
@@ -36,16 +36,16 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
 
     Args:
         task: name of the task.
-        seed: the same seed gives the same rows on every machine.
-        sizes: rows per split, by the split's name on the hub (mnli: train, validation_matched, validation_mismatched).
-        noise: share of the rows whose label is replaced by another one; nothing else depends on it.
+        seed: the same seed gives the same examples on every machine.
+        sizes: examples per split, by its name on the hub (mnli: train, validation_matched, validation_mismatched).
+        noise: share of the examples whose label is replaced by another one; nothing else depends on it.
 
     Returns:
-        One frame per split: the task's text columns, `label` (GLUE's ids), `idx` and `difficulty` (1 to 4). No two rows
-        of a task share their text, in whatever split.
+        One frame per split: the task's text columns, `label` (GLUE's ids), `idx` and `difficulty` (1 to 4). No two
+        examples of a task share their text, in any split.
 
     Raises:
-        InputError: the task or a split is unknown, or the grammar has not so many different rows.
+        InputError: the task or a split is unknown, or the grammar cannot generate that many different examples.
     """
     if task not in TASKS:
         raise InputError(f"task: mini-GLUE has no {task!r}; expected one of {', '.join(TASKS)}.")
@@ -68,18 +68,18 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
 
 
 def corpus(seed: int, size: int) -> list[str]:
-    """Generate unlabelled documents for pre-training, from a random stream of their own.
+    """Generate unlabeled documents for pre-training, from a random stream of their own.
 
     A document is a text, a line break, and a word that connects it with what follows, as in "Sales fell on Monday." /
     "namely On Monday sales dropped.", "a warm and witty film" / "recommend" or "by bus" / "how". No document holds the
-    text, or pair of texts, of any row of any task, whatever the seeds.
+    text, or pair of texts, of any example of any task, whatever the seeds.
     """
     rng = numpy_generator(seed, "minidata", "corpus")
     return [_word_fact(rng) if rng.random() < WORD_FACTS else _document(rng) for _ in range(size)]
 
 
 def for_corpus(texts: Texts) -> bool:
-    """Whether a text or pair is set aside for the corpus: about every other one, by a fixed rule that knows no seed."""
+    """Whether a text or pair is reserved for the corpus: about every other one, by a rule independent of the seed."""
     return zlib.crc32("\n".join(texts).encode()) % 2 == 1
 
 
@@ -92,7 +92,7 @@ def _texts(
         if for_corpus(texts) == corpus and texts not in (seen or ()):
             return texts
     raise InputError(
-        f"sizes: mini-GLUE's {task} has no more different rows; expected fewer than {len(seen or ())} in all."
+        f"sizes: mini-GLUE's {task} has no more different examples; expected fewer than {len(seen or ())} in total."
     )
 
 
@@ -101,13 +101,13 @@ def _difficulty(rng: Rng) -> int:
 
 
 def _document(rng: Rng) -> str:
-    """Two sentences that relate as those of a task do, and the word that connects them."""
+    """Two sentences with a relation of one of the tasks, and the word that connects them."""
     task = pick(rng, tuple(TASKS))
     num_classes = TASKS[task].num_classes
     label = int(rng.integers(num_classes))
     genre = "mismatched" if rng.random() < 0.4 else "matched"
     first, *second = _texts(rng, task, _difficulty(rng), label, genre, corpus=True)
-    if task == "sst2":  # a review goes on in the same vein
+    if task == "sst2":  # the second sentence has the same sentiment
         more = [
             _texts(rng, task, int(rng.integers(1, 3)), label, genre, corpus=True)[0] for _ in range(rng.integers(3))
         ]
@@ -117,7 +117,7 @@ def _document(rng: Rng) -> str:
 
 
 def _word_fact(rng: Rng) -> str:
-    """A phrase and a word that says what one of its words means."""
+    """A phrase, and a word that gives the meaning of one of its words."""
     topic, yes = int(rng.integers(7)), int(rng.integers(2))
     if topic == 0:
         text, fact = _texts(rng, "sst2", 1, yes, "matched", corpus=True)[0], pick(rng, CONNECTIVES["sst2"][yes])

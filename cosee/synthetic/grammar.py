@@ -1,8 +1,8 @@
 """The sentences of mini-GLUE: a small grammar per task, from a wanted difficulty and label to texts.
 
-Each function's docstring says what its four difficulties are. Rows of difficulty 1 are settled by a word; the others
-need words to be read together. Some readings are likelier than others, as in real data: it is this that lets a model
-find the way from single words to their composition.
+Each function's docstring lists its four difficulties. Examples of difficulty 1 are decided by a single word; the others
+require words to be read together. As in real data, some readings are more likely than others, which lets a model
+progress from single words to their composition.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def pick(rng: Rng, items: Sequence[T]) -> T:
-    """One item."""
+    """A random item."""
     return items[int(rng.integers(len(items)))]
 
 
@@ -28,7 +28,7 @@ def _some(rng: Rng, items: Sequence[T], count: int) -> list[T]:
 
 
 def _likely_first(rng: Rng, items: Sequence[T], count: int = 2) -> list[T]:
-    """`count` different items in random order, but in three of five cases with the first of all in front."""
+    """`count` different items in random order, but in three of five cases starting with the first of `items`."""
     chosen = _some(rng, items, len(items))
     if rng.random() < 0.6:
         chosen.remove(items[0])
@@ -41,7 +41,7 @@ def _coin(rng: Rng) -> bool:
 
 
 def _mostly(rng: Rng) -> bool:
-    """True in three of four cases: as in real data, some readings are likelier than others."""
+    """True in three of four cases: as in real data, some readings are more likely than others."""
     return bool(rng.random() < 0.75)
 
 
@@ -59,7 +59,7 @@ def shuffled(rng: Rng, items: Sequence[T]) -> list[T]:
 
 
 def _off_topic(rng: Rng) -> str:
-    """A remark about a film, which nothing in the pair tasks is about."""
+    """A remark about a film: off topic in all pair tasks."""
     adjective = pick(rng, lex.POSITIVE + lex.NEGATIVE)
     return f"the {pick(rng, lex.ASPECTS)} was {pick(rng, lex.INTENSIFIERS)} {adjective}"
 
@@ -201,8 +201,8 @@ def qnli(rng: Rng, difficulty: int, label: int, genre: str) -> Texts:
     return _sentence(question, "?"), _sentence(sentence)
 
 
-# What the premise "<quantifier> <noun> is <adjective>" says of a hypothesis in the same adjective; the noun is the
-# class ("dog") or a member ("poodle"). Classes are taken to be non-empty. Whatever is not listed stays open.
+# Entailment by the premise "<quantifier> <noun> is <adjective>" of a hypothesis with the same adjective; the noun is
+# the class ("dog") or a member ("poodle"). Classes are assumed to be non-empty. Pairs that are not listed are open.
 _ENTAILED = {
     ("every", "class"): [("every", "member"), ("some", "member"), ("some", "class")],
     ("every", "member"): [("some", "member"), ("some", "class")],
@@ -223,7 +223,7 @@ _OPEN = {
     ("some", "class"): [("some", "member"), ("every", "class"), ("no", "member"), ("every", "member")],
     ("no", "member"): [("no", "class"), ("some", "class")],
 }
-# The same where both are said of one noun.
+# The same for premise and hypothesis about one noun.
 _SAME_NOUN = (
     [("every", "every"), ("every", "some"), ("some", "some"), ("no", "no")],
     [("some", "every")],

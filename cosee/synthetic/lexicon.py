@@ -1,4 +1,4 @@
-"""The words of the generated mini-GLUE; what they mean to each other is what its tasks ask about."""
+"""The words of the generated mini-GLUE, with the relations between their meanings that its tasks are about."""
 
 # Opinions of films (SST-2).
 POSITIVE = (

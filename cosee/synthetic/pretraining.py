@@ -1,17 +1,17 @@
-"""Pre-training of the mini backbones: a small vocabulary, then masked language modelling on the generated corpus.
+"""Pre-training of the mini backbones: a small vocabulary, then masked language modeling on the generated corpus.
 
-What comes out is an ordinary encoder folder (config.json, model.safetensors, tokenizer.json), so that the rest of the
-pipeline cannot tell a mini-BERT from a BERT-base.
+The result is an ordinary encoder folder (config.json, model.safetensors, tokenizer.json), so that the rest of the
+pipeline treats a mini-BERT like BERT-base.
 
 The corpus is distant supervision rather than plain text: most documents are two sentences joined by a connecting word
-that usually fits how they relate, and the relations are those that mini-GLUE's tasks ask for. Predicting that word
-teaches an encoder in minutes what BERT needs a library for, and tells nothing about real language.
+that usually fits their relation, and the relations are those of mini-GLUE's tasks. Predicting that word trains an
+encoder for these tasks in minutes; it has no relevance to real language.
 
 To stay within minutes on one core, most steps train a quarter of the layers, which are then duplicated (progressive
-stacking); the connecting word is always predicted, half of the time at [CLS] with the word taken out, where it is read
-from the pooled state, so that the pooler is pre-trained as BERT's is; and weights start larger than BERT's 0.02, which
-leaves attention almost uniform at so small a hidden size. These choices were made together; none has been measured
-alone.
+stacking); the connecting word is always predicted, half of the time at [CLS] with the word removed, where it is read
+from the pooled state, so that the pooler is pre-trained like BERT's; and weights start larger than BERT's 0.02, which
+would make attention almost uniform at such a small hidden size. These choices were made together; none has been
+measured separately.
 """
 
 import copy
@@ -103,7 +103,7 @@ def pretrain(
     learning_rate: float,
     seed: int,
 ) -> tuple[PreTrainedModel, list[float]]:
-    """Masked language modelling with AdamW, linear warm-up and decay.
+    """Masked language modeling with AdamW, linear warm-up and decay.
 
     Args:
         kind: bert or albert.
@@ -194,7 +194,7 @@ def _grow(model: PreTrainedModel, num_layers: int) -> None:
 
 
 def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
-    """Padded ids [N, T] and the position of the second sentence [N], 0 where there is none."""
+    """Padded ids [N, T] and the position of the second sentence [N], 0 without one."""
     pairs = [text.split("\n") for text in texts]
     encodings = tokenizer.encode_batch([tuple(pair) if len(pair) == 2 else pair[0] for pair in pairs])
     ids, types = (
@@ -205,7 +205,7 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Tensor, Tensor]
 
 
 def _batches(data: tuple[Tensor, Tensor], batch_size: int, generator: torch.Generator):
-    """Masked batches without end; rows of like length come together, to save padding."""
+    """Endless masked batches of texts of similar length, to save padding."""
     ids, second = data
     lengths = (ids != PAD).sum(dim=1)
     while True:
@@ -217,7 +217,7 @@ def _batches(data: tuple[Tensor, Tensor], batch_size: int, generator: torch.Gene
 
 
 def mask_tokens(ids: Tensor, second: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """Choose what is predicted in a batch.
+    """Choose the predicted positions of a batch.
 
     Args:
         ids: token ids [B, T].
@@ -227,25 +227,25 @@ def mask_tokens(ids: Tensor, second: Tensor, generator: torch.Generator) -> dict
     Returns:
         The model's arguments: input_ids, token_type_ids, attention_mask and labels, each [B, T].
     """
-    place, at = torch.arange(ids.shape[1]), second[:, None]
-    connective = (place == at) & (at > 0)
+    positions, opening = torch.arange(ids.shape[1]), second[:, None]
+    connective = (positions == opening) & (opening > 0)
     chosen = (torch.rand(ids.shape, generator=generator) < MASK_RATE) & (ids > MASK)
-    quiet = (torch.rand(at.shape, generator=generator) < CONNECTIVE_ONLY) & (at > 0)
+    quiet = (torch.rand(opening.shape, generator=generator) < CONNECTIVE_ONLY) & (opening > 0)
     chosen = (chosen & ~quiet) | connective
     labels = torch.where(chosen, ids, IGNORE)
     kept = torch.rand(ids.shape, generator=generator) < 0.1  # some words stay, as in BERT
     masked = torch.where(chosen & ~(kept & ~connective), MASK, ids)
 
-    # Take the connecting word out where it is predicted at [CLS]: what follows it moves up by one.
-    taken = (torch.rand(at.shape, generator=generator) < AT_CLS) & (at > 0)
-    source = (place + (taken & (place >= at))).clamp(max=ids.shape[1] - 1)
-    beyond = taken & (place == ids.shape[1] - 1)
-    words = ids.gather(1, at)
+    # Remove the connecting word where it is predicted at [CLS]: later tokens move up by one.
+    taken = (torch.rand(opening.shape, generator=generator) < AT_CLS) & (opening > 0)
+    source = (positions + (taken & (positions >= opening))).clamp(max=ids.shape[1] - 1)
+    beyond = taken & (positions == ids.shape[1] - 1)
+    words = ids.gather(1, opening)
     masked = masked.gather(1, source).masked_fill(beyond, PAD)
     labels = labels.gather(1, source).masked_fill(beyond, IGNORE)
     labels[:, :1] = torch.where(taken, words, labels[:, :1])
     inside = masked != PAD
-    types = ((place >= at) & (at > 0) & inside).long()
+    types = ((positions >= opening) & (opening > 0) & inside).long()
     return {"input_ids": masked, "token_type_ids": types, "attention_mask": inside.long(), "labels": labels}
 
 

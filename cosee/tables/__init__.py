@@ -12,6 +12,7 @@ from cosee.tables.latency import latency_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
 from cosee.tables.summary import summary, summary_wide
 from cosee.tables.text import to_latex, to_markdown
+from cosee.tables.verdicts import verdict_sentences
 
 __all__ = [
     "at_target",
@@ -29,5 +30,6 @@ __all__ = [
     "summary_wide",
     "to_latex",
     "to_markdown",
+    "verdict_sentences",
     "write_table",
 ]

@@ -29,6 +29,8 @@ def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool 
     for paper in reported.sort_values("row").itertuples():
         task = TASKS[paper.task]
         hub_names = {"train": "train", "fit": None, "sel": None, **task.eval_splits, **task.test_splits}
+        if (task.name, "held") in totals:
+            hub_names["held"] = None
         for split, hub_name in hub_names.items():
             total, official = totals.get((task.name, split), 0), task.official_rows.get(hub_name)
             labeled = total > 0 and split not in task.test_splits

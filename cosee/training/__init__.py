@@ -1,1 +1,1 @@
-"""The one training loop: settings, schedule, optimizer, objective, and resuming."""
+"""The training loop of all methods: settings, schedule, optimizer, objective, history, resumption."""

@@ -1,4 +1,4 @@
-"""How far a run is, and its history: one row of scalars per optimizer step."""
+"""Position of a run in progress, and its history: one row of scalars per optimizer step."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +14,10 @@ from cosee.training.settings import TrainingSettings
 
 @dataclass
 class Position:
-    """How far a run is: everything besides weights and optimizer that is needed to resume it."""
+    """Position of a run in progress: everything besides weights and optimizer that is needed to resume it."""
 
     epoch: int = 0
-    batch: int = 0  # batches of this epoch that are done
+    batch: int = 0  # finished batches of this epoch
     stage: int = -1  # the one whose optimizer is in use; -1 before the first step
     seconds: float = 0.0  # spent in this run before the last save
 
@@ -29,7 +29,7 @@ def history_rows(
     schedule: Schedule,
     settings: TrainingSettings,
 ) -> list[dict[str, Any]]:
-    """Bring the scalars of the last batches to the host, all at once, as one history row per optimizer step.
+    """History rows, one per optimizer step, of the scalars of the last batches, copied to the host all at once.
 
     Raises:
         DivergedError: a loss among them is not a finite number.
@@ -38,7 +38,7 @@ def history_rows(
         return []
     names = list(pending_scalars[0])
     on_device = torch.stack([torch.stack([batch[name].float() for name in names]) for batch in pending_scalars])
-    values = on_device.cpu().numpy()  # the one time that the host waits
+    values = on_device.cpu().numpy()  # the only synchronization
     first = position.batch - len(pending_scalars)
     bad = np.flatnonzero(~np.isfinite(values[:, names.index("loss")]))
     if len(bad):
@@ -47,8 +47,8 @@ def history_rows(
         shown = ", ".join(map(str, order[index][:8])) + (", …" if len(order[index]) > 8 else "")
         raise DivergedError(
             f"training: the loss of step {step} (epoch {position.epoch + 1}, batch {index + 1} of {len(order)}, "
-            f"rows {shown}) is not a finite number; "
-            "lower the learning rate, or look at these rows of the fit split."
+            f"examples {shown}) is not a finite number; "
+            "lower the learning rate, or check these examples of the fit split."
         )
     rows = []
     for begin in range(0, len(values), settings.accumulation):

@@ -1,4 +1,4 @@
-"""What a method minimises: the interface between the training loop and the methods."""
+"""Objectives: the interface between the training loop and the methods."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from cosee.models.multi_exit import MultiExitModel
 
 
 class Objective(ABC):
-    """What is minimised in one training run; it may carry state from step to step."""
+    """The loss minimized in one training run; it may carry state from step to step."""
 
     @abstractmethod
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss (scalar) of a batch, and scalars for the history, among them `mean_ce`; nothing waits for the device.
+        """Loss (scalar) of a batch, and scalars for the history, among them `mean_ce`, without synchronization.
 
         `mean_ce` is the plain mean of the cross-entropies of all exits, by which objectives can be compared. The loop
-        detaches the scalars. `step` is the optimizer step of the run, from 0.
+        detaches the scalars. `step` is the optimizer step of the run, 0-based.
         """
 
     def begin_stage(self, stage: int, model: MultiExitModel, fit: DeviceSplit) -> None:  # noqa: B027 (most objectives need none)
-        """Called before the first step of every stage, not when a run goes on in its midst."""
+        """Called before the first step of every stage, but not when a run resumes within one."""
 
     def end_epoch(self) -> None:  # noqa: B027 (most objectives need none)
         """Called after the last step of every epoch."""
@@ -31,4 +31,4 @@ class Objective(ABC):
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027 (most objectives need none)
-        """Take back what `state` gave."""
+        """Restore the state that `state` returned."""

@@ -1,7 +1,7 @@
-"""AdamW as the training loop uses it: BERT's two groups of parameters, each kept as one flat tensor.
+"""AdamW for the training loop: BERT's two groups of parameters, each stored as one flat tensor.
 
 A small encoder has hundreds of parameters of a few kilobytes. Clipping, stepping and clearing them one by one takes a
-tenth of a training step; on two long vectors they take almost nothing.
+tenth of a training step; on two long vectors it takes almost no time.
 """
 
 import torch
@@ -9,10 +9,10 @@ from torch import nn
 
 
 def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW on the parameters that learn now: no decay on biases and on what normalises, whose weights are vectors.
+    """AdamW on the parameters that require gradients; no weight decay on biases and on the (1-d) weights of norms.
 
-    These parameters and their gradients become views into one tensor per group (so move the model to its device
-    before). A parameter that a step does not reach has a gradient of zero, not none. Gradients are cleared by `update`.
+    These parameters and their gradients become views into one tensor per group, so move the model to its device before.
+    A parameter that a step does not reach has a gradient of zero instead of None. `update` clears the gradients.
     """
     learning = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     plain = [name for name, parameter in learning.items() if name.endswith("bias") or parameter.dim() == 1]
@@ -25,7 +25,7 @@ def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float) 
 
 
 def update(optimizer: torch.optim.AdamW, learning_rate: float, clip: float) -> None:
-    """One step with the gradients at hand, which are clipped to the norm `clip` before and set to zero after it."""
+    """One optimizer step; gradients are clipped to the norm `clip` before it and set to zero after it."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     nn.utils.clip_grad_norm_([flat for group in optimizer.param_groups for flat in group["params"]], clip)
@@ -34,7 +34,7 @@ def update(optimizer: torch.optim.AdamW, learning_rate: float, clip: float) -> N
 
 
 def _flatten(parameters: list[nn.Parameter]) -> nn.Parameter:
-    """One tensor that holds the values of all parameters; they, and their gradients, are views into it from now on."""
+    """One tensor with the values of all parameters, which become views into it, as do their gradients."""
     flat = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
     flat.grad = torch.zeros_like(flat)
     sizes = [parameter.numel() for parameter in parameters]

@@ -1,6 +1,6 @@
-"""The state from which a killed run goes on, as safetensors: tensors, the history as the bytes of its JSON, a header.
+"""The state from which a killed run resumes, as safetensors: tensors, the history as the bytes of its JSON, a header.
 
-The history is no part of the header, for which the format has a limit that long runs pass.
+The history is not part of the header, because the format limits its size and long histories exceed the limit.
 """
 
 import json
@@ -52,10 +52,10 @@ def save_state(
 
 @dataclass(frozen=True)
 class State:
-    """What `save_state` wrote.
+    """The state of a run, as saved by `save_state`.
 
     Attributes:
-        position: where the run stood.
+        position: position of the run (`cosee.training.history.Position`).
         rows: its history.
         checkpoints: the best checkpoint of each exit rule.
         tensors: everything else, by group and name.
@@ -67,7 +67,7 @@ class State:
     tensors: dict[str, dict[str, Tensor]]
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective) -> None:
-        """Put weights, moments, the objective's state and the random state back in place."""
+        """Restore weights, moments, the objective's state and the random state."""
         model.load_state_dict(self.tensors["model"])
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in self.tensors.get("optimizer", {}).items():
@@ -81,7 +81,7 @@ class State:
 
 
 def read_state(path: Path, fingerprint: str) -> State | None:
-    """Read what `save_state` wrote; None if there is no state, a damaged one, or only one of another run."""
+    """Read a saved state; None if there is none, it is damaged, or it belongs to another run."""
     if not path.exists():
         return None
     groups: dict[str, dict[str, Tensor]] = {}
@@ -94,7 +94,7 @@ def read_state(path: Path, fingerprint: str) -> State | None:
                 group, _, name = key.partition("/")
                 groups.setdefault(group, {})[name] = file.get_tensor(key)
     except SafetensorError as error:
-        log.warning("%s is damaged (%s); the run starts anew", path, error)
+        log.warning("%s is damaged (%s); the run starts from the beginning.", path, error)
         return None
     rows = json.loads(groups.pop("history")["rows"].numpy().tobytes())
     weights: dict[int, dict[str, Tensor]] = {}

@@ -1,4 +1,4 @@
-"""When what is trained: the stages of a method, and how batches, optimizer steps and epochs count."""
+"""The schedule of a run: the stages of a method, and the numbering of batches, optimizer steps and epochs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ def everything(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a training with its own parameters, optimizer and learning-rate schedule.
+    """A part of a training run with its own parameters, optimizer and learning-rate schedule.
 
     Attributes:
         share: of the run's optimizer steps; the shares of all stages add up to 1.
         rate: factor on the run's peak learning rate.
-        trains: parameter name -> whether it learns in this stage; the others stay as they are, bit for bit.
+        trains: parameter name -> whether it is trained in this stage; the others do not change at all.
     """
 
     share: float = 1.0
@@ -29,11 +29,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a run's batches, optimizer steps, epochs and stages follow each other; all counts are from 0.
+    """The order of a run's batches, optimizer steps, epochs and stages; all indices are 0-based.
 
     Attributes:
         batches_per_epoch: forward passes per epoch.
-        epochs: passes over the fit split, of all stages together: a method with stages trains no longer than others.
+        epochs: passes over the fit split, all stages together: a method with stages trains no longer than others.
         accumulation: forward passes per optimizer step.
         stages: parts of the run.
 
@@ -52,7 +52,7 @@ class Schedule:
             if begin >= end:
                 raise InputError(
                     f"training: stage {stage + 1} of {len(self.stages)} gets none of the {self.total_steps} steps; "
-                    "train for more epochs, or give it a larger share."
+                    "train for more epochs or increase its share."
                 )
 
     @property

@@ -1,4 +1,4 @@
-"""How a run is trained, whatever its method."""
+"""Settings of a training run that do not depend on its method."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,11 +9,11 @@ from cosee.ranges import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt,
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a run is trained, whatever the method.
+    """Settings of a training run that do not depend on its method.
 
     Attributes:
         learning_rate: peak rate of AdamW.
-        batch_size: rows per optimizer step.
+        batch_size: examples per optimizer step.
         epochs: passes over the fit split.
         warmup: share of the steps with a linearly rising rate; the rate then falls linearly to 0.
         weight_decay: on all weights but biases and those of norms.
@@ -21,8 +21,8 @@ class TrainingSettings:
         accumulation: forward passes per optimizer step, of equal size.
         precision: "fp32", or "bf16" for autocast in the encoder; heads and losses are fp32 in either.
         checkpoint: "best" keeps the epoch with the highest selection score, "last" the final weights.
-        eval_batch_size: rows per batch where nothing is learnt.
-        save_minutes: time between two saves of the state from which a killed run goes on.
+        eval_batch_size: examples per batch in evaluation.
+        save_minutes: time between two saves of the state from which a killed run resumes.
 
     Raises:
         InputError: a setting is out of its range, or accumulation does not divide the batch size.
@@ -44,6 +44,6 @@ class TrainingSettings:
         check_ranges(TrainingSettings, vars(self), "training")
         if self.batch_size % self.accumulation:
             raise InputError(
-                f"training: {self.batch_size} rows cannot be cut into {self.accumulation} passes of equal size; "
-                "choose an accumulation that divides batch_size."
+                f"training: a batch of {self.batch_size} examples cannot be split into {self.accumulation} passes of "
+                "equal size; choose an accumulation that divides batch_size."
             )

@@ -1,4 +1,4 @@
-"""What is compiled, and that nothing else differs; what it gains belongs to a machine."""
+"""Compiled layers, and that nothing else differs; the gain depends on the machine."""
 
 import shutil
 
@@ -40,7 +40,7 @@ def test_every_layer_but_the_last_is_compiled_in_a_copy(precision, tmp_path, mon
 
 def test_too_few_rows_are_refused(tiny_bert, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: name)
-    with pytest.raises(InputError, match="20 rows fill no batch of 32"):
+    with pytest.raises(InputError, match="20 examples fill no batch of 32"):
         measured(tiny_bert, batch_size=32)
 
 

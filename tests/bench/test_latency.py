@@ -1,11 +1,11 @@
-"""Timings of early exit: what is timed is what is said, on the rows that are said."""
+"""Timings of early exit: contenders, examples and layers are those that the frame states."""
 
 import numpy as np
 import pytest
 import torch
 from helpers.tiny import CONFIG, LAYERS
 
-from cosee.bench.latency import EARLY, TESTS, WHOLE, leaving_model, measure, thresholds_on
+from cosee.bench.latency import ALL_EXITS_VISITED, EARLY_EXIT, FULL_MODEL, early_exiting_model, measure, thresholds_on
 from cosee.bench.shapes import random_rows
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.rules import RULES
@@ -20,7 +20,7 @@ TARGETS = (1.3, 2.0)
 
 @pytest.fixture(scope="module")
 def model():
-    return leaving_model({"model_type": "bert"} | CONFIG, rows(), CPU, seed=0)
+    return early_exiting_model({"model_type": "bert"} | CONFIG, rows(), CPU, seed=0)
 
 
 def rows():
@@ -49,8 +49,8 @@ def test_every_contender_is_timed_on_every_batch_in_every_round(model):
         once = group[group["round"] == 0]
         assert len(group) == 2 * len(once) and once["rows"].sum() == len(LENGTHS)
         assert once["rows"].max() == size
-        if contender == EARLY:
+        if contender == EARLY_EXIT:
             assert LAYERS * len(LENGTHS) / once["layers"].sum() == pytest.approx(target, rel=0.1)
             assert group["threshold"].unique().tolist() == [thresholds[target]]
         else:
-            assert contender in (WHOLE, TESTS) and once["layers"].sum() == LAYERS * len(LENGTHS)
+            assert contender in (FULL_MODEL, ALL_EXITS_VISITED) and once["layers"].sum() == LAYERS * len(LENGTHS)

@@ -1,11 +1,11 @@
-"""The reference step gives what ours gives."""
+"""The reference step gives the loss of the training loop."""
 
 import numpy as np
 import pytest
 import torch
 from helpers.tiny import token_split
 
-from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_row
+from cosee.bench.reference import collate, exits_one_by_one, looped_loss, padded_example
 from cosee.data.batches import DeviceSplit
 from cosee.exiting.signals import SIGNALS
 from cosee.methods.cosee import Cosee
@@ -17,7 +17,7 @@ SPLIT = token_split(24)
 
 
 def reference_batch(rows, length=20):
-    return collate([padded_row(SPLIT, row, length, 0) for row in rows], CPU)
+    return collate([padded_example(SPLIT, row, length, 0) for row in rows], CPU)
 
 
 def test_rows_are_padded_to_the_length_asked_for():

@@ -1,4 +1,4 @@
-"""Serving under load: the same answers as the simulation, whoever serves, and nobody forgotten."""
+"""Serving under load: every server gives the answers of the simulation, to all requests."""
 
 import numpy as np
 import pytest
@@ -20,9 +20,9 @@ def stand(folder, method="cosee", rule="entropy"):
     """A model, its rows, its rule and a threshold with which exits differ, and what the simulation says."""
     model = make_method(method, {}).build(load_backbone(folder), 2, seed=0).eval()
     split, rule = DeviceSplit(token_split(N), torch.device("cpu")), RULES[rule]
-    logits, learnt = predict(model, split, 8)
-    learnt = None if learnt is None else learnt[:, :-1].astype(np.float64)
-    scores = rule.score(logits[:, :-1].astype(np.float64), learnt)
+    logits, learned = predict(model, split, 8)
+    learned = None if learned is None else learned[:, :-1].astype(np.float64)
+    scores = rule.score(logits[:, :-1].astype(np.float64), learned)
     values = np.unique(scores)
     candidates = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
     spread = [len(set(exit_layers(scores, value, rule.harder_is))) for value in candidates]

@@ -1,4 +1,4 @@
-"""Rows and encoders of known shapes."""
+"""Examples and encoders of known shapes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Timings that can be compared."""
+"""Comparable timings."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Smoke and properties: the numbers themselves belong to a machine."""
+"""Smoke and properties: the numbers themselves depend on the machine."""
 
 import numpy as np
 import pytest

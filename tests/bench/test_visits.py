@@ -1,8 +1,8 @@
-"""What an exit costs where it stands."""
+"""Cost of one exit, measured in place."""
 
 import torch
 
-from cosee.bench.latency import leaving_model
+from cosee.bench.latency import early_exiting_model
 from cosee.bench.shapes import ENCODERS, rows_for
 from cosee.bench.visits import measure_visits
 from cosee.data.batches import DeviceSplit
@@ -11,7 +11,7 @@ from cosee.exiting.rules import RULES
 
 def test_every_part_is_timed_at_every_exit_of_every_row(monkeypatch):
     rows, cpu = rows_for("mini", "sst2", 3), torch.device("cpu")
-    model = leaving_model(ENCODERS["mini"], rows, cpu, seed=0)
+    model = early_exiting_model(ENCODERS["mini"], rows, cpu, seed=0)
     visited, original = [], model.exits.forward_exit
 
     def spy(index, *rest):

@@ -1,4 +1,4 @@
-"""Where the time of a run went."""
+"""Time of a workflow run by rule."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`cosee bench`: every measurement, at its smallest; what it measures is tested in tests/bench."""
+"""`cosee bench`: every measurement, at its smallest; the measurements are tested in tests/bench."""
 
 import shutil
 
@@ -19,7 +19,7 @@ SMALL = "--rounds 1 --rows 12"
         (f"serving {SMALL} --capacity 4", 3),
         (f"serving {SMALL} --rate 1000", 3),
         (f"training {SMALL} --batch-size 6", 4),
-        ("utilisation --rounds 1 --batch-size 2 --length 8", 2),
+        ("utilization --rounds 1 --batch-size 2 --length 8", 2),
         pytest.param(
             *(f"compiled {SMALL} --batch-size 6", 2),
             marks=[pytest.mark.slow, pytest.mark.skipif(not shutil.which("g++"), reason="no compiler")],
@@ -63,10 +63,10 @@ def test_wrong_arguments_are_refused(line, message, capsys):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("bench training --rows 5 --batch-size 32", "5 rows fill no batch of 32"),
-        ("bench utilisation --length 129", "--length 129: encoders here take at most 128 tokens"),
+        ("bench training --rows 5 --batch-size 32", "5 examples fill no batch of 32"),
+        ("bench utilization --length 129", "--length 129: encoders here take at most 128 tokens"),
         ("bench jobs --folder nowhere", "nowhere: no benchmark files"),
-        ("bench latency --rows 1", "expected 2 rows or more, got 1"),
+        ("bench latency --rows 1", "expected 2 examples or more, got 1"),
         ("bench latency --rows 4 --targets 20", "with 12 layers it must lie between 1 and 12"),
     ],
 )

@@ -131,7 +131,7 @@ def test_every_example_is_parsed():
 @pytest.mark.slow
 def test_every_example_runs_in_a_shell(made, tmp_path):
     """As a user types them, one process each, on a fresh copy of the place."""
-    for entry in ("resources", "GLUE", "config", "reviews.txt", "pairs.csv"):
+    for entry in ("resources", "GLUE", "config", "reviews.txt", "pairs.csv", "laptop", "server"):
         (tmp_path / entry).symlink_to(made / entry)
     (tmp_path / "results/runs/bert/sst2/cosee-energy/final").mkdir(parents=True)
     (tmp_path / "results/runs/bert/sst2/cosee-energy/final/seed0").symlink_to(tmp_path / "runs/mine")

@@ -1,4 +1,4 @@
-"""`cosee export`: a folder that transformers reads; what it holds is tested in tests/test_export.py."""
+"""`cosee export`: a folder that transformers reads; its contents are tested in tests/export."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_exported_folders_hold_the_run(made):
     [
         ("--out exported", "exported: exists already"),
         ("--backbone none", "none: no config.json"),
-        ("--rule sampled", "serves to evaluate whole splits alone"),
+        ("--rule sampled", "is offline-only"),
         ("--manifest none.json", "none.json: no such file"),
         ("--manifest runs/mine/run.json", "run.json: does not list the run"),
     ],

@@ -1,4 +1,4 @@
-"""`cosee predict`: the outputs that the run itself stored, for the same rows."""
+"""`cosee predict`: the outputs that the run itself stored, for the same examples."""
 
 import numpy as np
 import pytest

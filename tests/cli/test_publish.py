@@ -1,4 +1,4 @@
-"""`cosee publish`: one line per file; what the files hold is tested in tests/runs/test_published.py."""
+"""`cosee publish`: one line per file; the contents are tested in tests/runs/test_published.py."""
 
 import re
 

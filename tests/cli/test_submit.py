@@ -1,4 +1,4 @@
-"""`cosee submit`: files that the GLUE server takes, at a threshold that was chosen without the test rows."""
+"""`cosee submit`: files for the GLUE server, at a threshold that was chosen without the test split."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`cosee sweep`: every operating point, thresholds chosen on one split and realised on another, no torch."""
+"""`cosee sweep`: every operating point, thresholds chosen on one split and applied to another, no torch."""
 
 import subprocess
 import sys

@@ -296,6 +296,33 @@ def test_examples_with_one_premise_go_to_one_split():
     assert found["split"].value_counts().to_dict() == {"fit": 48, "sel": 6, "held": 6}
 
 
+def test_a_group_that_is_a_large_part_of_train_is_trained_on():
+    count = 600
+    premises = ["the same"] * 40 + [f"p{i // 2}" for i in range(count - 40)]
+    frame = pd.DataFrame({"premise": premises, "hypothesis": [f"h{i}" for i in range(count)]})
+    frame = frame.assign(label=np.arange(count) % 3, idx=range(count))
+    rows = {"train": frame, "validation_matched": frame, "validation_mismatched": frame}
+    for seed in range(5):
+        found = cut(rows, MNLI, fraction=0.5, held_rows=200, grouped=True, seed=seed)
+        assert set(found.query("text_a == 'the same' and split in ['fit', 'sel', 'held']")["split"]) == {"fit"}
+        assert found["split"].value_counts()[["fit", "sel", "held"]].tolist() == [100, 300, 200]
+
+
+@pytest.mark.parametrize(("name", "grouped"), [("sst2", True), ("sst2", False), ("mnli", True), ("rte", True)])
+def test_too_few_examples_to_hold_out_are_an_error(name, grouped):
+    message = message_of(lambda: cut(generated(name), TASKS[name], held_rows=60, grouped=grouped))
+    assert f"of 60 training examples of {name}" in message and "of 60 wanted" in message
+
+
+@EACH
+def test_the_cut_of_generated_examples_is_the_one_that_stored_results_were_made_with(name):
+    sizes = {"train": 1600} | dict.fromkeys(TASKS[name].eval_splits.values(), 500)
+    sel = cut(generation.generate(name, 2025, sizes), TASKS[name]).query("split == 'sel'")["idx"]
+    assert len(sel) == 160 and sel.iloc[:6].tolist() == [9, 15, 37, 48, 61, 66]
+    sums = {"rte": 136284, "mrpc": 137499, "qqp": 135856, "sst2": 135641, "qnli": 136921, "mnli": 135920}
+    assert sel.sum() == sums[name]
+
+
 @pytest.mark.skipif("COSEE_GLUE_DIR" not in os.environ, reason="COSEE_GLUE_DIR names no local copy of GLUE")
 @EACH
 def test_a_real_copy_of_glue_can_be_read(name):

@@ -122,8 +122,8 @@ POLICY = RULES["policy"]
 def halting(run, speed, seed=0):
     """Outputs of a method with a policy that leaves the earlier, the larger `speed`."""
     predictions = multi_exit(run, seed=seed)
-    learnt = np.random.default_rng(seed).random((300, 6)) < speed
-    return ExitOutputs(**vars(predictions) | {"learned_scores": learnt.astype(np.float32)})
+    learned = np.random.default_rng(seed).random((300, 6)) < speed
+    return ExitOutputs(**vars(predictions) | {"learned_scores": learned.astype(np.float32)})
 
 
 def test_a_method_without_a_knob_shows_the_nearest_of_its_trained_points():

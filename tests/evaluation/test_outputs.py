@@ -92,14 +92,14 @@ def test_scores_are_float64_of_the_internal_exits():
     assert predictions.predicted[2, 1] == f.argmax()
 
 
-def test_learnt_scores_are_kept_and_read_by_the_rules_that_need_them(tmp_path):
-    learnt = np.random.default_rng(1).random((7, 4)).astype(np.float32)
-    predictions = ExitOutputs(**vars(make_predictions()) | {"learned_scores": learnt})
+def test_learned_scores_are_kept_and_read_by_the_rules_that_need_them(tmp_path):
+    learned = np.random.default_rng(1).random((7, 4)).astype(np.float32)
+    predictions = ExitOutputs(**vars(make_predictions()) | {"learned_scores": learned})
     save_outputs(tmp_path / "logits-dev.npz", predictions)
     loaded = load_outputs(tmp_path / "logits-dev.npz")
-    np.testing.assert_array_equal(loaded.learned_scores, learnt)
-    np.testing.assert_array_equal(loaded.exit_scores(RULES["uncertainty"]), learnt[:, :-1].astype(np.float64))
+    np.testing.assert_array_equal(loaded.learned_scores, learned)
+    np.testing.assert_array_equal(loaded.exit_scores(RULES["uncertainty"]), learned[:, :-1].astype(np.float64))
     with pytest.raises(InputError, match="exit rule uncertainty: reads learned scores"):
         make_predictions().exit_scores(RULES["uncertainty"])
     with pytest.raises(InputError, match=r"Learned scores of shape \(7, 3\) do not fit logits of shape \(7, 4, 2\)"):
-        ExitOutputs(**vars(make_predictions()) | {"learned_scores": learnt[:, :3]})
+        ExitOutputs(**vars(make_predictions()) | {"learned_scores": learned[:, :3]})

@@ -1,4 +1,4 @@
-"""The saved layers are really not computed, and nothing else changes: real early exit against the simulation."""
+"""Executed early exit against the simulation: skipped layers are not computed, and nothing else changes."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from helpers.tiny import LAYERS, token_split
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
 from cosee.exiting import online
-from cosee.exiting.online import early_exit, last_exit, on_host
+from cosee.exiting.online import early_exit, last_exit, to_numpy
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.models.heads import LinearExits
@@ -84,7 +84,7 @@ def test_the_host_waits_for_the_device_only_where_it_asks_who_is_done(model, che
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
     batch, rule = split.batch(np.arange(ROWS)), RULES["pcee"]
     taken, reached, waited = set(), [], set()
-    monkeypatch.setattr(online, "on_host", lambda *values: waited.add(reached[-1]) or on_host(*values))
+    monkeypatch.setattr(online, "to_numpy", lambda *values: waited.add(reached[-1]) or to_numpy(*values))
     for threshold in between(rule.score(predict(model, split, 8).logits[:, :-1].astype(np.float64), None)):
         reached.clear()
         waited.clear()
@@ -130,5 +130,5 @@ def test_confident_scores_are_told_apart_as_in_the_simulation(tiny_bert):
 
 def test_a_rule_that_needs_the_whole_split_is_refused(model):
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
-    with pytest.raises(InputError, match="exit rule sampled: serves to evaluate whole splits alone"):
+    with pytest.raises(InputError, match="is offline-only"):
         early_exit(model, split.batch(np.arange(ROWS)), RULES["sampled"], 0.0)

@@ -1,4 +1,4 @@
-"""Every exit rule against its definition: one row, one exit and one number at a time."""
+"""Every exit rule against its definition: one example, one exit and one number at a time."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ LOGITS = SHAPES.flatmap(
 )
 
 
-def learnt_of(logits):
+def learned_of(logits):
     """Learnt scores in 0..1 that go with logits."""
     return np.random.default_rng(logits.shape[1]).random(logits.shape[:2])
 
@@ -93,15 +93,15 @@ def halted_of(rates):
 
 
 DEFINITIONS = {
-    "energy": lambda exits, learnt: [1 / (1 + sum(exp(x) for x in logits)) for logits in exits],
-    "entropy": lambda exits, learnt: [entropy_of(logits) for logits in exits],
-    "softmax": lambda exits, learnt: [max(probabilities(logits)) for logits in exits],
-    "patience": lambda exits, learnt: [count or -inf for count in counts_of(d == 0 for d in disagreements_of(exits))],
-    "pcee": lambda exits, learnt: hardest_of([entropy_of(logits) for logits in exits], 2),
-    "fpabee": lambda exits, learnt: hardest_of(divergences_of(exits), 2),
-    "uncertainty": lambda exits, learnt: learnt,
-    "quantile": lambda exits, learnt: halted_of(learnt),
-    "policy": lambda exits, learnt: learnt,
+    "energy": lambda exits, learned: [1 / (1 + sum(exp(x) for x in logits)) for logits in exits],
+    "entropy": lambda exits, learned: [entropy_of(logits) for logits in exits],
+    "softmax": lambda exits, learned: [max(probabilities(logits)) for logits in exits],
+    "patience": lambda exits, learned: [count or -inf for count in counts_of(d == 0 for d in disagreements_of(exits))],
+    "pcee": lambda exits, learned: hardest_of([entropy_of(logits) for logits in exits], 2),
+    "fpabee": lambda exits, learned: hardest_of(divergences_of(exits), 2),
+    "uncertainty": lambda exits, learned: learned,
+    "quantile": lambda exits, learned: halted_of(learned),
+    "policy": lambda exits, learned: learned,
 }
 
 
@@ -109,9 +109,9 @@ DEFINITIONS = {
 @FEW
 @given(logits=LOGITS)
 def test_scores_equal_their_definition(rule, logits):
-    learnt = learnt_of(logits)
-    expected = [DEFINITIONS[rule.name](*row) for row in zip(logits.tolist(), learnt.tolist(), strict=True)]
-    np.testing.assert_allclose(rule.score(logits, learnt), expected, rtol=1e-9, atol=1e-12)
+    learned = learned_of(logits)
+    expected = [DEFINITIONS[rule.name](*row) for row in zip(logits.tolist(), learned.tolist(), strict=True)]
+    np.testing.assert_allclose(rule.score(logits, learned), expected, rtol=1e-9, atol=1e-12)
 
 
 def exits_by_counter(values, threshold, patience):
@@ -218,9 +218,9 @@ def test_divergences_are_numbers_between_none_and_one_and_do_not_depend_on_the_o
 @FEW
 @given(logits=LOGITS)
 def test_torch_and_numpy_agree(rule, logits):
-    learnt = learnt_of(logits)
+    learned = learned_of(logits)
     for dtype, rtol, atol in ((np.float64, 1e-9, 1e-12), (np.float32, 1e-3, 1e-5)):
-        inputs = logits.astype(dtype), learnt.astype(dtype)
+        inputs = logits.astype(dtype), learned.astype(dtype)
         with_numpy, with_torch = rule.score(*inputs), rule.score(*map(torch.from_numpy, inputs))
         assert with_numpy.dtype == with_torch.numpy().dtype == dtype
         np.testing.assert_allclose(with_torch.numpy(), with_numpy, rtol=rtol, atol=atol)
@@ -231,20 +231,20 @@ def test_torch_and_numpy_agree(rule, logits):
 @pytest.mark.parametrize("num_exits", [0, 1, 2, 7])
 def test_an_exits_score_knows_nothing_of_later_exits(rule, kind, num_exits):
     logits = np.random.default_rng(3).normal(0, 2, (9, 7, 3))
-    learnt = learnt_of(logits)
-    every = rule.score(kind(logits), kind(learnt))
-    some = rule.score(kind(logits[:, :num_exits].copy()), kind(learnt[:, :num_exits].copy()))
+    learned = learned_of(logits)
+    every = rule.score(kind(logits), kind(learned))
+    some = rule.score(kind(logits[:, :num_exits].copy()), kind(learned[:, :num_exits].copy()))
     np.testing.assert_array_equal(some, every[:, :num_exits])
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.lookback is not None], ids=lambda r: r.name)
 def test_an_exits_score_depends_on_no_exit_beyond_those_it_looks_back_at(rule):
     logits = np.random.default_rng(3).normal(0, 2, (9, 7, 3))
-    learnt = learnt_of(logits)
-    every = rule.score(logits, learnt)
+    learned = learned_of(logits)
+    every = rule.score(logits, learned)
     for last in range(7):
         seen = slice(max(0, last - rule.lookback), last + 1)
-        np.testing.assert_array_equal(rule.score(logits[:, seen], learnt[:, seen])[:, -1], every[:, last])
+        np.testing.assert_array_equal(rule.score(logits[:, seen], learned[:, seen])[:, -1], every[:, last])
 
 
 @EACH
@@ -253,9 +253,9 @@ def test_scores_lie_in_the_range_and_reach_over_it(rule, num_classes):
     rng, num_exits = np.random.default_rng(0), 6
     logits = np.concatenate([rng.normal(0, scale, (200, num_exits, num_classes)) for scale in (0.1, 3, 300)])
     logits[0], logits[1], logits[2, :, 0], logits[3] = 0, -1e4, 1e4, np.eye(num_classes)[np.arange(num_exits) % 2] * 1e4
-    learnt = rng.random(logits.shape[:2])
-    learnt[0], learnt[1] = 0, 1
-    scores = rule.score(logits, learnt)
+    learned = rng.random(logits.shape[:2])
+    learned[0], learned[1] = 0, 1
+    scores = rule.score(logits, learned)
     finite = scores[np.isfinite(scores)]
     low, high = rule.range(num_classes, num_exits)
     passing = np.isneginf if rule.harder_is == "larger" else np.isposinf  # at every threshold
@@ -265,24 +265,24 @@ def test_scores_lie_in_the_range_and_reach_over_it(rule, num_classes):
 
 
 @EACH
-def test_learnt_scores_are_read_by_the_rules_that_say_so_and_by_no_other(rule):
+def test_learned_scores_are_read_by_the_rules_that_say_so_and_by_no_other(rule):
     logits = np.random.default_rng(1).normal(0, 2, (5, 4, 2))
-    learnt = learnt_of(logits)
+    learned = learned_of(logits)
     if rule.needs_learned_scores:
-        np.testing.assert_array_equal(rule.score(logits, learnt), rule.score(0 * logits, learnt))
-        assert not np.array_equal(rule.score(logits, learnt), rule.score(logits, learnt / 2))
+        np.testing.assert_array_equal(rule.score(logits, learned), rule.score(0 * logits, learned))
+        assert not np.array_equal(rule.score(logits, learned), rule.score(logits, learned / 2))
     else:
-        np.testing.assert_array_equal(rule.score(logits, None), rule.score(logits, learnt))
+        np.testing.assert_array_equal(rule.score(logits, None), rule.score(logits, learned))
 
 
 @EACH
 def test_a_score_leaves_its_inputs_as_they_were(rule):
     logits = np.random.default_rng(1).normal(0, 2, (5, 4, 2))
-    learnt = learnt_of(logits)
-    copies = logits.copy(), learnt.copy()
-    rule.score(logits, learnt)
+    learned = learned_of(logits)
+    copies = logits.copy(), learned.copy()
+    rule.score(logits, learned)
     np.testing.assert_array_equal(logits, copies[0])
-    np.testing.assert_array_equal(learnt, copies[1])
+    np.testing.assert_array_equal(learned, copies[1])
 
 
 def test_rules_without_a_knob_have_one_threshold():

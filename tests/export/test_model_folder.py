@@ -1,4 +1,4 @@
-"""A finished run as a model folder: what it holds, what it gives back, what the card says."""
+"""A finished run as a model folder: its files, the model loaded from it, and its card."""
 
 import stat
 from dataclasses import replace
@@ -178,9 +178,9 @@ def test_another_rule_than_the_run_s_own(runs, tiny_bert, tmp_path):
 
 @pytest.mark.parametrize(
     ("rule", "message"),
-    [("sampled", "whole splits alone"), ("quantile", "reads learned scores"), ("hunch", "'hunch' is unknown")],
+    [("sampled", "is offline-only"), ("quantile", "reads learned scores"), ("hunch", "'hunch' is unknown")],
 )
-def test_rules_that_the_model_cannot_leave_by(rule, message, runs, tiny_bert, tmp_path):
+def test_rules_that_the_model_cannot_exit_by(rule, message, runs, tiny_bert, tmp_path):
     with pytest.raises(InputError, match=message):
         export(runs["cosee-energy"], tiny_bert, tmp_path / "model", rule=rule)
     assert not list(tmp_path.iterdir())

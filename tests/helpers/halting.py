@@ -1,4 +1,4 @@
-"""What the tests of halting methods share."""
+"""Helpers for tests of halting methods."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the tests of objectives share: given logits, a guard against waiting for the device."""
+"""Helpers for tests of objectives: given logits, a guard against synchronization."""
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode

@@ -1,4 +1,4 @@
-"""Tiny encoders with fixed weights and rows that they can learn: milliseconds where a real backbone takes minutes."""
+"""Tiny encoders with fixed weights, and examples that they can learn, in milliseconds instead of minutes."""
 
 from pathlib import Path
 

@@ -60,7 +60,7 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
         here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
         if method.lte:
-            torch.testing.assert_close(here.scores, scores[:, index])
+            torch.testing.assert_close(here.learned_scores, scores[:, index])
         assert carry is None
     assert (scores is not None) == method.lte
 
@@ -69,7 +69,7 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
 @torch.no_grad()
 def test_the_uncertainty_is_one_estimator_on_every_exits_pooled_state(kind, request):
     model = built(request, kind, METHODS["lte"])
-    scores = model.outputs(BATCH).scores
+    scores = model.outputs(BATCH).learned_scores
     pooled = model.exits.pool(model.states(BATCH), model.backbone)
     for n in range(len(BATCH)):
         for m in range(LAYERS):
@@ -91,7 +91,7 @@ def test_the_estimator_adds_one_linear_layer_for_all_exits(tiny_bert):
 def test_leaving_online_by_uncertainty_is_what_the_outputs_of_all_exits_say(quantile, request):
     model = built(request, "tiny_bert", METHODS["lte"])
     rule, outputs = rule_named("uncertainty"), predict(model, SEL, 24)
-    scores = rule.score(outputs.logits, outputs.scores)[:, :-1]
+    scores = rule.score(outputs.logits, outputs.learned_scores)[:, :-1]
     ordered = np.unique(scores)
     threshold = float(ordered[int(quantile * len(ordered))] + ordered[int(quantile * len(ordered)) + 1]) / 2
     expected = exit_layers(scores, [threshold], rule.harder_is).squeeze()
@@ -141,7 +141,7 @@ def test_the_estimators_gradient_flows_into_its_weights_poolers_and_backbone_but
     for name, method in METHODS.items():
         model = built(request, "tiny_bert", METHODS["lte"])
         if name == "alternating":
-            model.outputs = lambda batch, model=model: type(model).outputs(model, batch)._replace(scores=None)
+            model.outputs = lambda batch, model=model: type(model).outputs(model, batch)._replace(learned_scores=None)
         objective_of(method)(model, BATCH, ODD)[0].backward()
         gradients[name] = {key: value.grad for key, value in model.named_parameters()}
     for key, with_lte in gradients["lte"].items():

@@ -16,7 +16,7 @@ from cosee.methods.consistentee import (
     ConsistentEE,
     exit_counts,
     log_exit_distribution,
-    memorised_layers,
+    memorized_layers,
     policy_gradient_loss,
     rewards,
     sample_exits,
@@ -61,7 +61,7 @@ def sharp_model(folder, classes=2, seed=0):
 # --- hardness and reward ----------------------------------------------------------------------------------------------
 
 
-def test_the_memorised_layer_is_where_the_exits_begin_to_stay_right():
+def test_the_memorized_layer_is_where_the_exits_begin_to_stay_right():
     history = {
         (1, 1, 1, 1): 1,
         (0, 1, 1, 1): 2,
@@ -71,13 +71,13 @@ def test_the_memorised_layer_is_where_the_exits_begin_to_stay_right():
         (1, 1, 1, 0): 4,  # wrong at the end is as hard as right only there
         (0, 0, 0, 0): 4,
     }
-    assert memorised_layers(torch.tensor(list(history)).bool()).tolist() == list(history.values())
+    assert memorized_layers(torch.tensor(list(history)).bool()).tolist() == list(history.values())
 
 
-def test_the_memorised_layer_is_the_smallest_with_all_deeper_right():
+def test_the_memorized_layer_is_the_smallest_with_all_deeper_right():
     correct = list(product([False, True], repeat=6))
     expected = [next((layer for layer in range(1, 7) if all(row[layer - 1 :])), 6) for row in correct]
-    assert memorised_layers(torch.tensor(correct)).tolist() == expected
+    assert memorized_layers(torch.tensor(correct)).tolist() == expected
 
 
 def test_rewards_by_hand():
@@ -104,19 +104,19 @@ def test_the_whole_encoder_costs_the_same_in_any_depth_and_the_paper_s_price_in_
         torch.testing.assert_close(found, -0.05 * torch.arange(1.0, 13))
 
 
-def test_memorised_layers_are_those_of_the_fit_rows_after_the_first_stage(tiny_bert):
+def test_memorized_layers_are_those_of_the_fit_rows_after_the_first_stage(tiny_bert):
     model, objective = sharp_model(tiny_bert, seed=3).train(), METHOD.objective(SCHEDULE, 0, CPU)
     objective.begin_stage(0, model, FIT)
-    assert objective.memorised.tolist() == []
+    assert objective.memorized.tolist() == []
     objective.begin_stage(1, model, FIT)
     correct = predict(model, FIT, 7).logits.argmax(-1) == FIT.labels.numpy()[:, None]
     expected = [next((layer for layer in range(1, M + 1) if row[layer - 1 :].all()), M) for row in correct]
-    assert objective.memorised.tolist() == expected and len(set(expected)) > 1
+    assert objective.memorized.tolist() == expected and len(set(expected)) > 1
     assert model.training
     with torch.no_grad():
         model.exits.weight.neg_()
     objective.begin_stage(2, model, FIT)
-    assert objective.memorised.tolist() == expected
+    assert objective.memorized.tolist() == expected
 
 
 # --- exits as a random variable ---------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_what_all_exits_have_in_common_teaches_nothing():
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
-def losses_by_loops(logits, labels, odds, memorised, uniform, method):
+def losses_by_loops(logits, labels, odds, memorized, uniform, method):
     """Cross-entropy at the sampled exits, REINFORCE loss and entropy, one rollout at a time."""
     ce_sum = policy_sum = entropy_sum = 0.0
     for n, label in enumerate(labels):
@@ -203,7 +203,7 @@ def losses_by_loops(logits, labels, odds, memorised, uniform, method):
         chance = [leave[m] * math.prod(1 - p for p in leave[:m]) for m in range(M)]
         entropy_sum -= sum(q * math.log(q) for q in chance)
         exits = [next((m for m in range(M - 1) if draw[m] < leave[m]), M - 1) for draw in uniform[n]]
-        reward = [-ce[m] - method.alpha * 12 * (m + 1) / M * (1 - memorised[n] / M) for m in exits]
+        reward = [-ce[m] - method.alpha * 12 * (m + 1) / M * (1 - memorized[n] / M) for m in exits]
         for k, m in enumerate(exits):
             baseline = sum(reward[:k] + reward[k + 1 :]) / (len(exits) - 1)
             policy_sum -= (reward[k] - baseline) * math.log(chance[m])
@@ -218,14 +218,14 @@ def test_the_losses_of_the_later_stages_equal_naive_loops(classes, step, with_ce
     method = ConsistentEE(alpha=0.3, num_rollouts=K, entropy=0.1)
     logits, labels, odds = random_logits(classes=classes), random_labels(classes=classes), random_odds()
     objective = method.objective(SCHEDULE, 5, CPU)
-    objective.memorised = torch.arange(30) % M + 1
+    objective.memorized = torch.arange(30) % M + 1
     batch = batch_of(labels)
     batch.rows.add_(3)
     loss, parts = objective(GivenOutputs(logits, odds), batch, step)
     uniform = torch.rand(N, K, M - 1, generator=torch_generator(5, "rollouts", step)).tolist()
     given = (logits.double().tolist(), labels.tolist(), odds.double().tolist())
-    memorised = objective.memorised[3 : 3 + N].tolist()
-    loss_ce, loss_policy, entropy = losses_by_loops(*given, memorised, uniform, method)
+    memorized = objective.memorized[3 : 3 + N].tolist()
+    loss_ce, loss_policy, entropy = losses_by_loops(*given, memorized, uniform, method)
     assert parts["loss_ce"].item() == pytest.approx(loss_ce, rel=1e-5)
     assert parts["loss_policy"].item() == pytest.approx(loss_policy, rel=1e-4, abs=1e-6)
     assert parts["entropy"].item() == pytest.approx(entropy, rel=1e-5)
@@ -237,7 +237,7 @@ def test_the_policy_learns_from_rewards_and_the_classifiers_from_sampled_exits_o
     with torch.no_grad():
         odds[:, 0], odds[:, 1] = -50.0, 50.0  # everybody leaves at exit 2
     objective = METHOD.objective(SCHEDULE, 0, CPU)
-    objective.memorised = torch.ones(N, dtype=torch.int64)
+    objective.memorized = torch.ones(N, dtype=torch.int64)
     loss, parts = objective(GivenOutputs(logits, odds), batch_of(random_labels()), 8)
     loss.backward()
     assert parts["exit_layer"] == 2
@@ -251,7 +251,7 @@ def test_the_policy_learns_from_rewards_and_the_classifiers_from_sampled_exits_o
 def test_policies_without_any_doubt_give_finite_losses_and_gradients():
     odds = (1e4 * random_odds()).requires_grad_()
     objective = ConsistentEE(entropy=0.1).objective(SCHEDULE, 0, CPU)
-    objective.memorised = torch.ones(N, dtype=torch.int64)
+    objective.memorized = torch.ones(N, dtype=torch.int64)
     loss, parts = objective(GivenOutputs(random_logits(), odds), batch_of(random_labels()), 6)
     loss.backward()
     assert loss.isfinite() and odds.grad.isfinite().all() and parts["entropy"] == 0
@@ -262,7 +262,7 @@ def test_rollouts_are_fresh_every_step_and_the_same_for_the_same_seed():
 
     def sampled(seed, steps=(6, 7, 8, 9)):
         objective = METHOD.objective(SCHEDULE, seed, CPU)
-        objective.memorised = torch.ones(N, dtype=torch.int64)
+        objective.memorized = torch.ones(N, dtype=torch.int64)
         return [objective(model, batch, step)[1]["reward"].item() for step in steps]
 
     first = sampled(0)
@@ -284,7 +284,7 @@ def test_one_exit_at_a_time_gives_what_all_give_together(kind, request):
     for m in range(LAYERS):
         here, carry = model.exits.forward_exit(m, states[:, m], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, m])
-        torch.testing.assert_close(here.scores, scores[:, m])
+        torch.testing.assert_close(here.learned_scores, scores[:, m])
         assert carry is None
 
 
@@ -292,7 +292,7 @@ def test_one_exit_at_a_time_gives_what_all_give_together(kind, request):
 def test_the_score_is_what_a_small_network_makes_of_the_pooled_state(tiny_bert):
     model = sharp_model(tiny_bert)
     states = model.states(SEL.batch(np.arange(9)))
-    scores = model.exits(states, model.backbone).scores
+    scores = model.exits(states, model.backbone).learned_scores
     for m in range(LAYERS - 1):
         weights = {name: value[m] for name, value in model.exits.named_parameters() if name.startswith("policy")}
         inner = torch.nn.functional.gelu(
@@ -307,7 +307,7 @@ def test_the_policy_sees_the_pooled_state_without_dropout(tiny_bert):
     states = model.states(SEL.batch(np.arange(9)))
     still = model.exits(states, model.backbone)
     moving = model.exits.train()(states, model.backbone)
-    assert torch.equal(still.scores, moving.scores) and not torch.equal(still.logits, moving.logits)
+    assert torch.equal(still.learned_scores, moving.learned_scores) and not torch.equal(still.logits, moving.logits)
 
 
 def test_leaving_by_the_policy_is_real_and_as_simulated(tiny_bert):

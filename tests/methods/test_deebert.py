@@ -47,7 +47,7 @@ def test_one_exit_at_a_time_gives_what_all_at_once_give(kind, method, request):
     for index in range(LAYERS):
         here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and carry is None
+        assert here.learned_scores is None and carry is None
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
@@ -67,7 +67,7 @@ def test_with_the_shared_pooler_only_heads_are_added(tiny_bert):
 
 @EACH_BACKBONE
 @EACH_POOLER
-def test_each_stage_minimises_the_cross_entropies_of_its_exits(kind, method, request):
+def test_each_stage_minimizes_the_cross_entropies_of_its_exits(kind, method, request):
     model = built(request, kind, method, num_classes=3).eval()
     schedule = Schedule(5, 2, stages=method.stages())
     objective = method.objective(schedule, 0, CPU)

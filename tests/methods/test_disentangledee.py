@@ -94,7 +94,7 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     for index in range(LAYERS):
         here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        assert here.scores is None and carry is None
+        assert here.learned_scores is None and carry is None
 
 
 def test_a_batch_of_one_row_is_standardised_by_the_running_statistics():
@@ -119,7 +119,7 @@ def test_the_last_exit_has_no_adapter_and_costs_less(tiny_bert):
 # --- the two stages ---------------------------------------------------------------------------------------------------
 
 
-def test_first_the_last_exit_is_minimised_then_the_internal_ones_the_early_ones_most():
+def test_first_the_last_exit_is_minimized_then_the_internal_ones_the_early_ones_most():
     _, objective = two_stages()
     logits, labels = random_logits(), random_labels()
     each = [F.cross_entropy(logits[:, m], labels).item() for m in range(4)]

@@ -11,7 +11,7 @@ from cosee.models.loading import load_backbone
 from cosee.training.schedule import Schedule
 
 
-def test_finetune_minimises_the_cross_entropy_of_its_one_exit():
+def test_finetune_minimizes_the_cross_entropy_of_its_one_exit():
     logits, labels = random_logits(exits=1), random_labels()
     loss, parts = Finetune().objective(Schedule(10, 3), 0, CPU)(FakeModel(logits), batch_of(labels), 0)
     assert loss.item() == pytest.approx(F.cross_entropy(logits[:, 0], labels).item(), rel=1e-6)

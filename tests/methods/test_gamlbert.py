@@ -114,21 +114,28 @@ def test_two_exits_by_hand(joint):
 @pytest.mark.parametrize("kind", ["tiny_bert", "tiny_albert"])
 def test_the_gradient_is_that_of_the_labels_plus_what_does_not_conflict_of_the_exits(kind, request):
     method = GamlBert(distillation=2.0, dropout=0.0)
-    model, batch = method.build(load_backbone(request.getfixturevalue(kind)), 2, 0).eval(), FIT.batch(np.arange(8))
-    model.exits.weight.data *= 20  # exits that differ
+    model, batch = method.build(load_backbone(request.getfixturevalue(kind)), 2, 2).eval(), FIT.batch(np.arange(8))
+    model.exits.weight.data *= 5  # exits that differ
     found, _, parts = gradients(method, model, batch)
-    conflicts = []
+    conflicts, undecided = [], 0
     for name, parameter in model.named_parameters():
         logits = model(batch)
         ce, kd = exit_cross_entropies(logits, batch.labels).mean(), mutual_distillation(logits, 3.0).mean()
         towards_labels, towards_exits = (torch.autograd.grad(x, parameter, retain_graph=True)[0] for x in (ce, kd))
-        product = (towards_labels * towards_exits).sum()
-        conflicts.append(product.item() < 0)
-        if conflicts[-1]:
-            towards_exits = towards_exits - product / towards_labels.square().sum() * towards_labels
+        if name.endswith("key.bias"):  # softmax ignores it: its gradients are zero but for rounding, as are their signs
+            assert max(towards_labels.abs().max(), towards_exits.abs().max()) < 1e-6
+            undecided += 1
+        else:
+            product = (towards_labels * towards_exits).sum()
+            cosine = product / (towards_labels.norm() * towards_exits.norm())
+            assert cosine.abs() > 0.01  # a thousand times what rounding changes: the same signs everywhere
+            conflicts.append(product.item() < 0)
+            if conflicts[-1]:
+                towards_exits = towards_exits - product / towards_labels.square().sum() * towards_labels
         torch.testing.assert_close(found[name], towards_labels + 2.0 * towards_exits, rtol=1e-3, atol=1e-5)
     assert 0 < sum(conflicts) < len(conflicts)
-    assert parts["conflicts"].item() == pytest.approx(np.mean(conflicts))
+    total = parts["conflicts"].item() * (len(conflicts) + undecided)
+    assert sum(conflicts) - 1e-3 <= total <= sum(conflicts) + undecided + 1e-3
 
 
 def test_without_distillation_it_is_the_mean_cross_entropy_of_all_exits(tiny_bert):

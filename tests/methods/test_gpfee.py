@@ -83,7 +83,7 @@ def test_exits_visited_one_by_one_give_the_same_while_rows_leave(tiny_bert):
     for index in range(LAYERS):
         here, carry = model.exits.forward_exit(index, states[rows, index], model.backbone, carry)
         torch.testing.assert_close(here.logits, expected[rows, index], rtol=1e-4, atol=1e-5)
-        assert here.scores is None and carry.shape == (len(rows), 2, 2)
+        assert here.learned_scores is None and carry.shape == (len(rows), 2, 2)
         rows, carry = rows[::2], carry[::2]
 
 

@@ -62,7 +62,7 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     for index in range(LAYERS):
         here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, carry)
         torch.testing.assert_close(here.logits, logits[:, index])
-        torch.testing.assert_close(here.scores, lambdas[:, index])
+        torch.testing.assert_close(here.learned_scores, lambdas[:, index])
         assert carry.shape == (6, HIDDEN)
 
 
@@ -82,7 +82,7 @@ def test_the_halting_mlp_of_bert_base_has_seven_million_parameters():
 def test_dropout_does_not_touch_what_is_predicted(tiny_bert):
     model = Palbert(dropout=0.5).build(load_backbone(tiny_bert), 2, 0)
     first, second = (predict(model, FIT, 16) for _ in range(2))
-    np.testing.assert_array_equal(first.scores, second.scores)
+    np.testing.assert_array_equal(first.learned_scores, second.learned_scores)
     assert model.training
 
 

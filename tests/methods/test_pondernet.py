@@ -83,7 +83,7 @@ def test_online_exits_are_those_of_the_whole_model(kind, request):
     for index in range(LAYERS):
         here, carry = model.exits.forward_exit(index, states[:, index], model.backbone, None)
         torch.testing.assert_close(here.logits, logits[:, index])
-        torch.testing.assert_close(here.scores, lambdas[:, index])
+        torch.testing.assert_close(here.learned_scores, lambdas[:, index])
         assert carry is None
 
 
@@ -96,7 +96,7 @@ def test_all_exits_share_one_classifier_and_one_halting_head(tiny_bert):
 
 def test_the_scores_are_probabilities_and_depend_on_the_state(tiny_bert):
     model = PonderNet().build(load_backbone(tiny_bert), 2, 0).eval()
-    lambdas = model.outputs(FIT.batch(np.arange(12))).scores
+    lambdas = model.outputs(FIT.batch(np.arange(12))).learned_scores
     assert ((lambdas > 0) & (lambdas < 1)).all() and (lambdas.std(dim=0) > 1e-3).all()
 
 
@@ -113,7 +113,7 @@ def test_lambdas_are_float32_in_bf16(tiny_bert):
     model = PonderNet().build(load_backbone(tiny_bert), 2, 0).eval()
     with torch.autocast("cpu", torch.bfloat16):
         outputs = model.outputs(FIT.batch(np.arange(4)))
-    assert outputs.scores.dtype == torch.float32 and outputs.logits.dtype == torch.bfloat16
+    assert outputs.learned_scores.dtype == torch.float32 and outputs.logits.dtype == torch.bfloat16
 
 
 # --- the exit rule ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Encoders from disk and from configurations: what is loaded, and what is refused with a sentence."""
+"""Encoders from disk and from configurations: loading, and errors in one sentence."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What stands between states and heads: each policy, in every method, and which encoders are refused."""
+"""Poolers between states and heads: each policy, in every method, and the refusal of untrained poolers."""
 
 import os
 import shutil

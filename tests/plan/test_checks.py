@@ -62,7 +62,7 @@ def test_parts_that_do_not_fit_together_are_named(mini, change, sentence):
         (lambda c: c["variants"]["cosee"]["fixed"].update(alfa=1), "method cosee: no hyper-parameter 'alfa'"),
         (lambda c: c["variants"]["vanilla"]["fixed"].update(beta0=-1.0), "method cosee: beta0 must be 0 or more"),
         (lambda c: c["grid"].update(learning_rate=[-1.0]), "learning_rate must be"),  # an axis of one value
-        (lambda c: c["training"].update(accumulation=5), "cannot be cut into 5 passes"),
+        (lambda c: c["training"].update(accumulation=5), "cannot be split into 5 passes"),
         (
             lambda c: c["variants"]["berxit_lte"]["fixed"].update(lte=False),
             "berxit_lte: learns no scores, .* uncertainty",

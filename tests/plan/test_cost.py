@@ -1,4 +1,4 @@
-"""The estimate follows from rows, epochs and depth."""
+"""The estimate follows from numbers of examples, epochs and depth."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from helpers.presets import read
 
 from cosee.data.tasks import TASKS
 from cosee.plan.configuration import configuration
-from cosee.plan.cost import announcement, duration, passes, split_rows
+from cosee.plan.cost import announcement, duration, example_counts, split_rows
 from cosee.plan.jobs import split_into_jobs
 from cosee.plan.runs import final_runs
 from cosee.plan.search import grid_runs
@@ -49,11 +49,11 @@ def test_examples_are_counted_as_often_as_they_pass():
     config = configuration(small)
     runs = [run for run in final_runs(config) if run.task == "rte"]
     final = next(run for run in runs if run.variant == "cosee" and run.signal == "entropy")
-    assert passes(config, final) == (8 * 2241, 8 * 249 + 249 + 277 + 3000)
+    assert example_counts(config, final) == (8 * 2241, 8 * 249 + 249 + 277 + 3000)
     (grid, *_) = [run for run in grid_runs(config) if run.task == "rte"]
-    assert passes(config, grid) == (8 * 2241, 8 * 249 + 249)
+    assert example_counts(config, grid) == (8 * 2241, 8 * 249 + 249)
     small["protocol"]["name"] = "field"
-    assert passes(configuration(small), final) == (8 * 2490, 8 * 277 + 277 + 3000)
+    assert example_counts(configuration(small), final) == (8 * 2490, 8 * 277 + 277 + 3000)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is evaluated and shown follows from the configuration alone."""
+"""Evaluated and shown curves follow from the configuration only."""
 
 import pytest
 

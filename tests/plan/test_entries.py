@@ -1,4 +1,4 @@
-"""What a variant is, said once."""
+"""Derived attributes of variants."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is trained follows from the configuration alone."""
+"""The runs follow from the configuration only."""
 
 import pytest
 from helpers.presets import CONFIGS, preset

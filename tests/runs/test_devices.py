@@ -1,4 +1,4 @@
-"""Training keeps to its device: shown without a GPU on torch's meta device, whose tensors have no values to read."""
+"""Training stays on its device: tested without a GPU on torch's meta device, whose tensors have no values to read."""
 
 import numpy as np
 import pytest

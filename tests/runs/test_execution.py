@@ -172,7 +172,7 @@ def test_a_gpu_that_torch_cannot_use_is_worth_a_warning(monkeypatch, caplog):
     monkeypatch.setattr(device, "has_nvidia_driver", lambda: False)
     assert device.default_device() == torch.device("cpu") and not caplog.messages
     monkeypatch.setattr(device, "has_nvidia_driver", lambda: True)
-    assert device.default_device() == torch.device("cpu") and "the CPU computes" in caplog.text
+    assert device.default_device() == torch.device("cpu") and "running on the CPU." in caplog.text
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device.default_device() == torch.device("cuda") and len(caplog.messages) == 1
 

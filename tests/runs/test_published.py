@@ -1,4 +1,4 @@
-"""Published runs: what is stored is what is computed from, and a run comes back as the folder that it was."""
+"""Published runs: results are computed from the stored values, and unpacking restores the folder of a run."""
 
 import numpy as np
 import pandas as pd
@@ -66,8 +66,12 @@ def test_the_outputs_for_another_exit_rule_come_back_too(tmp_path):
         (other / f"logits-{split}.npz").rename(run / f"logits-{split}@pcee.npz")
     publish(run, tmp_path / "published")
     (found,) = published_runs(tmp_path / "published")
-    unpack(found, tmp_path / "back")
-    assert {file.stem for file in (tmp_path / "back").glob("*.npz")} == {"logits-sel", "logits-dev", "logits-dev@pcee"}
+    unpack(found, tmp_path / "back", ["pcee"])
+    assert {file.stem for file in (tmp_path / "back").glob("*.npz")} == {
+        f"logits-{split}{rule}" for split in ("sel", "dev") for rule in ("", "@pcee")
+    }
+    own, missing = (load_outputs(tmp_path / f"back/logits-sel{rule}.npz") for rule in ("", "@pcee"))
+    np.testing.assert_array_equal(missing.logits, own.logits)
     for name in ("logits-dev", "logits-dev@pcee"):
         before, after = (load_outputs(folder / f"{name}.npz") for folder in (run, tmp_path / "back"))
         np.testing.assert_array_equal(after.logits, before.logits.astype(np.float16))

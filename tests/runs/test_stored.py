@@ -1,4 +1,4 @@
-"""What a run's folder tells, and how it says that something is missing."""
+"""Finished runs read from their folders, and errors about missing files."""
 
 import numpy as np
 import pytest

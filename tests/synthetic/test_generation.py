@@ -1,4 +1,4 @@
-"""The generated mini-GLUE: its form is GLUE's, its rows are reproducible and disjoint, its difficulty is real."""
+"""The generated mini-GLUE: GLUE's form, reproducible and disjoint examples, real differences in difficulty."""
 
 import hashlib
 
@@ -113,5 +113,5 @@ def test_unknown_names_and_impossible_sizes_are_refused():
         generation.generate("cola", 0, {"train": 1})
     with pytest.raises(InputError, match="no split 'dev'"):
         generation.generate("rte", 0, {"dev": 1})
-    with pytest.raises(InputError, match="no more different rows"):
+    with pytest.raises(InputError, match="no more different examples"):
         generation.generate("mnli", 0, {"train": 20000})

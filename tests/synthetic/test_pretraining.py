@@ -1,4 +1,4 @@
-"""Pre-training of the mini backbones: tokenizer, masking, growth, reproducibility, and the folder that is left."""
+"""Pre-training of the mini backbones: tokenizer, masking, growth, reproducibility, and the resulting folder."""
 
 from pathlib import Path
 

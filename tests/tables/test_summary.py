@@ -180,6 +180,6 @@ def test_wide_summary_has_a_line_per_method():
 
 
 def test_long_summary_survives_a_csv_file(tmp_path):
-    write_frame(tmp_path / "table5.csv", TABLE)
-    read = read_frame(tmp_path / "table5.csv").astype({"num_seeds": "Int64"})
+    write_frame(tmp_path / "methods.csv", TABLE)
+    read = read_frame(tmp_path / "methods.csv").astype({"num_seeds": "Int64"})
     pd.testing.assert_frame_equal(read, TABLE)

@@ -23,7 +23,7 @@ METHODS = {"finetune": Finetune(depth=3), "cosee": Cosee(alpha=0.5, beta0=2.0)}
 EACH_METHOD = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
-# --- what is learnt ---------------------------------------------------------------------------------------------------
+# --- what is learned --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_nothing_is_saved_before_its_time(tiny_bert, tmp_path):
 
 
 @EACH_METHOD
-def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_rows(method, tiny_bert, tmp_path):
+def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_examples(method, tiny_bert, tmp_path):
     rows = {}
 
     class Poisoned(Spy):
@@ -363,8 +363,8 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_step_and_rows(method, 
     with pytest.raises(InputError) as caught:
         run(tiny_bert, method, tmp_path / "state", wrap=lambda goal: Poisoned(goal, None))
     message = str(caught.value)
-    assert "the loss of step 8 (epoch 2, batch 3 of 5, rows " in message
-    named = [int(row) for row in message.partition("rows ")[2].partition(")")[0].split(", ")]
+    assert "the loss of step 8 (epoch 2, batch 3 of 5, examples " in message
+    named = [int(index) for index in message.partition("examples ")[2].partition(")")[0].split(", ")]
     assert len(named) == 8 and FIT.labels[named].tolist() == rows[7].tolist()
 
 

@@ -45,6 +45,6 @@ def test_batches_of_one_step_belong_together():
 
 def test_a_stage_without_a_step_is_refused():
     with pytest.raises(
-        InputError, match=r"stage 1 of 3 gets none of the 1 steps; train for more epochs, or give it a larger share\.$"
+        InputError, match=r"stage 1 of 3 gets none of the 1 steps; train for more epochs or increase its share\.$"
     ):
         Schedule(1, 1, stages=THREE)

@@ -36,7 +36,7 @@ def test_every_result_is_there(results):
     assert len(list((results.parent / "figures").glob("*.svg"))) == 10
 
 
-def test_most_tasks_can_be_learnt(exits):
+def test_most_tasks_can_be_learned(exits):
     assert (exits.max(axis=1) >= 0.80).sum() >= 4, exits.round(3)
 
 

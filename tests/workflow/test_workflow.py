@@ -182,12 +182,17 @@ def test_methods_are_compared_with_the_reference_variant(built):
     runs = [json.loads(path.read_text()) for path in built.glob("results/runs/bert/sst2/vanilla/final/*/run.json")]
     cost = table.query("variant == 'vanilla' and task == 'sst2' and measure == 'seconds'")["mean"].item()
     assert cost == pytest.approx(np.mean([run["seconds"]["training"] for run in runs]))
-    differences = pd.read_csv(built / "results/tables/differences.csv").query("task == 'sst2'").set_index("variant")
+    differences = pd.read_csv(built / "results/tables/differences.csv").query("task == 'sst2'")
+    matched, differences = (
+        differences[differences["view"] == view].set_index("variant") for view in ("matched", "deployed")
+    )
     targets = pd.read_csv(built / "results/sst2/energy_targets.csv").query("backbone == 'bert' and target_speedup == 2")
     scores = 100 * targets.groupby("variant")["score"].mean()
     for method in ("vanilla", "wo_osc", "wo_swm"):
         assert differences.at[method, "difference"] == pytest.approx(scores[method] - scores["cosee"])
     assert set(differences.index) == {"half", "vanilla", "wo_osc", "wo_swm", "pabee", "pcee", "consistentee"}
+    assert set(matched.index) == set(differences.index)
+    assert set(matched.loc[["vanilla", "half"], "speedup"]) == set(matched["reference_speedup"]) == {2.0}
 
 
 def test_methods_leave_by_their_own_rules(built):

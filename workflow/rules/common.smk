@@ -1,4 +1,4 @@
-# Reads and checks the configuration, plans with it, and says what will be done before anything starts.
+# Reading, checking and planning of the configuration, and the announcement before a start.
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -12,13 +12,14 @@ from cosee.io import read_yaml
 from cosee.plan import checks, sources
 from cosee.plan.configuration import configuration
 from cosee.plan.contexts import context, context_of_figure, context_of_table
-from cosee.plan.cost import announcement, passes
+from cosee.plan.cost import announcement, example_counts
 from cosee.plan.curves import RULE, evaluated_files, given_thresholds, signals_of
 from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
 from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
 from cosee.plan.merging import with_defaults
 from cosee.plan.runs import display_names, final_runs, timed_run
 from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, search_points
+from cosee.runs.published import published_files
 from cosee.plan.shown import (
     compared_variants,
     files_of_runs,
@@ -34,7 +35,7 @@ PROJECT = Path(workflow.basedir).parent
 try:
     # Into `config` itself, which every job and script gets.
     config.update(with_defaults(read_yaml(PROJECT / "config/defaults.yaml"), config))
-    for key in ("data_dir", "backbone_dir"):
+    for key in ("data_dir", "backbone_dir", "predictions"):
         if config[key]:
             config[key] = str((PROJECT / config[key]).resolve())
     CONFIG = configuration(config)
@@ -42,15 +43,20 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-# Each preset but the default works in a folder of its own, with the same target names below it.
-if CONFIG.preset != "mini":
+# Each preset but the default has a working directory of its own, with the same target names in it; what is made from
+# published runs alone, in that of --directory.
+if CONFIG.preset != "mini" and not CONFIG.predictions:
 
     workdir: str(PROJECT / "runs" / CONFIG.preset)
 
 
 RUNS = final_runs(CONFIG)
-GRID_JOBS = split_into_jobs(grid_runs(CONFIG), "grid", CONFIG.jobs.runs_per_job)
-FINAL_JOBS = split_into_jobs(RUNS, "final", CONFIG.jobs.runs_per_job)
+PUBLISHED = published_files(CONFIG.predictions) if CONFIG.predictions else {}
+FINAL_JOBS = split_into_jobs([run for run in RUNS if run.key not in PUBLISHED], "final", CONFIG.jobs.runs_per_job)
+SEARCHED = {(job.backbone, job.task) for job in FINAL_JOBS}
+GRID_JOBS = split_into_jobs(
+    [run for run in grid_runs(CONFIG) if run.key[:2] in SEARCHED], "grid", CONFIG.jobs.runs_per_job
+)
 NUM_RUNS = Counter((run.backbone, run.task) for run in RUNS)
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = context(CONFIG)
@@ -62,7 +68,7 @@ FIGURE_SPECS = CONFIG.figures.shown
 CORES = workflow.resource_settings.cores
 # One slot for each training on a GPU: the limit on the resource `gpu`, which --resources or a profile sets.
 GPU_SLOTS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
-# Where a cluster's jobs are submitted there may be no GPU; more slots than the default's one say that there are.
+# A cluster's submission host may have no GPU; more than the default single slot means that its nodes have some.
 GPUS_PER_TRAINING = int(provenance.has_nvidia_driver() or GPU_SLOTS > 1)
 
 
@@ -90,12 +96,13 @@ onsuccess:
 
     if Path("benchmarks").is_dir():
         shares = job_shares(Path("benchmarks")).to_string(index=False, float_format="{:.1f}".format)
-        print(f"time of all jobs since the results were begun:\n{shares}", file=sys.stderr)
+        print(f"time of all jobs since the first start:\n{shares}", file=sys.stderr)
 
 
 onstart:
-    try:  # here, once: to ask the methods takes the seconds of importing torch
-        checks.check_settings(CONFIG)
+    try:  # only at the start, because the settings of methods are checked with torch, which takes seconds to import
+        if GRID_JOBS + FINAL_JOBS:
+            checks.check_settings(CONFIG)
     except InputError as error:
         raise WorkflowError(str(error))
     parallel = trainings_at_once(CORES, workflow.resource_settings.nodes, GPU_SLOTS, bool(GPUS_PER_TRAINING))

@@ -12,11 +12,13 @@ rule cost:
         "logs/cost.log",
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: CORES or 1  # all: what runs beside it would be measured too
+    threads: lambda wildcards: CORES or 1  # all: concurrent jobs would distort the timing
     resources:
         gpu=GPUS_PER_TRAINING,
     params:
-        counted=lambda wildcards: [(run.fingerprint(), *passes(CONFIG, run)) for run in [*RUNS, *grid_runs(CONFIG)]],
+        counted=lambda wildcards: [
+            (run.fingerprint(), *example_counts(CONFIG, run)) for run in [*RUNS, *grid_runs(CONFIG)]
+        ],
         steps=CONFIG.cost.steps,
         sentence=CONTEXT.sentence(split="fit"),
         numerics=NUMERICS_VERSION,

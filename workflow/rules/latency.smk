@@ -19,7 +19,7 @@ if CONFIG.latency:
             "benchmarks/latency/timings.tsv"
         conda:
             "../../environment.yml"
-        threads: lambda wildcards: CORES or CONFIG.latency.threads  # all: what runs beside it would be measured too
+        threads: lambda wildcards: CORES or CONFIG.latency.threads  # all: concurrent jobs would distort the timing
         resources:
             gpu=GPUS_PER_TRAINING,
         params:

@@ -1,4 +1,4 @@
-# Record of what the results were made from.
+# Provenance of the results.
 
 
 rule manifest:

@@ -1,4 +1,4 @@
-# Tables of the paper, with reported numbers beside those measured here, and of all methods that were trained here.
+# Tables of the paper, with reported and reproduced numbers, and of all methods that were trained.
 
 
 rule table1:

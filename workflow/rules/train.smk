@@ -35,6 +35,36 @@ for job in [*GRID_JOBS, *FINAL_JOBS]:
             "../scripts/train.py"
 
 
+for backbone, task in dict.fromkeys((run.backbone, run.task) for run in RUNS if run.key in PUBLISHED):
+
+    rule:
+        name:
+            f"unpack_{backbone}_{task}"
+        input:
+            [PUBLISHED[run.key] for run in RUNS if run.key in PUBLISHED and run.key[:2] == (backbone, task)],
+        output:
+            [
+                file
+                for run in RUNS
+                if run.key in PUBLISHED and run.key[:2] == (backbone, task)
+                for file in run_files(run, CONFIG)
+            ],
+        log:
+            f"logs/unpack/{backbone}-{task}.log",
+        benchmark:
+            f"benchmarks/unpack/{backbone}-{task}.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            collection=CONFIG.predictions,
+            folders={PUBLISHED[run.key]: run.folder for run in RUNS if run.key in PUBLISHED},
+            other_rules={PUBLISHED[run.key]: run.other_rules for run in RUNS if run.key in PUBLISHED},
+        message:
+            f"published runs on {task} ({backbone})"
+        script:
+            "../scripts/unpack.py"
+
+
 rule select:
     input:
         lambda wildcards: grid_files(CONFIG, wildcards.backbone, wildcards.task),

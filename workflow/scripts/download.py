@@ -31,8 +31,8 @@ with logged(snakemake.log[0]):
         cut["sel_max"],
         snakemake.params.limit,
         cut["split_seed"],
-        cut.get("held_rows", {}).get(task.name, 0),
-        grouped="seed" not in source,  # generated examples share no text but by chance
+        cut["held_rows"].get(task.name, 0),
+        grouped="seed" not in source,  # generated examples share text only by chance
     )
     write_frame(snakemake.output.rows, frame)
     write_frame(snakemake.output.counts, split_counts(frame, task))

@@ -51,7 +51,7 @@ def methods(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure"
 
 
 def exits(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
-    """Figures 1 and 7: at given thresholds on dev alone, or at target speed-ups on fit and dev."""
+    """Figures 1 and 7: at given thresholds on dev only, or at target speed-ups on fit and dev."""
     frame = frames(snakemake.input.frames)
     if spec["targets"]:
         frame = frame[frame["target_speedup"].isin(spec["targets"])]

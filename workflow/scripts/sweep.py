@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cosee.data.tasks import TASKS
 from cosee.evaluation import frames as ev
 from cosee.evaluation.families import Choice, choose_members
 from cosee.evaluation.outputs import load_outputs
@@ -31,16 +30,16 @@ with logged(snakemake.log[0]):
             for run in curve.runs
         ]
         is_static = len(models[0][selection].exit_depths) == 1
-        found = (
+        points_of_models = (
             [[]] if is_static else ev.operating_points([m[selection] for m in models], rule, snakemake.params.targets)
         )
-        for run, model, points in zip(curve.runs, models, found, strict=True):
+        for run, model, points in zip(curve.runs, models, points_of_models, strict=True):
             identity = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
             if rule.name in FAMILIES:
                 choices = choose_members(model[selection], rule, name, snakemake.params.targets)
             else:
                 choices = [Choice(rule, points, curve=rule)]
-            for split in TASKS[name].eval_splits:
+            for split in [split for split in model if split not in ("fit", "sel")]:
                 outputs = model[split]
                 frames["layers"].append(ev.layers_frame(identity, outputs, split))
                 if is_static:

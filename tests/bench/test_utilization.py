@@ -6,7 +6,7 @@ import torch
 from helpers.tiny import HIDDEN, LAYERS, VOCABULARY
 
 from cosee.bench.shapes import random_rows
-from cosee.bench.utilisation import measure_utilisation
+from cosee.bench.utilization import measure_utilization
 from cosee.methods.cosee import Cosee
 from cosee.models.loading import load_backbone
 
@@ -17,7 +17,7 @@ BATCH, TOKENS, INNER, CLASSES = 6, 10, 32, 2
 def measured(folder, precision="fp32", **changes):
     model = Cosee().build(load_backbone(folder), CLASSES, 0).train()
     rows = random_rows(np.full(BATCH, TOKENS), len(VOCABULARY))
-    return model, measure_utilisation(
+    return model, measure_utilization(
         model, rows, CPU, **{"rounds": 3, "warmup": 0, "precision": precision, "product_size": 16} | changes
     )
 

@@ -1,4 +1,4 @@
-"""How much of a machine's arithmetic training uses: the FLOP/s of a step beside those of a large matrix product."""
+"""Utilization of the hardware in training: the FLOP/s of a step relative to those of a large matrix product."""
 
 from itertools import repeat
 
@@ -16,10 +16,10 @@ from cosee.methods.cosee import Cosee
 from cosee.models.multi_exit import MultiExitModel
 
 PRODUCT_SIZE = {"cuda": 8192, "cpu": 2048}
-"""Rows and columns of the matrices whose product stands for the peak: so many that arithmetic alone counts."""
+"""Rows and columns of the matrices whose product represents the peak: large enough to be bound by arithmetic."""
 
 
-def measure_utilisation(
+def measure_utilization(
     model: MultiExitModel,
     rows: TokenSplit,
     device: torch.device,
@@ -28,16 +28,16 @@ def measure_utilisation(
     precision: Precision = "fp32",
     product_size: int | None = None,
 ) -> pd.DataFrame:
-    """Time a COSEE step on a batch against a product of square matrices, in turn, both in one precision.
+    """Time a COSEE step on a batch against a product of square matrices, in turn, both in the same precision.
 
-    FLOPs are those of matrix products, forward and backward, attention among them; an addition counts.
+    FLOPs are those of matrix products, forward and backward, including attention; an addition counts as one.
 
     Args:
         model: a model in training mode on its device.
-        rows: the batch; of equal length, if no padding is to be counted as work.
-        device: where to compute.
+        rows: the batch; use examples of equal length to exclude padding from the work.
+        device: device of the computation.
         rounds: timings of each.
-        warmup: rounds before them that are not timed.
+        warmup: untimed rounds before them.
         precision: "fp32", or "bf16" for autocast.
         product_size: rows of the square matrices; None: `PRODUCT_SIZE`.
 

@@ -1,0 +1,72 @@
+"""Operating points of all curves at one target speed-up, from the outputs that finished runs have stored."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from cosee.evaluation.families import choose_members
+from cosee.evaluation.matched import OperatingPoint, deployed_point, matched_point
+from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.exiting.rules import FAMILIES, RULES, Rule
+from cosee.methods import rule_named
+from cosee.plan.curves import Curve
+from cosee.plan.runs import Run
+
+Points = dict[tuple[str, str], dict[int, OperatingPoint | None]]
+"""(task, variant) -> seed -> operating point; None where the curve does not get to the target."""
+
+
+def matched_points(
+    curves: Iterable[Curve], target_speedup: float, root: str | Path = ".", selection: str = "sel"
+) -> Points:
+    """Points of equal mean exit layer on dev.
+
+    Args:
+        curves: one for every task, variant and seed.
+        target_speedup: layers of the full model over the mean exit layer.
+        root: folder of the workflow, which the folders of runs are relative to.
+        selection: the split on which patiences are chosen, for rules that have one.
+    """
+    points: Points = {}
+    for curve in curves:
+        models = [pair for run in curve.runs for pair in _models(Path(root), run, curve, selection)]
+        point = matched_point(models, target_speedup)
+        points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
+    return points
+
+
+def deployed_points(curves: Iterable[Curve], targets: pd.DataFrame, root: str | Path = ".") -> Points:
+    """Points on dev at the thresholds that were sought for the target on the selection split.
+
+    Args:
+        curves: one for every task, variant and seed.
+        targets: rows of `results/<task>/<signal>_targets.csv`, at most one for every task, variant and seed.
+        root: as for `matched_points`.
+    """
+    chosen = {(row.task, row.variant, row.seed): row for row in targets.itertuples()}
+    points: Points = {}
+    for curve in curves:
+        row = chosen.get((curve.task, curve.variant, curve.seed))
+        if row is None:
+            continue
+        (run,) = (run for run in curve.runs if run.name == row.model)
+        outputs = load_outputs(Path(root, run.outputs_file("dev", curve.rule)))
+        point = deployed_point(outputs, _rule(outputs, row.rule), row.threshold)
+        points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
+    return points
+
+
+def _models(root: Path, run: Run, curve: Curve, selection: str) -> list[tuple[ExitOutputs, Rule | None]]:
+    """Outputs of a run on dev with its exit rule, or with every patience that its family of rules has on its curve."""
+    outputs = load_outputs(root / run.outputs_file("dev", curve.rule))
+    if curve.rule not in FAMILIES:
+        return [(outputs, _rule(outputs, curve.rule))]
+    selected = load_outputs(root / run.outputs_file(selection, curve.rule))
+    chosen = choose_members(selected, RULES[curve.rule], curve.task, ())
+    return [(outputs, choice.curve) for choice in chosen if choice.curve is not None]
+
+
+def _rule(outputs: ExitOutputs, name: str) -> Rule | None:
+    """The exit rule of a curve; a static model has none."""
+    return None if len(outputs.exit_depths) == 1 else rule_named(name)

@@ -1,0 +1,41 @@
+# Results of published runs: every table and figure from stored outputs, without torch, data or network.
+
+
+rule published_results:
+    input:
+        [f"results/tables/{name}.{kind}" for name in COMPARISONS for kind in ("csv", "md", "tex")],
+        rules.figures.input,
+        [f"results/{task}/{signal}_tradeoff.csv" for task in TASK_NAMES for signal in signals_of(CONFIG, task)],
+    localrule: True
+
+
+rule published_collection:
+    input:
+        runs=lambda wildcards: sorted(
+            str(file) for file in (PROJECT / "published" / wildcards.collection).rglob("*.npz")
+        ),
+        preset=lambda wildcards: str(PROJECT / "config/evidence" / f"{wildcards.collection}.yaml"),
+    output:
+        directory("results/published/{collection}"),
+    log:
+        "logs/published/{collection}.log",
+    benchmark:
+        "benchmarks/published/{collection}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores or 1
+    params:
+        snakefile=str(PROJECT / "workflow/Snakefile"),
+        predictions=lambda wildcards: f"published/{wildcards.collection}",
+    message:
+        "tables and figures of the published runs in {wildcards.collection}"
+    shell:
+        "rm -rf {output} && python -m snakemake published_results --snakefile {params.snakefile} --cores {threads} "
+        "--directory {output} --configfile {input.preset} --config predictions={params.predictions} --nolock "
+        "> {log} 2>&1"
+
+
+rule published:
+    input:
+        expand("results/published/{collection}", collection=CONFIG.published),
+    localrule: True
