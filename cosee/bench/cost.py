@@ -181,7 +181,7 @@ def time_run(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, st
     for _ in range(REPEATS):
         model = method.build(backbone_of_run(backbone, run.seed), TASKS[run.task].num_classes, run.seed).to(device)
         with TemporaryDirectory() as scratch:
-            _, facts = train(
+            _, facts, _ = train(
                 model,
                 stages=method.stages(),
                 objective=lambda schedule: method.objective(schedule, run.seed, device),
@@ -189,7 +189,7 @@ def time_run(run: Run, fit: TokenSplit, backbone: Path, device: torch.device, st
                 sel=one,
                 settings=settings,
                 seed=run.seed,
-                select=lambda outputs: 0.0,
+                select=lambda outputs: {run.rule: 0.0},
                 state_file=Path(scratch) / "state.safetensors",
                 fingerprint="timed",
             )

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> None:
 
     facts = read_run(args.folder)
     task, rule = TASKS[facts["run"]["task"]], rule_named(args.rule or facts["run"]["rule"])
-    splits = {split: stored_predictions(args.folder, split) for split in task.submission}
-    selection, threshold = stored_predictions(args.folder, facts["selection_split"]), float("nan")
+    splits = {split: stored_predictions(args.folder, split, rule.name) for split in task.submission}
+    selection, threshold = stored_predictions(args.folder, facts["selection_split"], rule.name), float("nan")
     if len(selection.exit_depths) > 1:
         threshold, _ = threshold_for_speedup(selection.exit_scores(rule), args.speedup, rule.harder_is, rule.thresholds)
     for split, predictions in splits.items():

@@ -37,13 +37,13 @@ def run(args: argparse.Namespace) -> None:
 
     facts = read_run(args.folder)
     identity, rule = run_id(facts), rule_named(args.rule or facts["run"]["rule"])
-    outputs = stored_predictions(args.folder, args.split)
+    outputs = stored_predictions(args.folder, args.split, rule.name)
     if len(outputs.exit_depths) == 1:
         curve = ev.static_frame(identity, outputs, args.split, rule.name)
         shown = ev.static_targets_frame(identity, outputs, args.split)
     else:
         all_points = outputs.predicted.size + 1  # no curve has more
-        selection = stored_predictions(args.folder, facts["selection_split"])
+        selection = stored_predictions(args.folder, facts["selection_split"], rule.name)
         (thresholds,) = ev.operating_points([selection], rule, args.targets)
         curve = ev.tradeoff_frame(identity, outputs, args.split, rule, all_points)
         shown = ev.targets_frame(identity, outputs, args.split, rule, thresholds)

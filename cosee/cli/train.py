@@ -135,8 +135,8 @@ def run(args: argparse.Namespace) -> None:
     )
     (args.out / STATE).unlink(missing_ok=True)
     facts = read_run(args.out)
-    score, split = facts["sel_score"], facts["selection_split"]
-    print(f"{args.out}: {args.criterion} {score:.4f} on {split} after epoch {facts['best_epoch']} (chosen)")
+    score, epoch, split = facts["sel_score"][run.rule], facts["best_epoch"][run.rule], facts["selection_split"]
+    print(f"{args.out}: {args.criterion} {score:.4f} on {split} after epoch {epoch} (chosen)")
 
 
 def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[str, "TokenSplit"]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from math import inf
 from types import MappingProxyType
 from typing import Any
 
@@ -28,8 +27,6 @@ def criteria(curve: pd.DataFrame) -> dict[str, float]:
 def choose(candidates: pd.DataFrame, criterion: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Choose the grid point with the highest criterion; among equals the earlier row.
 
-    Checkpoints are compared alike: of equally good epochs the earlier is kept, in which COSEE's weights are more even.
-
     Args:
         candidates: one row per grid point: its settings, and columns with the names of `CRITERIA`.
         criterion: the column that decides; NaN (a diverged run) comes last.
@@ -50,16 +47,6 @@ def choose(candidates: pd.DataFrame, criterion: str) -> tuple[dict[str, Any], li
         )
     best, *runners_up = ranked.to_dict("records")
     return best, runners_up
-
-
-def improved(best: Mapping[str, float], scores: Mapping[str, float]) -> frozenset[str]:
-    """The exit rules by which a checkpoint is better than the best so far: each rule keeps a checkpoint of its own.
-
-    Args:
-        best: exit rule -> criterion of its best checkpoint so far; a rule without one is missing.
-        scores: exit rule -> criterion of this checkpoint; NaN is never better.
-    """
-    return frozenset(rule for rule, score in scores.items() if score > best.get(rule, -inf))
 
 
 def selection_record(

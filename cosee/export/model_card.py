@@ -62,7 +62,7 @@ model.set_speedup({twice:.2f})
 | training | {training} |
 | seed | {seeds} |
 | parameters | {facts["parameters"]} |
-| selection | {held}; score there {facts["sel_score"]:.4f} |
+| selection | {held}; score there {facts["sel_score"][run["rule"]]:.4f} |
 | run | fingerprint {facts["fingerprint"]}, commit {facts["commit"]} |
 | versions | {", ".join(f"{name} {version}" for name, version in facts["versions"].items())} |
 

@@ -83,8 +83,8 @@ def evaluated_splits(run: Run, config: Configuration) -> list[str]:
 
 def evaluated_files(config: Configuration, task: str, signal: str) -> list[str]:
     """Stored outputs that the results of a task and signal are made from; each once."""
-    runs = [run for curve in curves(config, task, signal) for run in curve.runs]
-    files = [f"{run.folder}/logits-{split}.npz" for run in runs for split in evaluated_splits(run, config)]
+    used = [(run, curve.rule) for curve in curves(config, task, signal) for run in curve.runs]
+    files = [run.outputs_file(split, rule) for run, rule in used for split in evaluated_splits(run, config)]
     return list(dict.fromkeys(files))
 
 

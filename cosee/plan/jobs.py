@@ -62,8 +62,8 @@ def trainings_at_once(cores: int | None, nodes: int | None, gpu_slots: int, uses
 
 def run_files(run: Run, config: Configuration) -> list[str]:
     """Files that a run leaves behind, its weights apart."""
-    logits = [f"logits-{split}.npz" for split in predicted_splits(run, config)]
-    return [f"{run.folder}/{name}" for name in ("history.csv", "run.json", *logits)]
+    outputs = [run.outputs_name(split, rule) for split in predicted_splits(run, config) for rule in run.rules]
+    return [f"{run.folder}/{name}" for name in ("history.csv", "run.json", *outputs)]
 
 
 def weights_file(run: Run) -> str:

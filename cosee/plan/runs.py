@@ -36,6 +36,7 @@ class Run:
         training: settings of the training loop.
         seed: the seed from which all others are derived.
         point: name of the grid point; None for a final run, whose point `select` writes to `best.yaml`.
+        other_rules: exit rules that also read its outputs, each those of a checkpoint that it has chosen.
     """
 
     backbone: str
@@ -49,6 +50,7 @@ class Run:
     training: Mapping[str, Any] = field(hash=False)
     seed: int
     point: str | None = None
+    other_rules: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -59,6 +61,19 @@ class Run:
     def key(self) -> tuple[str, str, str, int]:
         """What tells final runs of one configuration apart, and names a published run."""
         return self.backbone, self.task, self.name, self.seed
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Exit rules by which checkpoints are chosen, its own first."""
+        return (self.rule, *self.other_rules)
+
+    def outputs_name(self, split: str, rule: str | None = None) -> str:
+        """Name of the file of outputs on a split, for its own exit rule or for another one that it serves."""
+        return f"logits-{split}@{rule}.npz" if rule in self.other_rules else f"logits-{split}.npz"
+
+    def outputs_file(self, split: str, rule: str | None = None) -> str:
+        """The file of outputs on a split, for its own exit rule or for another one that it serves."""
+        return f"{self.folder}/{self.outputs_name(split, rule)}"
 
     def fingerprint(self) -> str:
         """A hash of the settings that decide what the run computes; data, backbone and protocol are not among them."""
@@ -97,7 +112,36 @@ def _variant_runs(config: Configuration, experiment: Experiment, task: str, name
     for (model, signal, settings), seed in product(models, seeds):
         rule = variant.rule_for(signal or config.signals[0])
         settings = {**variant.fixed_on(task), **settings}
-        yield Run(experiment.backbone, task, name, model, signal, rule, variant.method, settings, training, seed)
+        others = _other_rules(config, experiment.backbone, task, name, rule)
+        yield Run(
+            experiment.backbone,
+            task,
+            name,
+            model,
+            signal,
+            rule,
+            variant.method,
+            settings,
+            training,
+            seed,
+            other_rules=others,
+        )
+
+
+def _other_rules(config: Configuration, backbone: str, task: str, name: str, rule: str) -> tuple[str, ...]:
+    """Exit rules besides `rule` that are applied to the models of a variant on a task.
+
+    Those are the signals, if one model serves all of them, and the rules of variants that reuse its models.
+    """
+    variant = config.variants[name]
+    if variant.is_static:
+        return ()
+    here = [e for e in config.experiments if e.backbone == backbone and task in e.tasks]
+    serves_signals = not variant.exits_by_own_rule and not variant.has_model_per_signal
+    rules = [signal for e in here for signal in e.signals if serves_signals]
+    listed = (config.variants[other] for e in here for other in e.variants)
+    rules += [other.rule for other in listed if other.models_from == name and other.rule]
+    return tuple(dict.fromkeys(other for other in rules if other != rule))
 
 
 def _models(

@@ -1,6 +1,7 @@
 """Grid searches: their points, their runs, and which search decides the point of a run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -48,9 +49,12 @@ def checkpoint_rule(config: Configuration) -> str:
 
 
 def grid_runs(config: Configuration) -> list[Run]:
-    """The trainings among which `select` chooses: every grid point, if there are several, with the first seed."""
+    """The trainings among which `select` chooses: every grid point, if there are several, with the first seed.
+
+    They are compared by the run's own exit rule alone.
+    """
     return [
-        with_point(run, point, point_name(point))
+        replace(with_point(run, point, point_name(point)), other_rules=())
         for run in final_runs(config)
         if run.seed == config.seeds[0] and search_owner(config, run) == run.name
         for point in grid_points(config, run.variant)
@@ -92,4 +96,4 @@ def grid_files(config: Configuration, backbone: str, task: str) -> list[str]:
     """Logits of every grid run of a task on the selection split: what `select` reads."""
     split = config.protocol.selection_split
     runs = [run for run in grid_runs(config) if (run.backbone, run.task) == (backbone, task)]
-    return [f"{run.folder}/logits-{split}.npz" for run in runs]
+    return [run.outputs_file(split) for run in runs]

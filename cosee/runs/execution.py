@@ -68,7 +68,10 @@ def train_and_predict(
     device: torch.device,
     folder: Path | None = None,
 ) -> None:
-    """Train a run and write its files into its folder: history.csv, run.json, logits-<split>.npz, model.safetensors.
+    """Train a run and write its files into its folder: history.csv, run.json, model.safetensors, and outputs.
+
+    The outputs are logits-<split>.npz, of the checkpoint of the run's own exit rule, and logits-<split>@<rule>.npz for
+    each other rule that it serves, of that rule's checkpoint. The weights are those of the own rule.
 
     A run that was killed is resumed from its last saved state. A grid point that diverges is a result rather than a
     failure: its logits are NaN, so that it is not chosen, and run.json says why.
@@ -89,7 +92,8 @@ def train_and_predict(
     folder = folder or Path(run.folder)
     remove_partials(folder)
     tokens, settings = inputs.tokens, TrainingSettings(**run.training)
-    selection, criterion, rule = SELECTION_SPLIT[protocol["name"]], protocol["criterion"], rule_named(run.rule)
+    selection, criterion = SELECTION_SPLIT[protocol["name"]], protocol["criterion"]
+    rules = [rule_named(name) for name in run.rules]
 
     # model and examples, on the device
     method = make_method(run.method, run.settings)
@@ -97,13 +101,13 @@ def train_and_predict(
     on_device = {name: DeviceSplit(tokens[name], device, inputs.pad_id) for name in {"fit", selection, *splits}}
 
     # training
-    def select(predicted: Predicted) -> float:
+    def select(predicted: Predicted) -> dict[str, float]:
         outputs = exit_outputs(model, predicted, tokens[selection], inputs.num_layers)
-        return criteria_of(outputs, run.task, rule)[criterion]
+        return {rule.name: criteria_of(outputs, run.task, rule)[criterion] for rule in rules}
 
     began = perf_counter()
     try:
-        history, training_facts = train(
+        history, training_facts, checkpoints = train(
             model,
             stages=method.stages(),
             objective=lambda schedule: method.objective(schedule, run.seed, device),
@@ -114,7 +118,7 @@ def train_and_predict(
             select=select,
             state_file=folder / STATE,
             fingerprint=state_fingerprint(
-                run, [tokens["fit"], tokens[selection]], inputs.backbone, f"{criterion} {rule.name} {device.type}"
+                run, [tokens["fit"], tokens[selection]], inputs.backbone, f"{criterion} {device.type}"
             ),
             keep_state=keep_state,
             progress=progress_of(str(folder)),
@@ -125,15 +129,22 @@ def train_and_predict(
         log.warning("%s: %s", folder, error)
         history = pd.DataFrame(columns=["step", "epoch", "lr", "loss"])
         training_facts = {"diverged": str(error), "seconds": perf_counter() - began}
+        checkpoints = None
 
-    # prediction
+    # prediction, once per checkpoint; that of the run's own rule comes last, so that its weights stay
     began = perf_counter()
-    for name in splits:
-        if "diverged" in training_facts:
-            predicted = nan_outputs(len(tokens[name]), model)
-        else:
-            predicted = predict(model, on_device[name], settings.eval_batch_size)
-        save_outputs(folder / f"logits-{name}.npz", exit_outputs(model, predicted, tokens[name], inputs.num_layers))
+    by_epoch = {0: list(run.rules)} if checkpoints is None else checkpoints.rules_by_epoch()
+    for epoch, served in sorted(by_epoch.items(), key=lambda each: run.rule in each[1]):
+        if checkpoints is not None:
+            model.load_state_dict(checkpoints.weights[epoch])
+        for name in splits:
+            if checkpoints is None:
+                predicted = nan_outputs(len(tokens[name]), model)
+            else:
+                predicted = predict(model, on_device[name], settings.eval_batch_size)
+            outputs = exit_outputs(model, predicted, tokens[name], inputs.num_layers)
+            for rule in served:
+                save_outputs(folder / run.outputs_name(name, rule), outputs)
     prediction_seconds = perf_counter() - began
 
     # weights, history and, last, what says that the run is complete

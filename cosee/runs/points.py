@@ -11,6 +11,7 @@ from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.exiting.rules import FAMILIES, RULES, Rule
 from cosee.methods import rule_named
 from cosee.plan.curves import Curve
+from cosee.plan.runs import Run
 
 Points = dict[tuple[str, str], dict[int, OperatingPoint | None]]
 """(task, variant) -> seed -> operating point; None where the curve does not get to the target."""
@@ -35,7 +36,7 @@ def matched_points(
     """
     points: Points = {}
     for curve in curves:
-        models = [pair for run in curve.runs for pair in _models(Path(root, run.folder), curve, selection, split)]
+        models = [pair for run in curve.runs for pair in _models(Path(root), run, curve, selection, split)]
         point = matched_point(models, target_speedup)
         points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
     return points
@@ -58,19 +59,20 @@ def deployed_points(
         row = chosen.get((curve.task, curve.variant, curve.seed))
         if row is None:
             continue
-        (folder,) = (run.folder for run in curve.runs if run.name == row.model)
-        outputs = load_outputs(Path(root, folder, f"logits-{split}.npz"))
+        (run,) = (run for run in curve.runs if run.name == row.model)
+        outputs = load_outputs(Path(root, run.outputs_file(split, curve.rule)))
         point = deployed_point(outputs, _rule(outputs, row.rule), row.threshold)
         points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
     return points
 
 
-def _models(folder: Path, curve: Curve, selection: str, split: str) -> list[tuple[ExitOutputs, Rule | None]]:
+def _models(root: Path, run: Run, curve: Curve, selection: str, split: str) -> list[tuple[ExitOutputs, Rule | None]]:
     """Outputs of a run on a split with its exit rule, or with every patience of its family that is on its curve."""
-    outputs = load_outputs(folder / f"logits-{split}.npz")
+    outputs = load_outputs(root / run.outputs_file(split, curve.rule))
     if curve.rule not in FAMILIES:
         return [(outputs, _rule(outputs, curve.rule))]
-    chosen = choose_members(load_outputs(folder / f"logits-{selection}.npz"), RULES[curve.rule], curve.task, ())
+    selected = load_outputs(root / run.outputs_file(selection, curve.rule))
+    chosen = choose_members(selected, RULES[curve.rule], curve.task, ())
     return [(outputs, choice.curve) for choice in chosen if choice.curve is not None]
 
 

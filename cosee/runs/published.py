@@ -7,7 +7,7 @@ by the same functions as from a run that has just been trained, and is therefore
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,11 +83,15 @@ def publish(run: str | Path, collection: str | Path) -> Path:
     labels: dict[str, NDArray[Any]] = {}
     for file in sorted(run.glob("logits-*.npz")):
         split, outputs = file.stem.removeprefix("logits-"), load_outputs(file)
-        if split == "fit" or (outputs.labels < 0).any():  # too many examples; no labels to compare with
+        examples = split.partition("@")[0]  # of logits-<split>@<rule>.npz, outputs for another exit rule
+        if examples == "fit" or (outputs.labels < 0).any():  # too many examples; no labels to compare with
             continue
         if not np.isfinite(outputs.logits).all():
             raise InputError(f"{file}: the training diverged; a run without finite logits is not published.")
-        labels |= {f"labels-{split}": outputs.labels.astype(np.int8), f"idx-{split}": outputs.idx.astype(np.int32)}
+        labels |= {
+            f"labels-{examples}": outputs.labels.astype(np.int8),
+            f"idx-{examples}": outputs.idx.astype(np.int32),
+        }
         arrays[f"logits-{split}"] = outputs.logits.astype(np.float16)
         arrays[f"exit_costs-{split}"] = np.asarray(outputs.exit_costs)
         arrays |= {"exit_depths": np.asarray(outputs.exit_depths), "num_layers": np.asarray(outputs.num_layers)}
@@ -121,7 +125,7 @@ def _share_labels(file: Path, labels: Arrays) -> None:
 
 
 def published_outputs(run: PublishedRun) -> dict[str, ExitOutputs]:
-    """Split -> the outputs of a published run, logits as float32.
+    """Split -> the outputs of a published run, logits as float32; `split@rule` for another exit rule's checkpoint.
 
     Raises:
         InputError: the file or the labels of its task are missing or damaged.
@@ -135,11 +139,11 @@ def published_outputs(run: PublishedRun) -> dict[str, ExitOutputs]:
 
 
 def _outputs(arrays: Arrays, labels: Arrays, split: str) -> ExitOutputs:
-    learned = arrays.get(f"learned_scores-{split}")
+    learned, examples = arrays.get(f"learned_scores-{split}"), split.partition("@")[0]
     return ExitOutputs(
         logits=arrays[f"logits-{split}"].astype(np.float32),
-        labels=labels[f"labels-{split}"].astype(np.int64),
-        idx=labels[f"idx-{split}"].astype(np.int64),
+        labels=labels[f"labels-{examples}"].astype(np.int64),
+        idx=labels[f"idx-{examples}"].astype(np.int64),
         num_layers=int(arrays["num_layers"]),
         exit_depths=tuple(arrays["exit_depths"].tolist()),
         exit_costs=tuple(arrays[f"exit_costs-{split}"].tolist()),
@@ -152,16 +156,25 @@ def published_facts(run: PublishedRun) -> dict[str, Any]:
     return json.loads(str(load_arrays(run.file)["run"]))
 
 
-def unpack(run: PublishedRun, folder: str | Path) -> None:
+def unpack(run: PublishedRun, folder: str | Path, rules: Iterable[str] = ()) -> None:
     """Write a published run as the folder of a finished training, but without weights.
 
     Curves, tables and figures can then be made from it like from any run.
+
+    Args:
+        run: the published run.
+        folder: the folder to write.
+        rules: other exit rules that read its outputs; one for which the run has published none gets those of the run's
+            own checkpoint.
 
     Raises:
         InputError: the file or the labels of its task are missing or damaged.
     """
     folder, arrays = Path(folder), load_arrays(run.file)
-    for split, outputs in published_outputs(run).items():
+    published = published_outputs(run)
+    for split in [split for split in published if "@" not in split]:
+        published |= {f"{split}@{rule}": published.get(f"{split}@{rule}", published[split]) for rule in rules}
+    for split, outputs in published.items():
         save_outputs(folder / f"logits-{split}.npz", outputs)
     history = {column: arrays[f"history-{column}"] for column in HISTORY}
     write_frame(folder / "history.csv", pd.DataFrame(history).astype({"step": int, "epoch": int}))

@@ -29,15 +29,20 @@ def run_id(facts: Mapping[str, Any]) -> RunId:
     return RunId(run["task"], run["backbone"], run["variant"], run["seed"], run["name"])
 
 
-def stored_predictions(folder: str | Path, split: str) -> ExitOutputs:
+def stored_predictions(folder: str | Path, split: str, rule: str | None = None) -> ExitOutputs:
     """Stored outputs of all exits for a split.
+
+    They are those of the checkpoint of the run's own exit rule, unless the run has kept one for `rule`.
 
     Raises:
         InputError: the run has not predicted this split (names those that it has), or the file is damaged.
     """
-    file = Path(folder) / f"logits-{split}.npz"
+    file = Path(folder) / f"logits-{split}@{rule}.npz"
     if not file.is_file():
-        available = sorted(path.stem.removeprefix("logits-") for path in Path(folder).glob("logits-*.npz"))
+        file = Path(folder) / f"logits-{split}.npz"
+    if not file.is_file():
+        names = [path.stem.removeprefix("logits-") for path in Path(folder).glob("logits-*.npz")]
+        available = sorted({name.partition("@")[0] for name in names})
         raise InputError(
             f"{folder}: no predictions of the split {split!r}; the run has {', '.join(available) or 'none'}."
         )

@@ -1,6 +1,5 @@
 """Position of a run in progress, and its history: one row of scalars per optimizer step."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +19,6 @@ class Position:
     epoch: int = 0
     batch: int = 0  # finished batches of this epoch
     stage: int = -1  # the one whose optimizer is in use; -1 before the first step
-    best_score: float = -math.inf
-    best_epoch: int = -1
     seconds: float = 0.0  # spent in this run before the last save
 
 

@@ -10,7 +10,7 @@ While a stage is trained, the parameters that learn are views of one flat tensor
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -26,6 +26,7 @@ from cosee.errors import DivergedError
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.prediction import Predicted, predict
 from cosee.seeds import derive, numpy_generator
+from cosee.training.checkpoints import Checkpoints, improved
 from cosee.training.history import Position, history_rows
 from cosee.training.objective import Objective
 from cosee.training.optimizer import make_optimizer, update
@@ -45,13 +46,13 @@ def train(
     sel: DeviceSplit,
     settings: TrainingSettings,
     seed: int,
-    select: Callable[[Predicted], float],
+    select: Callable[[Predicted], Mapping[str, float]],
     state_file: Path,
     fingerprint: str,
     keep_state: bool = False,
     progress: Callable[[int, int, float], None] = lambda step, total, loss: None,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Train a model in place; it ends with the weights of the chosen checkpoint.
+) -> tuple[pd.DataFrame, dict[str, Any], Checkpoints]:
+    """Train a model in place; it ends with the weights of the checkpoint of the first exit rule.
 
     Args:
         model: a fresh model on its device.
@@ -61,14 +62,15 @@ def train(
         sel: examples on which checkpoints are compared, once per epoch.
         settings: how to train.
         seed: seed of the run, from which data order and dropout are derived.
-        select: outputs of all exits on `sel` -> score of a checkpoint, higher is better.
+        select: outputs of all exits on `sel` -> exit rule -> score of a checkpoint, higher is better; each rule has a
+            checkpoint of its own, and the first is that of the run.
         state_file: the state to resume from, if it exists; saved to every few minutes.
         fingerprint: identity of the run; a state of another one is left aside.
         keep_state: save the state at the end too, so that a finished run need not be trained again.
         progress: called with step, total steps and the last known loss after every save and every epoch.
 
     Returns:
-        The history (one row per optimizer step) and facts for `run.json`.
+        The history (one row per optimizer step), facts for `run.json`, and the checkpoint of each exit rule.
 
     Raises:
         DivergedError: the loss is no finite number (names the step and the rows of its batch), or the logits are none.
@@ -97,13 +99,15 @@ def train(
                 run.save()
             progress(position.epoch * schedule.steps_per_epoch, schedule.total_steps, run.rows[-1]["loss"])
 
-    model.load_state_dict(run.best)
-    return pd.DataFrame(run.rows), {
+    best = run.checkpoints
+    model.load_state_dict(best.weights[next(iter(best.epoch.values()))])
+    facts = {
         "seconds": run.seconds(),
         "steps": schedule.total_steps,
-        "best_epoch": position.best_epoch + 1,
-        "sel_score": position.best_score,
+        "best_epoch": {rule: epoch + 1 for rule, epoch in best.epoch.items()},
+        "sel_score": best.score,
     }
+    return pd.DataFrame(run.rows), facts, best
 
 
 @dataclass
@@ -113,7 +117,7 @@ class _Training:
     Attributes:
         position: how far the run is.
         rows: the history so far.
-        best: weights of the best checkpoint, by name; empty before there is one.
+        checkpoints: the best checkpoint of each exit rule so far.
         pending_scalars: of the batches that have no history row yet; still on the device.
         optimizer: that of the stage.
     """
@@ -125,13 +129,13 @@ class _Training:
     sel: DeviceSplit
     settings: TrainingSettings
     seed: int
-    select: Callable[[Predicted], float]
+    select: Callable[[Predicted], Mapping[str, float]]
     state_file: Path
     fingerprint: str
     progress: Callable[[int, int, float], None]
     position: Position = field(default_factory=Position)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
     pending_scalars: list[dict[str, Tensor]] = field(default_factory=list)
     optimizer: torch.optim.AdamW = field(init=False)
     saved_at: float = field(default_factory=monotonic)
@@ -145,7 +149,7 @@ class _Training:
         if saved is None:
             return
         vars(self.position).update(saved.position)
-        self.rows, self.best = saved.rows, saved.best
+        self.rows, self.checkpoints = saved.rows, saved.checkpoints
         log.info("resuming %s: epoch %d, batch %d", self.state_file, self.position.epoch + 1, self.position.batch)
         self.start_stage(self.position.stage)
         saved.restore(self.model, self.optimizer, self.objective)
@@ -195,7 +199,7 @@ class _Training:
         self.pending_scalars.append({name: scalar.detach() for name, scalar in {"loss": loss, **parts}.items()})
 
     def evaluate_epoch(self) -> None:
-        """Predict the selection split, add what it gives to the last history row, and keep the weights if best.
+        """Predict the selection split, add what it gives to the last history row, keep the best weights.
 
         Raises:
             DivergedError: the logits are no finite numbers.
@@ -209,14 +213,14 @@ class _Training:
             )
         correct = outputs.logits.argmax(axis=-1) == self.sel.labels.cpu().numpy()[:, None]
         accuracies = zip(self.model.exit_depths, correct.mean(axis=0), strict=True)
-        score = self.select(outputs)
+        scores = self.select(outputs)
         self.rows[-1] |= {f"sel_accuracy_{depth}": float(accuracy) for depth, accuracy in accuracies}
-        self.rows[-1]["sel_score"] = score
+        first, *others = scores
+        self.rows[-1] |= {"sel_score": scores[first], **{f"sel_score_{rule}": scores[rule] for rule in others}}
         # Before its last stage a method's exits are not finished.
-        is_last_stage = position.stage == len(self.schedule.stages) - 1
-        if is_last_stage and (self.settings.checkpoint == "last" or score > position.best_score):
-            position.best_score, position.best_epoch = score, position.epoch
-            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        if position.stage == len(self.schedule.stages) - 1:
+            rules = scores if self.settings.checkpoint == "last" else improved(self.checkpoints.score, scores)
+            self.checkpoints.keep(self.model, position.epoch, scores, rules)
 
     def write_history(self, order: list[np.ndarray]) -> None:
         """Turn the pending scalars into history rows."""
@@ -242,6 +246,6 @@ class _Training:
             self.objective,
             asdict(self.position),
             self.rows,
-            self.best,
+            self.checkpoints,
         )
         self.saved_at = monotonic()

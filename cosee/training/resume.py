@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cosee.io import whole_file
+from cosee.training.checkpoints import Checkpoints
 from cosee.training.objective import Objective
 
 log = logging.getLogger(__name__)
@@ -28,13 +29,13 @@ def save_state(
     objective: Objective,
     position: dict[str, Any],
     rows: list[dict[str, Any]],
-    best: dict[str, Tensor],
+    checkpoints: Checkpoints,
 ) -> None:
-    """Write weights, optimizer moments, the objective's state, the random state, the best weights and the history."""
+    """Write weights, optimizer moments, the objective's state, the random state, the checkpoints and the history."""
     moments = optimizer.state_dict()["state"]
     tensors = {
         **{f"model/{name}": value for name, value in model.state_dict().items()},
-        **{f"best/{name}": value for name, value in best.items()},
+        **{f"best/{e}/{name}": value for e, best in checkpoints.weights.items() for name, value in best.items()},
         **{f"optimizer/{index}/{name}": value for index, entry in moments.items() for name, value in entry.items()},
         **{f"objective/{name}": value for name, value in objective.state().items()},
         "random/cpu": torch.get_rng_state(),
@@ -42,7 +43,8 @@ def save_state(
     }
     if next(model.parameters()).is_cuda:
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    header = {"fingerprint": fingerprint, "position": json.dumps(position)}
+    compared = {"score": checkpoints.score, "epoch": checkpoints.epoch}
+    header = {"fingerprint": fingerprint, "position": json.dumps(position), "checkpoints": json.dumps(compared)}
     with whole_file(path) as temporary:
         on_host = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         save_file(on_host, temporary, header)
@@ -55,13 +57,13 @@ class State:
     Attributes:
         position: position of the run (`cosee.training.history.Position`).
         rows: its history.
-        best: weights of the best checkpoint, by name; empty before there is one.
+        checkpoints: the best checkpoint of each exit rule.
         tensors: everything else, by group and name.
     """
 
     position: dict[str, Any]
     rows: list[dict[str, Any]]
-    best: dict[str, Tensor]
+    checkpoints: Checkpoints
     tensors: dict[str, dict[str, Tensor]]
 
     def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective) -> None:
@@ -95,4 +97,9 @@ def read_state(path: Path, fingerprint: str) -> State | None:
         log.warning("%s is damaged (%s); the run starts from the beginning.", path, error)
         return None
     rows = json.loads(groups.pop("history")["rows"].numpy().tobytes())
-    return State(json.loads(header["position"]), rows, groups.pop("best", {}), groups)
+    weights: dict[int, dict[str, Tensor]] = {}
+    for key, value in groups.pop("best", {}).items():
+        epoch, _, name = key.partition("/")
+        weights.setdefault(int(epoch), {})[name] = value
+    checkpoints = Checkpoints(**json.loads(header["checkpoints"]), weights=weights)
+    return State(json.loads(header["position"]), rows, checkpoints, groups)

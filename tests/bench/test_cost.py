@@ -118,7 +118,7 @@ def test_a_pace_is_of_a_training_with_all_its_stages(variant, mini, tiny_bert, m
     run, seen = with_point(run, {"batch_size": 4, "epochs": 2}), []
     seconds = iter([30.0, 24.0])
     monkeypatch.setattr(
-        bench, "train", lambda model, **inputs: seen.append(inputs) or (None, {"seconds": next(seconds)})
+        bench, "train", lambda model, **inputs: seen.append(inputs) or (None, {"seconds": next(seconds)}, None)
     )
     fit = token_split(40)
     assert time_run(run, fit, tiny_bert, torch.device("cpu"), steps=5).training == 24 / (2 * 12)  # the faster; 6 steps

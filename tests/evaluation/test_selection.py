@@ -5,7 +5,7 @@ import yaml
 
 from cosee.errors import InputError
 from cosee.evaluation.budget import curve_area, score_within
-from cosee.evaluation.selection import choose, criteria, improved, selection_record
+from cosee.evaluation.selection import choose, criteria, selection_record
 
 
 def curve(*points, num_layers=6):
@@ -33,16 +33,6 @@ def test_the_highest_criterion_wins_and_ties_go_to_the_earlier_row():
     assert best == GRID.to_dict("records")[1]
     assert [row["lr"] for row in runners_up] == [5e-5, 1e-5, 3e-5]
     assert choose(GRID, "score_at_2x")[0]["lr"] == 1e-5
-
-
-def test_every_rule_keeps_its_own_best_checkpoint_and_of_equals_the_earlier():
-    epochs = [{"patience": 0.7, "pcee": np.nan}, {"patience": 0.7, "pcee": 0.5}, {"patience": 0.6, "pcee": 0.8}]
-    best, chosen = {}, {}
-    for epoch, scores in enumerate(epochs):
-        for rule in improved(best, scores):
-            best[rule], chosen[rule] = scores[rule], epoch
-    assert chosen == {"patience": 0, "pcee": 2}
-    assert improved({}, {"pcee": np.nan}) == frozenset()
 
 
 def test_an_unknown_criterion_names_the_known_ones():

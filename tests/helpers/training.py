@@ -36,14 +36,23 @@ def fresh(method, folder, seed):
     return method.build(load_backbone(folder), 2, seed)
 
 
-def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_exit_accuracy, **changes):
-    """Train a fresh tiny model: 2 epochs of 5 batches unless `changes` say otherwise."""
+def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_exit_accuracy, kept=None, **changes):
+    """Train a fresh tiny model: 2 epochs of 5 batches unless `changes` say otherwise.
+
+    `select` may give one number, of a run with one exit rule, whose facts are then numbers as well. The checkpoints are
+    appended to the list `kept`.
+    """
+
+    def scores(outputs):
+        found = select(outputs)
+        return found if isinstance(found, dict) else {"energy": found}
+
     changes = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "warmup": 0.2} | changes
     options = {name: changes.pop(name) for name in ("progress", "keep_state") if name in changes}
     fit, fingerprint = changes.pop("fit", FIT), changes.pop("fingerprint", "run")
     settings = TrainingSettings(**changes)
     model = copy.deepcopy(fresh(method, folder, seed))
-    history, facts = train(
+    history, facts, checkpoints = train(
         model,
         stages=method.stages(),
         objective=lambda schedule: wrap(method.objective(schedule, seed, CPU)),
@@ -51,11 +60,15 @@ def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_
         sel=SEL,
         settings=settings,
         seed=seed,
-        select=select,
+        select=scores,
         state_file=state_file,
         fingerprint=fingerprint,
         **options,
     )
+    if kept is not None:
+        kept.append(checkpoints)
+    if facts["best_epoch"].keys() == {"energy"}:
+        facts |= {name: facts[name]["energy"] for name in ("best_epoch", "sel_score")}
     return model.state_dict(), history, {name: value for name, value in facts.items() if name != "seconds"}
 
 

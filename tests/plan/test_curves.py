@@ -54,4 +54,4 @@ def test_files_of_an_evaluation_are_named_once(config):
     assert len(set(files)) == len(files)
     folders = {run.folder for run in final_runs(config) if run.task == "mnli" and "pabee" in run.name}
     assert {file.rpartition("/")[0] for file in files} >= folders
-    assert sum(file.startswith("results/runs/bert/mnli/pabee/") for file in files) == 3  # sel, dev, dev_mm
+    assert sum(file.startswith("results/runs/bert/mnli/pabee/") for file in files) == 3 * 3  # sel, dev, dev_mm by rule

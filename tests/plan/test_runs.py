@@ -7,10 +7,12 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan.checks import check, check_settings
 from cosee.plan.configuration import configuration
-from cosee.plan.curves import evaluated_splits
+from cosee.plan.curves import evaluated_files, evaluated_splits
+from cosee.plan.jobs import run_files
 from cosee.plan.runs import Run, final_runs, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_points, grid_runs, point_name, search_owner, searches, with_point
 
+OUTPUTS_OF_PABEE = {"patience": "", "pcee": "@pcee", "fpabee": "@fpabee"}
 RECIPES = sorted(f"recipes/{path.stem}" for path in (CONFIGS / "recipes").iterdir())
 
 
@@ -126,8 +128,30 @@ def test_fingerprint_changes_with_every_setting_and_only_then(config):
         with_point(run, {"learning_rate": 0.123}),
         with_point(run, {"alpha": 0.5}),
         Run(**{**vars(run), "seed": 99}),
+        Run(**{**vars(run), "other_rules": ("patience",)}),
     ]
-    assert len({run.fingerprint(), *(other.fingerprint() for other in changed)}) == 4
+    assert len({run.fingerprint(), *(other.fingerprint() for other in changed)}) == 5
+
+
+def test_a_run_serves_the_rules_that_are_applied_to_its_models(mini):
+    mini["variants"]["pabee"] |= {"tune": ["learning_rate"], "tuned_as": None}
+    mini["experiments"].append({"tasks": ["rte"], "signals": ["softmax"], "variants": ["vanilla"]})
+    config = configuration(mini)
+    rules = {(run.variant, run.backbone, run.task): run.rules for run in final_runs(config) if run.signal != "entropy"}
+    assert rules["pabee", "bert", "rte"] == ("patience", "pcee", "fpabee")
+    assert rules["pabee", "albert", "sst2"] == ("patience",)  # no experiment has the others there
+    assert rules["vanilla", "bert", "sst2"] == ("energy", "entropy", "softmax")  # one model for all signals
+    assert rules["vanilla", "bert", "rte"] == ("energy", "softmax")
+    assert rules["backbone", "bert", "sst2"] == ("energy",) and rules["deebert", "bert", "rte"] == ("entropy",)
+    assert {run.rules for run in final_runs(config) if run.name == "cosee-entropy"} == {("entropy",)}
+    assert {run.rules for run in grid_runs(config) if run.variant == "pabee"} == {("patience",)}
+
+
+def test_every_curve_has_the_outputs_of_the_checkpoint_of_its_rule(config):
+    (run,) = [run for run in final_runs(config) if (run.name, run.backbone, run.task) == ("pabee", "bert", "rte")]
+    expected = {rule: f"{run.folder}/logits-sel{end}.npz" for rule, end in OUTPUTS_OF_PABEE.items()}
+    assert {rule: run.outputs_file("sel", rule) for rule in run.rules} == expected
+    assert set(expected.values()) <= set(run_files(run, config)) & set(evaluated_files(config, "rte", "rule"))
 
 
 def test_splits_follow_protocol_task_and_source(mini, tmp_path):

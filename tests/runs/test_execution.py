@@ -20,7 +20,7 @@ from cosee.io import read_frame, read_json
 from cosee.methods import METHODS, make_method, rule_named
 from cosee.models.prediction import predict
 from cosee.plan.runs import Run
-from cosee.runs import device
+from cosee.runs import device, execution
 from cosee.runs.execution import STATE, progress_of
 from cosee.runs.weights import load_run
 
@@ -42,7 +42,7 @@ def test_a_run_leaves_its_files(run, tiny_bert, tmp_path, monkeypatch):
     facts = read_json(folder / "run.json")
     assert facts["run"]["seed"] == 3 and facts["fingerprint"] == run.fingerprint()
     assert facts["rows"] == {"fit": 40, "sel": 24, "dev": 20} and facts["steps"] == 10
-    assert facts["sel_score"] == pytest.approx(history["sel_score"].max())
+    assert facts["sel_score"][run.rule] == pytest.approx(history["sel_score"].max())
     expected = {} if run is HALF else {"swm_force": swm_force_by_epoch(history).tolist()}
     assert {name: facts[name] for name in ("swm_force",) if name in facts} == expected
     assert facts["versions"]["torch"] == torch.__version__
@@ -112,6 +112,29 @@ def test_a_finished_run_of_an_unfinished_job_is_predicted_but_not_trained_again(
     do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
     assert {name: (folder / name).read_bytes() for name in before} == before
     assert read_json(folder / "run.json")["seconds"]["training"] == pytest.approx(seconds, abs=0.5)
+
+
+def test_each_rule_that_a_run_serves_has_the_outputs_of_its_own_checkpoint(tiny_bert, tmp_path, monkeypatch):
+    scores = {"energy": [0.5, 0.9, 0.1, 0.2], "patience": [0.1, 0.2, 0.9, 0.3], "pcee": [0.6, 0.9, 0.1, 0.2]}
+
+    def trained(name, run):
+        met = {rule: iter(values) for rule, values in scores.items()}
+        criteria = lambda outputs, task, rule: {"area": next(met[rule.name])}  # noqa: E731
+        monkeypatch.setattr(execution, "criteria_of", criteria)
+        return do(replace(run, training=TRAINING | {"epochs": 4}), tmp_path / name, tiny_bert, monkeypatch)
+
+    both = trained("both", replace(COSEE, other_rules=("patience", "pcee")))
+    facts = read_json(both / "run.json")
+    assert facts["best_epoch"] == {"energy": 2, "patience": 3, "pcee": 2}
+    assert facts["sel_score"] == {"energy": 0.9, "patience": 0.9, "pcee": 0.9}
+    alone = {rule: trained(rule, replace(COSEE, rule=rule)) for rule in ("energy", "patience")}
+    for split in TOKENS:
+        own = (both / f"logits-{split}.npz").read_bytes()
+        assert own == (alone["energy"] / f"logits-{split}.npz").read_bytes()
+        assert own == (both / f"logits-{split}@pcee.npz").read_bytes()
+        other = (both / f"logits-{split}@patience.npz").read_bytes()
+        assert other == (alone["patience"] / f"logits-{split}.npz").read_bytes() and other != own
+    assert (both / "model.safetensors").read_bytes() == (alone["energy"] / "model.safetensors").read_bytes()
 
 
 def test_a_grid_run_keeps_only_what_is_asked_for(tiny_bert, tmp_path, monkeypatch):

@@ -27,7 +27,9 @@ class StoredRun(Run):
 
 
 def curve(variant, rule, *names, seed=0):
-    runs = tuple(StoredRun(**dict.fromkeys(Run.__dataclass_fields__) | {"name": name}) for name in names)
+    runs = tuple(
+        StoredRun(**dict.fromkeys(Run.__dataclass_fields__) | {"name": name, "other_rules": ()}) for name in names
+    )
     return Curve("bert", "sst2", variant, seed, rule, runs)
 
 

@@ -60,6 +60,24 @@ def test_neither_training_examples_nor_those_without_labels_are_published(tmp_pa
     assert set(load_arrays(found.file.parent / LABELS)) == {"labels-sel", "idx-sel", "labels-dev", "idx-dev"}
 
 
+def test_the_outputs_for_another_exit_rule_come_back_too(tmp_path):
+    run, other = write_run(tmp_path / "run"), write_run(tmp_path / "other", seed=1)
+    for split in ("fit", "dev"):
+        (other / f"logits-{split}.npz").rename(run / f"logits-{split}@pcee.npz")
+    publish(run, tmp_path / "published")
+    (found,) = published_runs(tmp_path / "published")
+    unpack(found, tmp_path / "back", ["pcee"])
+    assert {file.stem for file in (tmp_path / "back").glob("*.npz")} == {
+        f"logits-{split}{rule}" for split in ("sel", "dev") for rule in ("", "@pcee")
+    }
+    own, missing = (load_outputs(tmp_path / f"back/logits-sel{rule}.npz") for rule in ("", "@pcee"))
+    np.testing.assert_array_equal(missing.logits, own.logits)
+    for name in ("logits-dev", "logits-dev@pcee"):
+        before, after = (load_outputs(folder / f"{name}.npz") for folder in (run, tmp_path / "back"))
+        np.testing.assert_array_equal(after.logits, before.logits.astype(np.float16))
+        np.testing.assert_array_equal(after.labels, before.labels)
+
+
 def test_publishing_twice_changes_nothing_and_another_run_adds_a_file(tmp_path):
     collection = tmp_path / "published"
     first = publish(write_run(tmp_path / "run"), collection)

@@ -38,5 +38,8 @@ def test_predictions_of_a_split_or_what_there_is_instead(tmp_path):
         rows = np.zeros(5, dtype=int)
         save_outputs(tmp_path / f"logits-{split}.npz", ExitOutputs(logits, rows, rows, 3, (1, 2, 3), (1, 2, 3)))
     assert np.array_equal(stored_predictions(tmp_path, "sel").logits, logits)
+    save_outputs(tmp_path / "logits-sel@pcee.npz", ExitOutputs(-logits, rows, rows, 3, (1, 2, 3), (1, 2, 3)))
+    assert np.array_equal(stored_predictions(tmp_path, "sel", "pcee").logits, -logits)
+    assert np.array_equal(stored_predictions(tmp_path, "sel", "patience").logits, logits)
     with pytest.raises(InputError, match=r"no predictions of the split 'dev'; the run has fit, sel\."):
         stored_predictions(tmp_path, "dev")

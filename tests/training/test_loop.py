@@ -109,6 +109,59 @@ def test_a_truncated_model_names_its_one_exit_by_depth(tiny_bert, tmp_path):
     assert "sel_accuracy_3" in run(tiny_bert, METHODS["finetune"], tmp_path / "state", epochs=1)[1]
 
 
+TWO_RULES = {"patience": [0.5, 0.9, 0.1, 0.9], "pcee": [0.2, 0.3, 0.8, 0.4]}
+"""Scores of four epochs by two exit rules, whose best epochs are the second and the third."""
+
+
+def by_two_rules(begin=0):
+    """A `select` that gives the scores of `TWO_RULES`, one epoch after the other."""
+    epochs = itertools.count(begin)
+    return lambda outputs: {rule: scores[epoch] for epoch in [next(epochs)] for rule, scores in TWO_RULES.items()}
+
+
+def test_each_exit_rule_keeps_a_checkpoint_of_its_own(tiny_bert, tmp_path):
+    method, kept, alone = METHODS["cosee"], [], {}
+    weights, history, facts = run(tiny_bert, method, tmp_path / "s", select=by_two_rules(), kept=kept, epochs=4)
+    assert facts["best_epoch"] == {"patience": 2, "pcee": 3} and facts["sel_score"] == {"patience": 0.9, "pcee": 0.8}
+    assert history["sel_score"].dropna().tolist() == TWO_RULES["patience"]
+    assert history["sel_score_pcee"].dropna().tolist() == TWO_RULES["pcee"]
+    for rule, scores in TWO_RULES.items():
+        one = itertools.cycle(scores)
+        alone[rule] = run(tiny_bert, method, tmp_path / rule, select=lambda _, one=one: next(one), epochs=4)[0]
+    assert kept[0].weights.keys() == {1, 2}  # counted from 0
+    for epoch, rule in ((1, "patience"), (2, "pcee")):
+        assert all(torch.equal(value, alone[rule][name]) for name, value in kept[0].weights[epoch].items())
+    assert all(torch.equal(value, alone["patience"][name]) for name, value in weights.items())  # of the first rule
+
+
+def test_the_last_checkpoint_is_that_of_all_rules(tiny_bert, tmp_path):
+    kept = []
+    facts = run(
+        tiny_bert, METHODS["cosee"], tmp_path / "s", select=by_two_rules(), kept=kept, epochs=4, checkpoint="last"
+    )[2]
+    assert facts["best_epoch"] == {"patience": 4, "pcee": 4} and kept[0].weights.keys() == {3}
+
+
+@pytest.mark.parametrize("saves", range(1, 16, 2))
+def test_a_killed_run_keeps_the_checkpoints_of_all_rules(saves, tiny_bert, tmp_path):
+    method, state, options = METHODS["cosee"], tmp_path / "state", {"epochs": 4, "save_minutes": 0.0}
+    whole, kept = [], []
+    expected = run(tiny_bert, method, tmp_path / "whole", select=by_two_rules(), kept=whole, **options)
+    compared, scores = [], by_two_rules()
+
+    def counted(outputs):
+        compared.append(outputs)
+        return scores(outputs)
+
+    with pytest.raises(Killed):
+        run(tiny_bert, method, state, select=counted, progress=die_after(saves), **options)
+    resumed = run(tiny_bert, method, state, select=by_two_rules(len(compared)), kept=kept, **options)
+    assert_same(resumed, expected)
+    assert kept[0].weights.keys() == whole[0].weights.keys()
+    for epoch, weights in whole[0].weights.items():
+        assert all(torch.equal(value, kept[0].weights[epoch][name]) for name, value in weights.items())
+
+
 @pytest.mark.parametrize(("checkpoint", "chosen"), [("best", 2), ("last", 4)])
 def test_the_chosen_checkpoint_is_restored(checkpoint, chosen, tiny_bert, tmp_path):
     scores, seen = itertools.cycle([0.5, 0.9, 0.1, 0.9]), []

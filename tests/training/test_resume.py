@@ -5,10 +5,16 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cosee.methods.cosee import Cosee
+from cosee.training.checkpoints import Checkpoints
 from cosee.training.resume import read_state, save_state
 from cosee.training.schedule import Schedule
 
-POSITION = {"epoch": 1, "batch": 7, "best_score": 0.1 + 0.2, "best_epoch": 0, "seconds": 12.5}
+POSITION = {"epoch": 1, "batch": 7, "stage": 0, "seconds": 12.5}
+CHECKPOINTS = Checkpoints(
+    {"patience": 0.1 + 0.2, "pcee": 0.5},
+    {"patience": 0, "pcee": 2},
+    {0: {"weight": torch.arange(3.0)}, 2: {"weight": torch.ones(3), "exits/bias": torch.zeros(2)}},
+)
 ROWS = [{"step": 1, "loss": 1 / 3}, {"step": 2, "loss": 1e-17, "sel_accuracy_1": 0.5}]
 
 
@@ -29,10 +35,9 @@ def make_run(seed=0, steps=0):
     return model, optimizer, objective
 
 
-def save(path, fingerprint="run", best=None):
+def save(path, fingerprint="run", checkpoints=CHECKPOINTS):
     run = make_run(steps=3)
-    best = {"weight": torch.arange(3.0)} if best is None else best
-    save_state(path, fingerprint, *run, POSITION, ROWS, best)
+    save_state(path, fingerprint, *run, POSITION, ROWS, checkpoints)
     return run
 
 
@@ -43,7 +48,11 @@ def test_everything_comes_back(tmp_path):
     state = read_state(tmp_path / "state.safetensors", "run")
     state.restore(other_model, other_optimizer, other_objective)
     assert state.position == POSITION and state.rows == ROWS  # floats exactly
-    assert state.best.keys() == {"weight"} and torch.equal(state.best["weight"], torch.arange(3.0))
+    assert state.checkpoints.score == CHECKPOINTS.score and state.checkpoints.epoch == CHECKPOINTS.epoch
+    assert state.checkpoints.weights.keys() == CHECKPOINTS.weights.keys()
+    for epoch, weights in CHECKPOINTS.weights.items():
+        assert state.checkpoints.weights[epoch].keys() == weights.keys()
+        assert all(torch.equal(value, state.checkpoints.weights[epoch][name]) for name, value in weights.items())
     assert torch.equal(torch.rand(4), drawn)
     assert all(torch.equal(value, other_model.state_dict()[name]) for name, value in model.state_dict().items())
     assert torch.equal(other_objective.range, objective.range) and torch.equal(other_objective.seen, objective.seen)
@@ -81,15 +90,15 @@ def test_without_a_usable_state_there_is_none(case, tmp_path):
 
 
 def test_before_the_first_checkpoint_there_are_no_best_weights(tmp_path):
-    save(tmp_path / "state.safetensors", best={})
-    assert read_state(tmp_path / "state.safetensors", "run").best == {}
+    save(tmp_path / "state.safetensors", checkpoints=Checkpoints())
+    assert read_state(tmp_path / "state.safetensors", "run").checkpoints == Checkpoints()
 
 
 def test_the_state_is_one_file_without_pickle(tmp_path):
     save(tmp_path / "state.safetensors")
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.safetensors"]
     with safe_open(tmp_path / "state.safetensors", framework="pt") as file:
-        assert file.metadata().keys() == {"fingerprint", "position"}
+        assert file.metadata().keys() == {"fingerprint", "position", "checkpoints"}
         groups = {key.partition("/")[0] for key in file.keys()}  # noqa: SIM118
         assert groups == {"model", "best", "optimizer", "objective", "random", "history"}
 
@@ -97,5 +106,5 @@ def test_the_state_is_one_file_without_pickle(tmp_path):
 def test_the_history_of_a_long_run_has_room(tmp_path):
     model, optimizer, objective = make_run(steps=1)
     rows = [{"step": 1, "note": "x" * 120_000_000}]  # more than a header of safetensors may hold
-    save_state(tmp_path / "state", "run", model, optimizer, objective, POSITION, rows, {})
+    save_state(tmp_path / "state", "run", model, optimizer, objective, POSITION, rows, Checkpoints())
     assert read_state(tmp_path / "state", "run").rows == rows

@@ -32,7 +32,7 @@ def test_one_target_needs_only_its_task(tmp_path):
         (["config"], 20, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
         pytest.param(
             ["glue-small"],
-            1218,
+            1326,
             {"sweep": 24, "download": 6, "tokenize": 6, "select": 6, "backbone": 1},
             marks=pytest.mark.slow,
         ),

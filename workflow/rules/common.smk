@@ -23,6 +23,7 @@ from cosee.runs.published import published_files
 from cosee.plan.shown import (
     compared_variants,
     files_of_runs,
+    outputs_of,
     result_files,
     shown_curves,
     shown_variants,

@@ -112,7 +112,7 @@ for name, split in {"differences": "dev", "differences_held": "held"}.items():
             name
         input:
             targets=result_files(CONFIG, spec, "targets.csv"),
-            answers=files_of_runs(shown_curves(CONFIG, spec, TABLE_LABELS), f"logits-{split}.npz"),
+            answers=outputs_of(shown_curves(CONFIG, spec, TABLE_LABELS), split),
         output:
             **table_outputs(name),
         log:

@@ -58,6 +58,7 @@ for backbone, task in dict.fromkeys((run.backbone, run.task) for run in RUNS if 
         params:
             collection=CONFIG.predictions,
             folders={PUBLISHED[run.key]: run.folder for run in RUNS if run.key in PUBLISHED},
+            other_rules={PUBLISHED[run.key]: run.other_rules for run in RUNS if run.key in PUBLISHED},
         message:
             f"published runs on {task} ({backbone})"
         script:

@@ -25,8 +25,7 @@ with logged(snakemake.log[0]):
             continue
         rows = []
         for point in points:
-            folder = with_point(run, point, point_name(point)).folder
-            predictions = load_outputs(f"{folder}/logits-{split}.npz")
+            predictions = load_outputs(with_point(run, point, point_name(point)).outputs_file(split))
             rows.append({**point, **criteria_of(predictions, run.task, rule_named(run.rule))})
         best, others = choose(pd.DataFrame(rows), protocol.criterion)
         chosen[name] = selection_record(best, others, protocol.criterion, protocol.name, split)

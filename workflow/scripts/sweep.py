@@ -26,7 +26,7 @@ with logged(snakemake.log[0]):
     for curve in curves(config, name, snakemake.wildcards.signal):
         rule = rule_named(curve.rule)
         models = [
-            {split: load_outputs(f"{run.folder}/logits-{split}.npz") for split in evaluated_splits(run, config)}
+            {split: load_outputs(run.outputs_file(split, curve.rule)) for split in evaluated_splits(run, config)}
             for run in curve.runs
         ]
         is_static = len(models[0][selection].exit_depths) == 1

@@ -12,4 +12,4 @@ with logged(snakemake.log[0]):
     wanted = set(snakemake.input)
     for run in published_runs(snakemake.params.collection):
         if str(run.file) in wanted:
-            unpack(run, snakemake.params.folders[str(run.file)])
+            unpack(run, snakemake.params.folders[str(run.file)], snakemake.params.other_rules[str(run.file)])
