@@ -59,7 +59,7 @@ LEVEL = 0.95
 """Level of all intervals; verdicts are given at 1 - LEVEL."""
 
 Verdict = Literal["better", "worse", "no verdict"]
-BETTER, WORSE, UNDECIDED = VERDICTS = ("better", "worse", "no verdict")
+BETTER, WORSE, UNDECIDED = ("better", "worse", "no verdict")
 
 
 @dataclass(frozen=True)
