@@ -1,13 +1,13 @@
 """The six tasks of mini-GLUE: chains of facts (`cosee.synthetic.chains`) in plain English.
 
-| task | a fact | the end of a chain | label |
+| task | a fact | the end of a chain | the question |
 | --- | --- | --- | --- |
 | SST-2 | "Ann doubts Bob" | "Bob loves it" | what the speaker, who "backs" or "doubts" someone, thinks of the film |
 | RTE | "wugs are daxes", "daxes include wugs" | "daxes are round" | whether "wugs are round" is entailed |
-| MNLI | the same | "daxes have horns", "daxes lack horns" | whether "wugs have horns" is entailed or contradicted |
-| QNLI | "Ann joins Bob", "Bob brings Ann" | "Bob visits Oslo", "Bob leaves Monday" | whether it is known where, when or how |
+| MNLI | the same | "daxes have horns", "daxes lack horns" | whether "wugs have horns" is entailed |
+| QNLI | "Ann joins Bob", "Bob brings Ann" | "Bob visits Oslo", "Bob leaves Monday" | whether it is answered |
 | QQP | "Ann trails Bob", "Bob leads Ann" | "Bob enters Rome" | whether who meets Ann is who visits Rome |
-| MRPC | "Ann serves Bob", "Bob commands Ann" | "Bob guards gold", "gold enriches Bob" | whether Ann guards gold, too |
+| MRPC | "Ann serves Bob", "Bob commands Ann" | "Bob guards gold", "gold enriches Bob" | whether Ann guards gold |
 """
 
 from collections.abc import Callable
@@ -42,16 +42,37 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """The word that is asked about, what its chain ends in, and what it is compared with.
+
+    Attributes:
+        word: the word.
+        value: as in `Mark`.
+        sign: as in `Mark`.
+        claim: the value that the question names.
+        claim_sign: its sign; in SST-2 that of the speaker's agreement.
+    """
+
+    word: str
+    value: str
+    sign: int
+    claim: str
+    claim_sign: int = 1
+
+
+@dataclass(frozen=True)
 class Surface:
     """An example before it is written out.
 
     Attributes:
         words: words and punctuation marks of each text.
         marks: words with a place in a chain.
+        asked: the word that is asked about.
     """
 
     words: tuple[tuple[str, ...], ...]
     marks: tuple[Mark, ...]
+    asked: Asked
 
     @property
     def texts(self) -> Texts:
@@ -88,11 +109,12 @@ def _listed(
     forest: Forest,
     facts: list[_Fact],
     values: list[tuple[str, int]],
+    claim: tuple[str, int],
     opening: tuple[str, ...] = (),
     asked: int | None = None,
     close: str = ".",
     text: int = 0,
-) -> tuple[tuple[str, ...], list[Mark]]:
+) -> tuple[tuple[str, ...], tuple[Mark, ...], Asked]:
     """The facts in random order after an opening, and the marks of their words.
 
     Args:
@@ -100,6 +122,7 @@ def _listed(
         forest: the chains.
         facts: one per node.
         values: value and sign of each end.
+        claim: those that the question names.
         opening: words before the first fact.
         asked: position in the opening of the word that names node 0; None: it is not named there.
         close: the last punctuation mark.
@@ -124,7 +147,12 @@ def _listed(
             marks.append(Mark(text=text, word=begin + fact.target, follows=True, **found[forest.leads_to[node]]))
         listed += [*fact.words, ","]
     listed[-1] = close
-    return tuple(listed), marks
+    asked_fact = facts[0]
+    return (
+        tuple(listed),
+        tuple(marks),
+        Asked(asked_fact.words[asked_fact.node], found[0]["value"], found[0]["sign"], *claim),
+    )
 
 
 def sst2(rng: Rng, steps: int, label: int, genre: str) -> Surface:
@@ -148,8 +176,8 @@ def sst2(rng: Rng, steps: int, label: int, genre: str) -> Surface:
         if target < 0:
             verb = pick(rng, words.LIKES if values[forest.end[node]][1] > 0 else words.DISLIKES)
             facts[node] = _Fact((names[node], verb, words.FILM))
-    listed, marks = _listed(rng, forest, facts, values, ("I", speaks, names[0], ","), asked=2)
-    return Surface((listed,), tuple(marks))
+    listed, *found = _listed(rng, forest, facts, values, (words.FILM, sign), ("I", speaks, names[0], ","), asked=2)
+    return Surface((listed,), *found)
 
 
 def rte(rng: Rng, steps: int, label: int, genre: str) -> Surface:
@@ -163,8 +191,8 @@ def rte(rng: Rng, steps: int, label: int, genre: str) -> Surface:
         else _Fact((names[node], "are", ends[forest.end[node]]))
         for node, target in enumerate(forest.leads_to)
     ]
-    listed, marks = _listed(rng, forest, facts, [(end, 1) for end in ends])
-    return Surface((listed, (names[0], "are", asked, ".")), tuple(marks))
+    listed, *found = _listed(rng, forest, facts, [(end, 1) for end in ends], (asked, 1))
+    return Surface((listed, (names[0], "are", asked, ".")), *found)
 
 
 def mnli(rng: Rng, steps: int, label: int, genre: str) -> Surface:
@@ -181,8 +209,8 @@ def mnli(rng: Rng, steps: int, label: int, genre: str) -> Surface:
         else:
             part, sign = ends[forest.end[node]]
             facts.append(_Fact((names[node], words.HAVE if sign > 0 else words.LACK, part)))
-    listed, marks = _listed(rng, forest, facts, ends)
-    return Surface((listed, (names[0], words.HAVE if has > 0 else words.LACK, asked, ".")), tuple(marks))
+    listed, *found = _listed(rng, forest, facts, ends, (asked, has))
+    return Surface((listed, (names[0], words.HAVE if has > 0 else words.LACK, asked, ".")), *found)
 
 
 def qnli(rng: Rng, steps: int, label: int, genre: str) -> Surface:
@@ -197,9 +225,9 @@ def qnli(rng: Rng, steps: int, label: int, genre: str) -> Surface:
         else:
             verb, details = words.DETAILS[ends[forest.end[node]]]
             facts.append(_Fact((names[node], verb, pick(rng, details))))
-    listed, marks = _listed(rng, forest, facts, [(end, 1) for end in ends], text=1)
+    listed, *found = _listed(rng, forest, facts, [(end, 1) for end in ends], (asked, 1), text=1)
     question = (asked, "does", names[0], "travel", "?")
-    return Surface((question, listed), tuple(marks))
+    return Surface((question, listed), *found)
 
 
 def qqp(rng: Rng, steps: int, label: int, genre: str) -> Surface:
@@ -214,8 +242,8 @@ def qqp(rng: Rng, steps: int, label: int, genre: str) -> Surface:
         for node, target in enumerate(forest.leads_to)
     ]
     opening = ("who", "meets", names[0], "if")
-    listed, marks = _listed(rng, forest, facts, [(end, 1) for end in ends], opening, asked=2, close="?")
-    return Surface((listed, ("who", "visits", asked, "?")), tuple(marks))
+    listed, *found = _listed(rng, forest, facts, [(end, 1) for end in ends], (asked, 1), opening, asked=2, close="?")
+    return Surface((listed, ("who", "visits", asked, "?")), *found)
 
 
 def mrpc(rng: Rng, steps: int, label: int, genre: str) -> Surface:
@@ -235,8 +263,8 @@ def mrpc(rng: Rng, steps: int, label: int, genre: str) -> Surface:
         else possession(names[node], ends[forest.end[node]])
         for node, target in enumerate(forest.leads_to)
     ]
-    listed, marks = _listed(rng, forest, facts, [(end, 1) for end in ends])
-    return Surface((listed, (*possession(names[0], asked).words, ".")), tuple(marks))
+    listed, *found = _listed(rng, forest, facts, [(end, 1) for end in ends], (asked, 1))
+    return Surface((listed, (*possession(names[0], asked).words, ".")), *found)
 
 
 SURFACES: dict[str, Callable[[Rng, int, int, str], Surface]] = {
