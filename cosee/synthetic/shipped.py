@@ -76,6 +76,7 @@ def make_encoders(folder: str | Path, *, seed: int = 0, threads: int = 1, share:
     folder.mkdir(parents=True, exist_ok=True)
     form = Form(tokenizer.get_vocab_size(), PAD, CLS, SEP)
     stages = [shortened(stage, share) for stage in STAGES]
+    commit = git_commit(Path(__file__).parent)  # before anything is written
     names = {stages[-2].name: "mini-albert", stages[-1].name: "mini-bert"}
 
     def finished(stage: Any, encoder: Any, history: list[dict[str, Any]]) -> None:
@@ -93,7 +94,7 @@ def make_encoders(folder: str | Path, *, seed: int = 0, threads: int = 1, share:
             "digests": {file: file_digest(folder / name / file) for file in FILES},
             "hardware": hardware(),
             "versions": package_versions(),
-            "commit": git_commit(Path(__file__).parent),
+            "commit": commit,
         }
         write_json(folder / name / "provenance.json", facts)
 
