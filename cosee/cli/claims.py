@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--published", type=Path, default=Path("published"), metavar="FOLDER", help="collections (default: published)"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="document to write; a CSV file is put beside it")
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="document whose summary, between the marks, is made anew"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -23,7 +26,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee.io import write_frame, write_text
     from cosee.plan.claims import read_claims
     from cosee.runs.claims import measure
-    from cosee.tables.claims import document, outcomes
+    from cosee.tables.claims import document, outcomes, summary, with_summary
 
     claims = read_claims(args.claims)
     measured = {}
@@ -35,4 +38,6 @@ def run(args: argparse.Namespace) -> None:
     if args.out:
         write_text(args.out, document(claims, table))
         write_frame(args.out.with_suffix(".csv"), table)
+    if args.readme:
+        write_text(args.readme, with_summary(args.readme.read_text(encoding="utf-8"), summary(claims, table)))
     print(table[["id", "collection", "measure", "effect", "low", "high", "verdict"]].to_string(index=False, na_rep="–"))

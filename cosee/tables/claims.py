@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from cosee.errors import InputError
 from cosee.evaluation.intervals import LEVEL, Estimate, holm
 from cosee.plan.claims import Claim, Test
 from cosee.tables.text import NONE, to_markdown
@@ -16,6 +17,8 @@ COLUMNS = (
 
 SUPPORTED, CONTRADICTED, NO_EFFECT, UNDECIDED = ("supported", "contradicted", "no effect", "no verdict")
 """Outcomes of a test whose runs are published."""
+
+VERDICTS = (SUPPORTED, CONTRADICTED, NO_EFFECT, UNDECIDED)
 
 PLANNED, SETTLED, OPEN = ("runs not published yet", "settled without runs", "not tested")
 """Outcomes of other claims."""
@@ -123,6 +126,44 @@ def document(claims: Sequence[Claim], table: pd.DataFrame) -> str:
         parts += [f"- Open: {claim.open}"] if claim.open else []
         parts.append("")
     return "\n".join(parts)
+
+
+def summary(claims: Sequence[Claim], table: pd.DataFrame) -> str:
+    """Sentences on the claims that have been measured, for a place where the whole list would be too long.
+
+    Args:
+        claims: those of the table.
+        table: of `outcomes`.
+    """
+    measured = table[table["effect"].notna()]
+    counts = measured["verdict"].value_counts(sort=False)
+    outcome = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if name in counts) or "none yet"
+    waiting = int((table["verdict"] == PLANNED).sum())
+    lines = [
+        f"{len(claims)} claims of the paper, {len(measured) + waiting} declared tests; of {len(measured)} measured: "
+        f"{outcome}; {waiting} wait for their runs."
+    ]
+    for verdict in (SUPPORTED, CONTRADICTED, NO_EFFECT):
+        for row in measured[measured["verdict"] == verdict].itertuples():
+            lines.append(f"- *{verdict}*: {row.claim} {_test_line(row).removeprefix('- ').rpartition(':')[0]}.")
+    return "\n".join(lines) + "\n"
+
+
+BEGIN, END = ("<!-- claims: made by `cosee claims --readme` -->", "<!-- end of claims -->")
+"""Marks of a document's summary."""
+
+
+def with_summary(text: str, new: str) -> str:
+    """A document with the summary between its marks replaced.
+
+    Raises:
+        InputError: it has no marks.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise InputError(f"no place for the summary: expected the lines {BEGIN!r} and {END!r}.")
+    return f"{before}{begin}\n{new}{end}{after}"
 
 
 _HEAD = """# Claims of the paper and what became of them

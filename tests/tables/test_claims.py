@@ -4,9 +4,10 @@ import pytest
 from helpers.presets import CONFIGS
 
 from cosee.cli import main
+from cosee.errors import InputError
 from cosee.evaluation.intervals import Estimate
 from cosee.plan.claims import Claim, Test
-from cosee.tables.claims import document, outcomes
+from cosee.tables.claims import document, outcomes, summary, with_summary
 
 PROJECT = CONFIGS.parent
 
@@ -78,3 +79,25 @@ def test_the_kept_document_is_that_of_the_published_runs(tmp_path, capsys):
     for name in ("claims.md", "claims.csv"):
         assert (tmp_path / name).read_text() == (PROJECT / "docs" / name).read_text()
     assert "better-tradeoff" in capsys.readouterr().out
+
+
+def test_the_summary_in_the_readme_is_that_of_the_published_runs(tmp_path):
+    readme = tmp_path / "README.md"
+    kept = (PROJECT / "README.md").read_text()
+    readme.write_text(with_summary(kept, "old\n"))
+    files = f"--claims {CONFIGS / 'claims.yaml'} --published {PROJECT / 'published'} --readme {readme}"
+    assert main(["claims", *files.split()]) == 0
+    assert readme.read_text() == kept
+
+
+def test_the_summary_names_verdicts_and_counts_the_rest():
+    claims = [claim("a"), claim("b", number=2)]
+    table = outcomes(claims, {("a", 0): (estimate(2.0, 0.3), 5), ("b", 0): (estimate(0.5, 1.0), 5)})
+    first, second = summary(claims, table).splitlines()
+    assert first.startswith("2 claims of the paper, 3 declared tests; of 2 measured: 1 supported, 1 no verdict; 1 wait")
+    assert second.startswith("- *supported*: Claim a. score, x (energy) minus y (energy) at 2×") and "+2.00" in second
+
+
+def test_a_document_without_marks_is_refused():
+    with pytest.raises(InputError, match="no place for the summary"):
+        with_summary("text", "new")
