@@ -58,8 +58,8 @@ class Stage:
 
 STAGES = (
     Stage("shared-4", layers=4, shared=True, steps=1200, learning_rate=3e-3, final_rate=2e-3),
-    Stage("shared-12", layers=12, shared=True, steps=1500, learning_rate=2e-3, final_rate=1e-4),
-    Stage("own", layers=12, shared=False, steps=800, learning_rate=5e-4, final_rate=2e-5),
+    Stage("shared-12", layers=12, shared=True, steps=500, learning_rate=2e-3, final_rate=1e-4),
+    Stage("own", layers=12, shared=False, steps=300, learning_rate=5e-4, final_rate=2e-5),
 )
 """The recipe of the shipped encoders; the second last stage ends with mini-ALBERT, the last with mini-BERT."""
 BATCH_SIZE = 32
