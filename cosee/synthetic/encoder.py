@@ -25,6 +25,7 @@ WORD_STD = 0.1
 POSITION_GAIN = 1.5
 EQUALITY_GAIN = 1.5
 COPY_GAIN = 0.7
+LENGTH_KEEPING = (WORD / HEAD) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def _rotation(angles: Tensor) -> Tensor:
 
 
 def _orthonormal_rows() -> Tensor:
-    """A random projection [HEAD, WORD] of words that keeps their lengths on average."""
-    return torch.linalg.qr(torch.randn(WORD, WORD))[0][:HEAD] * (WORD / HEAD) ** 0.5
+    """A random projection of words [HEAD, WORD]; times `LENGTH_KEEPING` it keeps their lengths on average."""
+    return torch.linalg.qr(torch.randn(WORD, WORD))[0][:HEAD]
 
 
 def _heads(attention: torch.nn.Module, rates: Tensor) -> None:
@@ -113,14 +114,14 @@ def _heads(attention: torch.nn.Module, rates: Tensor) -> None:
         key[rows[head], place] += POSITION_GAIN * torch.eye(PLACE)
     # where one looks by word
     equal, words = _orthonormal_rows(), _orthonormal_rows()
-    query[rows[EQUAL], :WORD] += EQUALITY_GAIN * equal
-    key[rows[EQUAL], :WORD] += EQUALITY_GAIN * equal
+    query[rows[EQUAL], :WORD] += EQUALITY_GAIN * LENGTH_KEEPING * equal
+    key[rows[EQUAL], :WORD] += EQUALITY_GAIN * LENGTH_KEEPING * equal
     # what they take: what has been found out there, and the word beside it
     for head in (RIGHT, LEFT, EQUAL):
         value[rows[head], found] += torch.eye(HEAD)
         output[found, rows[head]] += COPY_GAIN * torch.eye(HEAD)
     for head in (RIGHT, LEFT):
-        value[rows[head], :WORD] += 0.5 * words
+        value[rows[head], :WORD] += 0.5 * LENGTH_KEEPING * words
     # a word that [CLS] can look for
     value[rows[QUESTION], :WORD] += equal
     output[:WORD, rows[QUESTION]] += equal.T

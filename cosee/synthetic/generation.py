@@ -14,7 +14,7 @@ import pandas as pd
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.seeds import numpy_generator
-from cosee.synthetic.chains import Rng, pick
+from cosee.synthetic.chains import MAX_STEPS, Rng, pick
 from cosee.synthetic.surfaces import SURFACES, Surface, Texts
 
 STEP_SHARES = (0.25, 0.2, 0.175, 0.15, 0.125, 0.1)
@@ -67,15 +67,15 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
     return splits
 
 
-def pretraining_examples(rng: Rng, count: int) -> list[Example]:
-    """Examples for pre-training: of every task, label and number of steps alike, and of both genres.
+def pretraining_examples(rng: Rng, count: int, most_steps: int = MAX_STEPS) -> list[Example]:
+    """Examples for pre-training: of every task, label and number of steps up to a most alike, and of both genres.
 
     None of them is an example of any split of any task, whatever the seeds: see `for_pretraining`.
     """
     examples = []
     for _ in range(count):
         task = pick(rng, tuple(TASKS))
-        steps, label = 1 + int(rng.integers(len(STEP_SHARES))), int(rng.integers(TASKS[task].num_classes))
+        steps, label = 1 + int(rng.integers(most_steps)), int(rng.integers(TASKS[task].num_classes))
         genre = "mismatched" if rng.random() < 0.4 else "matched"
         examples.append(Example(task, steps, label, _surface(rng, task, steps, label, genre, pretraining=True)))
     return examples

@@ -1,7 +1,7 @@
 """Pre-training of the mini encoders: what is known after every layer, asked of every layer.
 
 The heads that are asked (`Readers`) are thrown away afterwards, except the pooler, which every exit of a fine-tuned
-model shares. First one layer is trained that is applied four times, then the same twelve times: this is mini-ALBERT.
+model shares. First one layer is trained that is applied four times, then the same more often: this is mini-ALBERT.
 Then each of twelve copies is trained on its own: this is mini-BERT. The batch of a step depends on seed and step
 alone, so that a run that was stopped is resumed from its weights and moments.
 """
@@ -37,6 +37,7 @@ class Stage:
     Attributes:
         name: of the stage.
         layers: how many layers are applied.
+        most_steps: examples are asked for so many steps at most; their texts have longer chains as well.
         shared: whether they share their weights.
         steps: optimizer steps.
         learning_rate: at the beginning, after a warm-up.
@@ -45,6 +46,7 @@ class Stage:
 
     name: str
     layers: int
+    most_steps: int
     shared: bool
     steps: int
     learning_rate: float
@@ -57,12 +59,15 @@ class Stage:
 
 
 STAGES = (
-    Stage("shared-4", layers=4, shared=True, steps=1200, learning_rate=3e-3, final_rate=2e-3),
-    Stage("shared-12", layers=12, shared=True, steps=500, learning_rate=2e-3, final_rate=1e-4),
-    Stage("own", layers=12, shared=False, steps=300, learning_rate=5e-4, final_rate=2e-5),
+    Stage("shared-4", layers=4, most_steps=2, shared=True, steps=900, learning_rate=3e-3, final_rate=2e-3),
+    Stage("shared-8", layers=8, most_steps=4, shared=True, steps=250, learning_rate=2e-3, final_rate=1.5e-3),
+    Stage("shared-12", layers=12, most_steps=6, shared=True, steps=350, learning_rate=1.5e-3, final_rate=1e-4),
+    Stage("own", layers=12, most_steps=6, shared=False, steps=250, learning_rate=5e-4, final_rate=2e-5),
 )
 """The recipe of the shipped encoders; the second last stage ends with mini-ALBERT, the last with mini-BERT."""
 BATCH_SIZE = 32
+WEIGHTS = {"relation": 3.0}
+"""Weights of losses that are not 1."""
 WARMUP = 50  # steps
 CLIP = 1.0  # largest gradient norm
 REPORT = 100  # steps
@@ -171,7 +176,8 @@ def teach(
             resumed.restore_optimizer(optimizer)
         run = _Run(stage, number, model, optimizer, history, began, state_file, save_minutes)
         for step in range(resumed.step if resumed is not None else 0, stage.steps):
-            examples = pretraining_examples(numpy_generator(seed, "pretraining", stage.name, step), batch_size)
+            rng = numpy_generator(seed, "pretraining", stage.name, step)
+            examples = pretraining_examples(rng, batch_size, stage.most_steps)
             batch = batch_targets(examples, vocabulary, form.cls, form.sep, form.pad)
             run.learn(step, taught_losses(encoder, readers, stage.layers, batch))
         finished(stage, encoder, history)
@@ -197,7 +203,7 @@ class _Run:
 
     def learn(self, step: int, losses: Mapping[str, Tensor]) -> None:
         """One optimizer step; reports, and saves when it is time."""
-        sum(losses.values()).backward()
+        sum(WEIGHTS.get(name, 1.0) * loss for name, loss in losses.items()).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.param_groups[0]["lr"] = self.stage.rate(step)
         self.optimizer.step()

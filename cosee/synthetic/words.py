@@ -24,9 +24,9 @@ FILM = "it"
 
 # RTE and MNLI: kinds of things, and what things of a kind are or have.
 IS, INCLUDES = ("are",), ("include",)
-ADJECTIVES = "round green heavy cold loud soft bitter shiny".split()
+ADJECTIVES = "round green heavy".split()
 HAVE, LACK = "have", "lack"
-PARTS = "horns tails wings stripes gills manes".split()
+PARTS = "horns tails wings".split()
 
 # QNLI: who travels with whom, and the details that a question asks for.
 JOINS, BRINGS = ("joins", "escorts", "accompanies"), ("brings", "takes")
@@ -39,19 +39,19 @@ DETAILS = {
 # QQP: who trails whom to which place.
 TRAILS, LEADS = ("trails", "follows", "shadows"), ("leads", "guides")
 ENTERS = ("enters", "reaches")
-PLACES = "Rome Cairo Tokyo Boston Dublin Lisbon Prague Athens".split()
+PLACES = "Rome Cairo Tokyo".split()
 
 # MRPC: who serves whom, and what the master of all guards.
 SERVES, COMMANDS = ("serves", "obeys", "assists"), ("commands", "directs")
 GUARDS, FEEDS = ("guards", "keeps"), ("enriches",)
-GOODS = "gold silver salt wheat wine silk spice amber".split()
+GOODS = "gold salt silk".split()
 
 FRAME = "i where when how does travel who meets if visits".split()
 """What is left: words of questions."""
 SEPARATORS = ",.?"
 
 VALUES = (FILM, *ADJECTIVES, *PARTS, *DETAILS, *PLACES, *GOODS)
-"""What a chain can end in; pre-training asks for it at every word that has a place in a chain."""
+"""What a chain can end in, three values per task: so few that a small encoder soon learns to compare two of them."""
 
 
 def all_words() -> list[str]:
