@@ -62,6 +62,7 @@ STAGES = (
     Stage("shared-4", layers=4, most_steps=2, shared=True, steps=900, learning_rate=3e-3, final_rate=2e-3),
     Stage("shared-8", layers=8, most_steps=4, shared=True, steps=250, learning_rate=2e-3, final_rate=1.5e-3),
     Stage("shared-12", layers=12, most_steps=6, shared=True, steps=350, learning_rate=1.5e-3, final_rate=1e-4),
+    Stage("shared-12-again", layers=12, most_steps=6, shared=True, steps=500, learning_rate=1.5e-3, final_rate=1e-4),
     Stage("own", layers=12, most_steps=6, shared=False, steps=250, learning_rate=5e-4, final_rate=2e-5),
 )
 """The recipe of the shipped encoders; the second last stage ends with mini-ALBERT, the last with mini-BERT."""

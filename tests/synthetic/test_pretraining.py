@@ -14,8 +14,8 @@ from cosee.synthetic.vocabulary import CLS, PAD, SEP, build_tokenizer
 VOCABULARY = build_tokenizer().get_vocab()
 FORM = Form(len(VOCABULARY), PAD, CLS, SEP)
 STAGES = (
-    Stage("shared", 2, True, steps=6, learning_rate=3e-3, final_rate=1e-3),
-    Stage("own", 3, False, steps=4, learning_rate=1e-3, final_rate=0.0),
+    Stage("shared", 2, 1, True, steps=6, learning_rate=3e-3, final_rate=1e-3),
+    Stage("own", 3, 6, False, steps=4, learning_rate=1e-3, final_rate=0.0),
 )
 
 
@@ -71,11 +71,11 @@ def taught(folder, stages=STAGES, stop=None, monkeypatch=None):
     def finished(stage, encoder, history):
         ends[stage.name] = {name: weight.clone() for name, weight in encoder.state_dict().items()}
 
-    def examples(rng, count):
+    def examples(rng, count, most_steps):
         drawn.append(count)
         if stop is not None and len(drawn) > stop:
             raise KeyboardInterrupt
-        return pretraining_examples(rng, count)
+        return pretraining_examples(rng, count, most_steps)
 
     monkeypatch.setattr(pretraining, "pretraining_examples", examples)
     monkeypatch.setattr(pretraining, "REPORT", 2)
@@ -114,7 +114,7 @@ def test_layers_part_in_the_last_stage_only(tmp_path, monkeypatch):
 
 
 def test_a_few_steps_reduce_the_losses(tmp_path, monkeypatch):
-    stage = Stage("shared", 2, True, steps=60, learning_rate=3e-3, final_rate=3e-3)
+    stage = Stage("shared", 2, 1, True, steps=60, learning_rate=3e-3, final_rate=3e-3)
     monkeypatch.setattr(pretraining, "WARMUP", 10)
     _, history = taught(tmp_path, (stage,), monkeypatch=monkeypatch)
     for name in ("value", "asked", "claim", "relation", "kept"):
@@ -122,7 +122,7 @@ def test_a_few_steps_reduce_the_losses(tmp_path, monkeypatch):
 
 
 def test_rates_rise_and_fall():
-    stage = Stage("x", 1, True, steps=1000, learning_rate=1.0, final_rate=0.1)
+    stage = Stage("x", 1, 1, True, steps=1000, learning_rate=1.0, final_rate=0.1)
     rates = [stage.rate(step) for step in range(1000)]
     assert np.argmax(rates) == pretraining.WARMUP - 1
     assert rates[0] == pytest.approx(1 / pretraining.WARMUP) and rates[-1] == pytest.approx(0.1, abs=1e-2)
