@@ -45,7 +45,10 @@ def scores_by_layers(name: str, task: str, layers: Iterable[int], seeds: Iterabl
     drawn = preset["data"]["generated"]
     sizes = {"train": drawn["train"]} | dict.fromkeys(TASKS[task].eval_splits.values(), drawn["validation"])
     frames = generate(task, drawn["seed"], sizes, drawn["label_noise"])
-    cut = cut_splits(frames, TASKS[task], "heldout", grouped=False)
+    protocol = preset["protocol"]
+    cut = cut_splits(
+        frames, TASKS[task], protocol["name"], protocol["sel_fraction"], protocol["sel_max"], grouped=False
+    )
     with tempfile.TemporaryDirectory() as folder:
         copy_shipped(name, folder, 12)
         tokens = encode(cut, Path(folder) / "tokenizer.json", preset["data"]["max_length"])
