@@ -1,8 +1,7 @@
 """Examples of the tasks: from the hub, from a local copy in its layout, or generated; cut into fit, sel and dev.
 
-Whatever the source, the result is one frame per task with the columns `split, text_a, text_b, label, idx, steps`
-(`text_b` is empty for single sentences, `steps`, the number of facts that an answer takes, is 0 where the source
-does not know it).
+Whatever the source, the result is one frame per task with the columns `split, text_a, text_b, label, idx, difficulty`
+(`text_b` is empty for single sentences, `difficulty` is 0 where the source has none).
 """
 
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from cosee.data.tasks import Task
 from cosee.errors import InputError
 from cosee.io import read_frame
 
-COLUMNS = ("split", "text_a", "text_b", "label", "idx", "steps")
+COLUMNS = ("split", "text_a", "text_b", "label", "idx", "difficulty")
 SELECTION_SPLIT = {"heldout": "sel", "field": "dev"}
 """Protocol -> the split on which hyper-parameters, checkpoint and thresholds are chosen."""
 LARGEST_GROUP = (10, 0.01)
@@ -226,6 +225,6 @@ def _unified(frame: pd.DataFrame, task: Task, split: str) -> pd.DataFrame:
         "text_b": frame[task.columns[1]].astype(str) if len(task.columns) == 2 else "",
         "label": frame["label"].astype("int64"),
         "idx": frame["idx"].astype("int64"),
-        "steps": frame["steps"].astype("int64") if "steps" in frame.columns else 0,
+        "difficulty": frame["difficulty"].astype("int64") if "difficulty" in frame.columns else 0,
     }
     return pd.DataFrame(columns).reset_index(drop=True)

@@ -31,7 +31,6 @@ class TokenSplit:
         second: position in the example at which the second segment begins; its length for single sentences [N].
         labels: label ids, -1 if they are not public [N].
         idx: GLUE's example numbers [N].
-        steps: number of facts that each answer takes [N]; None where the source does not know it.
     """
 
     ids: np.ndarray
@@ -39,7 +38,6 @@ class TokenSplit:
     second: np.ndarray
     labels: np.ndarray
     idx: np.ndarray
-    steps: np.ndarray | None = None
 
     def __len__(self) -> int:
         """N, the number of examples."""
@@ -55,8 +53,7 @@ class TokenSplit:
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         positions = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        steps = None if self.steps is None else self.steps[rows]
-        return TokenSplit(self.ids[positions], offsets, self.second[rows], self.labels[rows], self.idx[rows], steps)
+        return TokenSplit(self.ids[positions], offsets, self.second[rows], self.labels[rows], self.idx[rows])
 
 
 def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> dict[str, TokenSplit]:
@@ -84,7 +81,6 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
             second=lengths - np.array([sum(e.type_ids) for e in encodings]),
             labels=frame["label"].to_numpy(copy=True),  # pandas gives a read-only view
             idx=frame["idx"].to_numpy(copy=True),
-            steps=frame["steps"].to_numpy(copy=True) if "steps" in frame and frame["steps"].any() else None,
         )
     share = np.mean(np.concatenate([s.ids for s in splits.values()]) == unknown)
     if share > MAX_UNKNOWN:
@@ -138,8 +134,8 @@ def max_positions(encoder: Mapping[str, Any]) -> int:
 
 def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:
     """Write all splits of a task to one .npz file."""
-    fields = ((f"{name}.{field}", array) for name, split in splits.items() for field, array in vars(split).items())
-    save_arrays(path, {name: array for name, array in fields if array is not None})
+    arrays = {f"{name}.{field}": array for name, split in splits.items() for field, array in vars(split).items()}
+    save_arrays(path, arrays)
 
 
 def load_tokens(path: str | Path) -> dict[str, TokenSplit]:

@@ -39,14 +39,24 @@ class Data(Entry):
         return self
 
 
+class Pretraining(Entry):
+    """Masked-language-model pre-training of a small encoder on generated text."""
+
+    kind: Literal["bert", "albert"] = Field(description="architecture")
+    hidden_size: int = Field(ge=16, description="H")
+    texts: int = Field(ge=100, description="generated texts")
+    steps: int = Field(ge=1, description="optimizer steps")
+    batch_size: int = Field(ge=1, description="texts per step")
+    learning_rate: float = Field(gt=0, description="peak rate")
+    seed: int = Field(ge=0, description="seed of weights and texts")
+
+
 class Backbone(Entry):
-    """A pretrained encoder, from the hub or from this package."""
+    """A pretrained encoder, from the hub or pre-trained here."""
 
     label: str = Field(description="name in captions")
-    source: Literal["shipped", "hub"] = Field(description="comes with the package, or from the hub")
-    layers: int = Field(
-        ge=2, description="full depth, checked against the encoder; of a shipped one, the first so many"
-    )
+    source: Literal["generated", "hub"] = Field(description="pre-trained by this workflow, or from the hub")
+    layers: int = Field(ge=2, description="full depth, checked against the encoder")
     repository: str | None = Field(None, description="model on the hub, for `source: hub`")
     revision: Commit | None = Field(None, description="its commit")
     note: str | None = Field(None, description="what captions must say besides")
@@ -65,20 +75,19 @@ class Backbone(Entry):
         description="what stands between that state and the heads: the encoder's own pooler (unless given; refused if "
         "it was never trained), one drawn afresh per run, standardization, nothing, or its own even if never trained",
     )
-    encoder: Literal["mini-bert", "mini-albert"] | None = Field(None, description="which one, for `source: shipped`")
+    pretraining: Pretraining | None = Field(None, description="for `source: generated`")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Backbone":
         if self.source == "hub" and not (self.repository and self.revision):
             raise ValueError("has `source: hub` and needs `repository` and `revision`")
-        if self.source == "shipped" and self.encoder is None:
-            raise ValueError("has `source: shipped` and needs `encoder`")
-        if self.source == "shipped" and (
+        if self.source == "generated" and self.pretraining is None:
+            raise ValueError("has `source: generated` and needs `pretraining`")
+        if self.source == "generated" and (
             self.dropout or self.exit_state == "mean" or self.pooler not in (None, "pretrained")
         ):
             raise ValueError(
-                "comes with the package, was pre-trained without dropout, and exits read [CLS] through its pooler; "
-                "leave the rest out"
+                "is pre-trained here without dropout, and exits read [CLS] through its pooler; leave the rest out"
             )
         return self
 

@@ -55,7 +55,7 @@ def backbone_source(config: "Configuration", backbone: str) -> dict[str, Any]:
         return {"folder": config.backbone_dir, "layers": entry.layers, **changes}
     if entry.source == "hub":
         return {"repository": entry.repository, "revision": entry.revision, "layers": entry.layers, **changes}
-    return {"shipped": entry.encoder, "layers": entry.layers}
+    return {"pretraining": entry.pretraining.model_dump(), "layers": entry.layers}
 
 
 def backbone_label(config: "Configuration", backbone: str) -> str:

@@ -1,135 +1,143 @@
-"""Pre-training: losses by their definition, learning, and resuming to the bit."""
+"""Pre-training of the mini backbones: tokenizer, masking, growth, reproducibility, and the resulting folder."""
 
-import numpy as np
+from pathlib import Path
+
 import pytest
 import torch
+from transformers import AlbertForPreTraining, AutoModel, AutoTokenizer, BertForPreTraining
 
-from cosee.synthetic import pretraining
-from cosee.synthetic.encoder import Form, first_encoder
-from cosee.synthetic.generation import pretraining_examples
-from cosee.synthetic.pretraining import KEPT, Readers, Stage, states_of_layers, taught_losses, teach
-from cosee.synthetic.targets import NEVER, batch_targets
-from cosee.synthetic.vocabulary import CLS, PAD, SEP, build_tokenizer
+from cosee.data.tasks import TASKS
+from cosee.errors import InputError
+from cosee.models.loading import load_backbone
+from cosee.synthetic import generation, pretraining
 
-VOCABULARY = build_tokenizer().get_vocab()
-FORM = Form(len(VOCABULARY), PAD, CLS, SEP)
-STAGES = (
-    Stage("shared", 2, 1, True, steps=6, learning_rate=3e-3, final_rate=1e-3),
-    Stage("own", 3, 6, False, steps=4, learning_rate=1e-3, final_rate=0.0),
-)
+SMALL = {"num_layers": 4, "hidden_size": 16, "batch_size": 16, "learning_rate": 3e-3}
 
 
-def made(count=6, seed=0):
-    return batch_targets(pretraining_examples(np.random.default_rng(seed), count), VOCABULARY, CLS, SEP, PAD)
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    return generation.corpus(1, 3000)
 
 
-def test_losses_are_those_of_single_words_and_layers():
-    encoder, readers, batch, layers = first_encoder(FORM, 0), Readers(FORM.vocab_size), made(), 3
-    first, states = states_of_layers(encoder, layers, torch.from_numpy(batch.ids), torch.from_numpy(batch.types))
-    terms = {name: [] for name in ("value", "value_at_cls", "asked", "claim", "relation", "kept")}
-
-    def surprise(logits, answer):
-        return -logits.log_softmax(dim=-1)[int(answer)].item()
-
-    for layer in range(1, layers + 1):
-        for row in range(len(batch.ids)):
-            for place in range(batch.ids.shape[1]):
-                state = states[layer - 1, row, place]
-                if batch.since[row, place] != NEVER:
-                    answer = batch.value[row, place] if layer >= batch.since[row, place] else 0
-                    terms["value"].append(surprise(readers.value(state), answer))
-                    if place == 0:
-                        terms["value_at_cls"].append(terms["value"][-1])
-                if place:
-                    terms["kept"].append((state[:KEPT] - first[row, place, :KEPT]).square().mean().item())
-            cls = states[layer - 1, row, 0]
-            terms["asked"].append(surprise(readers.asked(cls), batch.asked[row]))
-            terms["claim"].append(surprise(readers.claim(cls), batch.claim[row]))
-            answer = batch.relation[row] if layer >= batch.relation_since[row] else 0
-            terms["relation"].append(surprise(readers.relation(encoder.pooler.dense(cls).tanh()), answer))
-    losses = taught_losses(encoder, readers, layers, batch)
-    assert set(losses) == set(terms)
-    for name, values in terms.items():
-        assert losses[name].item() == pytest.approx(np.mean(values), rel=1e-4), name
+@pytest.fixture(scope="module")
+def tokenizer(texts):
+    return pretraining.build_tokenizer(texts, pretraining.VOCAB_SIZE)
 
 
-def test_padding_changes_nothing():
-    encoder = first_encoder(FORM, 0).eval()
-    batch = made(8)
-    short = int((batch.ids != PAD).sum(axis=1).argmin())
-    length = int((batch.ids[short] != PAD).sum())
-    ids, types = torch.from_numpy(batch.ids), torch.from_numpy(batch.types)
-    _, padded = states_of_layers(encoder, 3, ids, types)
-    _, alone = states_of_layers(encoder, 3, ids[short : short + 1, :length], types[short : short + 1, :length])
-    torch.testing.assert_close(padded[:, short, :length], alone[:, 0], rtol=1e-4, atol=1e-4)
+def test_the_vocabulary_knows_every_word_of_the_tasks(tokenizer):
+    spelled = {tokenizer.token_to_id(f"##{letter}") for letter in "abcdefghijklmnopqrstuvwxyz"}
+    for task in TASKS:
+        frame = generation.generate(task, 0, {"train": 200})["train"]
+        for column in TASKS[task].columns:
+            for text, encoding in zip(frame[column], tokenizer.encode_batch(list(frame[column])), strict=True):
+                assert pretraining.UNK not in encoding.ids
+                assert not spelled & set(encoding.ids)
+                assert tokenizer.decode(encoding.ids).replace(" ", "") == text.lower().replace(" ", "")
 
 
-def taught(folder, stages=STAGES, stop=None, monkeypatch=None):
-    """Encoders at the end of stages; `stop`: batches after which the process is killed."""
-    ends, drawn = {}, []
-
-    def finished(stage, encoder, history):
-        ends[stage.name] = {name: weight.clone() for name, weight in encoder.state_dict().items()}
-
-    def examples(rng, count, most_steps):
-        drawn.append(count)
-        if stop is not None and len(drawn) > stop:
-            raise KeyboardInterrupt
-        return pretraining_examples(rng, count, most_steps)
-
-    monkeypatch.setattr(pretraining, "pretraining_examples", examples)
-    monkeypatch.setattr(pretraining, "REPORT", 2)
-    history = teach(
-        stages,
-        FORM,
-        VOCABULARY,
-        seed=0,
-        batch_size=4,
-        state_file=folder / "state.safetensors",
-        finished=finished,
-        save_minutes=0,
-    )
-    return ends, history
+def test_sentences_are_framed_as_in_bert_and_rare_words_are_spelled(tokenizer):
+    encoding = tokenizer.encode("No dog is wet.", "Every dog is xyzzy?")
+    assert encoding.tokens[:7] == ["[CLS]", "no", "dog", "is", "wet", ".", "[SEP]"]
+    assert encoding.tokens[7:] == ["every", "dog", "is", "x", "##y", "##z", "##z", "##y", "?", "[SEP]"]
+    assert encoding.type_ids == [0] * 7 + [1] * 10
 
 
-@pytest.mark.parametrize("stop", [3, 5, 6, 9])
-def test_a_killed_run_is_resumed_to_the_bit(tmp_path, monkeypatch, stop):
-    whole, history = taught(tmp_path / "whole", monkeypatch=monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        taught(tmp_path / "killed", stop=stop, monkeypatch=monkeypatch)
-    ends, resumed = taught(tmp_path / "killed", monkeypatch=monkeypatch)
-    for name, weight in ends["own"].items():
-        assert torch.equal(weight, whole["own"][name]), name
-    assert [entry["value"] for entry in resumed] == [entry["value"] for entry in history]
-    assert [(entry["stage"], entry["step"]) for entry in history] == [
-        ("shared", 2), ("shared", 4), ("shared", 6), ("own", 2), ("own", 4)
-    ]  # fmt: skip
+def test_a_vocabulary_without_room_for_letters_is_refused():
+    with pytest.raises(InputError, match="vocab_size: 20 is too small"):
+        pretraining.build_tokenizer(["a"], 20)
 
 
-def test_layers_part_in_the_last_stage_only(tmp_path, monkeypatch):
-    ends, _ = taught(tmp_path, monkeypatch=monkeypatch)
-    assert not any(name.startswith("encoder.layer.1.") for name in ends["shared"])
-    first, last = (ends["own"][f"encoder.layer.{index}.output.dense.weight"] for index in (0, 2))
-    assert first.shape == last.shape and not torch.equal(first, last)
+def test_masks_predict_the_connecting_word_in_its_place_or_at_cls():
+    cls, sep, mask, pad = pretraining.CLS, pretraining.SEP, pretraining.MASK, pretraining.PAD
+    row = [cls, 10, 11, 12, sep, 20, 13, 14, sep, pad]  # 20 opens the second sentence, at position 5
+    alone = [cls, 10, 11, 12, 15, 16, 17, 18, sep, pad]
+    ids = torch.tensor([row] * 2000 + [alone] * 2000)
+    second = torch.tensor([5] * 2000 + [0] * 2000)
+    batch = pretraining.mask_tokens(ids, second, torch.Generator().manual_seed(0))
+    words, labels, types = batch["input_ids"], batch["labels"], batch["token_type_ids"]
+
+    at_cls = labels[:2000, 0] == 20
+    assert at_cls.float().mean().item() == pytest.approx(pretraining.AT_CLS, abs=0.04)
+    kept, moved = slice(0, 2000), torch.nonzero(at_cls).squeeze(1)
+    in_place = torch.nonzero(~at_cls).squeeze(1)
+    assert (words[in_place, 5] == mask).all() and (labels[in_place, 5] == 20).all()
+    assert not (words[kept] == 20).any()  # the word itself is never shown
+    assert (words[moved][:, [4, 7, 8, 9]] == torch.tensor([sep, sep, pad, pad])).all()
+    assert types[moved[0]].tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 0, 0]
+    assert types[in_place[0]].tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 0]
+    assert (batch["attention_mask"] == (words != pad)).all()
+    assert (labels[2000:, 0] == pretraining.IGNORE).all() and (types[2000:] == 0).all()
+
+    predicted = labels != pretraining.IGNORE
+    assert not predicted[:, [4, 8, 9]][in_place].any()  # [SEP] and [PAD] are never predicted
+    assert predicted[2000:, 1:8].float().mean().item() == pytest.approx(pretraining.MASK_RATE, abs=0.01)
+    hidden = (words[2000:] == mask) | (words[2000:] == ids[2000:])
+    assert hidden.all()
 
 
-def test_a_few_steps_reduce_the_losses(tmp_path, monkeypatch):
-    stage = Stage("shared", 2, 1, True, steps=60, learning_rate=3e-3, final_rate=3e-3)
-    monkeypatch.setattr(pretraining, "WARMUP", 10)
-    _, history = taught(tmp_path, (stage,), monkeypatch=monkeypatch)
-    for name in ("value", "asked", "claim", "relation"):
-        assert history[-1][name] < 0.85 * history[0][name], name
+@pytest.mark.parametrize("kind", ["bert", "albert"])
+def test_the_loss_reads_cls_from_the_pooled_state_and_words_from_their_own(kind, texts, tokenizer):
+    encoder, _ = pretraining.pretrain(kind, texts, tokenizer, steps=0, seed=0, **SMALL)
+    classes = {"bert": BertForPreTraining, "albert": AlbertForPreTraining}
+    model = classes[kind](encoder.config).eval()
+    ids = torch.tensor([[pretraining.CLS, 40, 41, 42, pretraining.SEP], [pretraining.CLS, 43, 44, pretraining.SEP, 0]])
+    inputs = {"input_ids": ids, "token_type_ids": torch.zeros_like(ids), "attention_mask": (ids > 0).long()}
+    labels = torch.full_like(ids, pretraining.IGNORE)
+    labels[0, 0], labels[0, 2], labels[1, 1] = 50, 41, 60
+
+    output = model.base_model(**inputs)
+    words = model(**inputs).prediction_logits
+    embeddings = model.get_input_embeddings().weight  # which the output layer shares
+    bias = model.get_output_embeddings().bias
+    terms = [
+        -(output.pooler_output[0] @ embeddings.T + bias).log_softmax(-1)[50],
+        -words[0, 2].log_softmax(-1)[41],
+        -words[1, 1].log_softmax(-1)[60],
+    ]
+    loss = pretraining.masked_loss(model, labels, **inputs)
+    torch.testing.assert_close(loss, sum(terms) / 3)
 
 
-def test_rates_rise_and_fall():
-    stage = Stage("x", 1, 1, True, steps=1000, learning_rate=1.0, final_rate=0.1)
-    rates = [stage.rate(step) for step in range(1000)]
-    assert np.argmax(rates) == pretraining.WARMUP - 1
-    assert rates[0] == pytest.approx(1 / pretraining.WARMUP) and rates[-1] == pytest.approx(0.1, abs=1e-2)
-    assert np.all(np.diff(rates[pretraining.WARMUP :]) < 0)
+def test_the_pooler_is_pretrained(texts, tokenizer):
+    before, _ = pretraining.pretrain("bert", texts, tokenizer, steps=0, seed=3, **SMALL)
+    after, _ = pretraining.pretrain("bert", texts, tokenizer, steps=3, seed=3, **SMALL)
+    assert not torch.equal(before.pooler.dense.weight, after.pooler.dense.weight)
 
 
-def test_the_pooler_learns():
-    encoder, readers = first_encoder(FORM, 0), Readers(FORM.vocab_size)
-    taught_losses(encoder, readers, 2, made())["relation"].backward()
-    assert encoder.pooler.dense.weight.grad.abs().max() > 0
+@pytest.mark.parametrize("kind", ["bert", "albert"])
+def test_a_few_steps_reduce_the_loss_and_repeat_to_the_bit(kind, texts, tokenizer):
+    encoder, losses = pretraining.pretrain(kind, texts, tokenizer, steps=80, seed=3, **SMALL)
+    assert len(losses) == 80
+    assert encoder.config.num_hidden_layers == 4
+    assert sum(losses[-20:]) < 0.9 * sum(losses[:20])
+    again, losses_again = pretraining.pretrain(kind, texts, tokenizer, steps=80, seed=3, **SMALL)
+    assert losses_again == losses
+    for (name, one), (_, two) in zip(encoder.state_dict().items(), again.state_dict().items(), strict=True):
+        assert torch.equal(one, two), name
+
+
+def test_pretraining_leaves_the_global_generator_alone(texts, tokenizer):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    pretraining.pretrain("bert", texts, tokenizer, steps=2, seed=0, **SMALL)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("kind", ["bert", "albert"])
+def test_the_folder_is_an_ordinary_encoder(kind, tmp_path: Path):
+    losses = pretraining.make_backbone(tmp_path, kind=kind, texts=2000, steps=4, seed=0, **SMALL)
+    assert len(losses) == 4
+    encoder, tokenizer = AutoModel.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    inputs = tokenizer("Sales fell on Monday.", "Sales dropped on Monday.", return_tensors="pt")
+    assert inputs["token_type_ids"].tolist()[0] == [0] * 7 + [1] * 6
+    output = encoder(**inputs)
+    assert output.last_hidden_state.shape == (1, 13, 16) and output.pooler_output.shape == (1, 16)
+    assert all(parameter.dtype == torch.float32 for parameter in encoder.parameters())
+    assert load_backbone(tmp_path).num_layers == 4  # which refuses a folder without a pooler
+    assert not list(tmp_path.glob("*.bin"))
+
+
+def test_unknown_kinds_are_refused(texts, tokenizer):
+    with pytest.raises(InputError, match="'gpt' is no mini backbone"):
+        pretraining.pretrain("gpt", texts, tokenizer, steps=1, seed=0, **SMALL)

@@ -1,4 +1,4 @@
-"""One encoder in one form: one that comes with the package, from the hub, or from a local folder."""
+"""One encoder in one form: pre-trained here on generated text, from the hub, or from a local folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from cosee.models.fetching import fetch_backbone
 from cosee.models.loading import check_layers
 from cosee.scripting import logged
-from cosee.synthetic.shipped import copy_shipped
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,5 +19,7 @@ with logged(snakemake.log[0]):
     elif "repository" in source:
         fetch_backbone(source["repository"], source["revision"], folder, **changes)
     else:
-        copy_shipped(source["shipped"], folder, source["layers"])
+        from cosee.synthetic.pretraining import make_backbone
+
+        make_backbone(folder, num_layers=source["layers"], threads=snakemake.threads, **source["pretraining"])
     check_layers(folder, source["layers"])

@@ -18,7 +18,7 @@ with logged(snakemake.log[0]):
     elif "repository" in source:
         where, rows = source["repository"], hub_rows(task, source["repository"], source["revision"])
     else:
-        from cosee.synthetic.generation import generate
+        from cosee.synthetic.known_depth.generation import generate
 
         sizes = {"train": source["train"], **dict.fromkeys(task.eval_splits.values(), source["validation"])}
         where, rows = "minidata", generate(task.name, source["seed"], sizes, source["label_noise"])

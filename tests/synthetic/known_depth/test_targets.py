@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from cosee.data.tasks import TASKS
-from cosee.synthetic.generation import Example, pretraining_examples
-from cosee.synthetic.surfaces import SURFACES
-from cosee.synthetic.targets import NEVER, NUM_RELATIONS, NUM_VALUES, RELATIONS, UNKNOWN, batch_targets, value_class
-from cosee.synthetic.vocabulary import CLS, PAD, SEP, build_tokenizer
+from cosee.synthetic.known_depth.generation import Example, pretraining_examples
+from cosee.synthetic.known_depth.surfaces import SURFACES
+from cosee.synthetic.known_depth.targets import NEVER, NUM_RELATIONS, NUM_VALUES, RELATIONS, UNKNOWN, batch_targets, value_class
+from cosee.synthetic.known_depth.vocabulary import CLS, PAD, SEP, build_tokenizer
 
 TOKENIZER = build_tokenizer()
 
