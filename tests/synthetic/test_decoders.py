@@ -11,7 +11,7 @@ from cosee.plan.settings import DECODERS
 from cosee.synthetic import decoders, generation
 from cosee.synthetic.pretraining import IGNORE, PAD, SEP, VOCAB_SIZE, build_tokenizer
 
-SMALL = {"num_layers": 4, "hidden_size": 16, "batch_size": 16, "learning_rate": 3e-3}
+SMALL = {"num_layers": 4, "hidden_size": 16, "batch_size": 16, "learning_rate": 1e-2}
 EACH = pytest.mark.parametrize("kind", decoders.LAYERS_AT)
 
 
