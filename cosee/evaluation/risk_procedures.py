@@ -3,12 +3,11 @@
 Operating points are tried from the slowest (nobody exits early) to the fastest. With n calibration examples, level ε,
 confidence 1 - δ, mean loss R at a point, and Lmax the largest loss of an example up to a point:
 
-    name     chosen point                                                     promise
-    naive    the fastest with R <= ε                                          none
-    crc      the fastest with (sum Lmax + 1)/(n + 1) <= ε                     mean of the risk over calibration sets <= ε
-    ltt      the last before p = P(Binomial(n, ε) <= n R) first exceeds δ     risk <= ε with probability 1 - δ
-    shared   the level's quantile of each example's easiest unsafe exit       P(exits unsafely | has an unsafe exit) <= ε
-    lynx     the level's quantile of all unsafe exits of all examples         P(passes | exit is unsafe) <= ε, per exit
+    naive    the fastest point with R <= ε. Promises nothing.
+    crc      the fastest with (sum Lmax + 1)/(n + 1) <= ε. The mean of the risk over calibration sets is at most ε.
+    ltt      the last before p = P(Binomial(n, ε) <= n R) first exceeds δ. The risk is at most ε with probability 1 - δ.
+    shared   the ε-quantile of each example's easiest unsafe exit. P(exits unsafely | has an unsafe exit) <= ε.
+    lynx     the ε-quantile of all unsafe exits of all examples. P(passes | the exit is unsafe) <= ε, for single exits.
 
 An exit is unsafe where its loss is 1. Only `crc` and `ltt` promise anything about the risk itself that is not more
 than asked for: `shared` (CATs, Schuster et al. 2021) promises more, `lynx` (Akgül et al. 2025) less, as an example with

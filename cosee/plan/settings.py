@@ -106,6 +106,12 @@ class ProtocolSettings(Entry):
         description="task → further training examples held out as the split `held`, which results show beside dev; no "
         "text of theirs occurs in what is trained or chosen on"
     )
+    cal_max: int = Field(
+        ge=0,
+        description="largest size of `cal`, the examples on which thresholds are certified for a risk; they are at most "
+        "`sel_fraction` of the training examples and are not trained on (generated data: as many more are generated). "
+        "0, or the protocol `field`: none, and no table and figure `risk`",
+    )
     criterion: Literal["area", "score_at_2x"] = Field(
         description="by which grid points and checkpoints are compared: `area`, mean of the best score within a budget "
         "of layers over the budgets of speed-ups 1.5 to 4, evenly in cost, or the best score at a speed-up of 2 or more"
@@ -119,6 +125,11 @@ class ProtocolSettings(Entry):
     def selection_split(self) -> str:
         """The split on which everything is chosen: `sel`, or `dev` under the protocol `field`."""
         return SELECTION_SPLIT[self.name]
+
+    @property
+    def has_cal(self) -> bool:
+        """Whether there are examples of `cal`."""
+        return self.name == "heldout" and self.cal_max > 0
 
 
 class _Set(Entry):

@@ -133,7 +133,7 @@ def test_a_quantile_beyond_the_known_scores_is_infinite_and_not_their_extreme():
 
 
 def test_pooled_decisions_allow_an_example_more_unsafe_exits_than_the_level():
-    """Two unsafe exits per example with independent scores: the chance to take one of them is nearly twice the level."""
+    """Two unsafe exits per example with independent scores: the chance to take one is nearly twice the level."""
     rng, level = np.random.default_rng(0), 0.1
     calibration, fresh = rng.random((4000, 2)), rng.random((20_000, 2))
     loss = np.array([1, 1, 0])
