@@ -77,8 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=0,
         metavar="N",
-        help="with --data: hold out at most N examples (and a tenth) more, on which thresholds are certified for a risk "
-        "(default: 0, none)",
+        help="with --data: hold out at most N more examples (and a tenth), on which thresholds are certified for "
+        "a risk (default: none)",
     )
     parser.add_argument(
         "--criterion",
@@ -162,9 +162,8 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
     else:
         rows = local_rows(task, args.data, "--data")
         check_rows(rows, task, "--data")
-        tokens = encode(
-            cut_splits(rows, task, args.protocol, cal_max=args.cal_max), args.backbone / "tokenizer.json", MAX_LENGTH
-        )
+        examples = cut_splits(rows, task, args.protocol, cal_max=args.cal_max)
+        tokens = encode(examples, args.backbone / "tokenizer.json", MAX_LENGTH)
         save_tokens(args.out / "tokens.npz", tokens)
     check_tokens(tokens, encoder.vocab_size, max_positions(encoder.to_dict()), str(where))
     for split in ("fit", SELECTION_SPLIT[args.protocol]):

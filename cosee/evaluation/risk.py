@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
+from scipy.special import betainccinv, betaincinv
 
 from cosee.errors import InputError
 from cosee.exiting.signals import Orientation
@@ -101,6 +101,6 @@ def realized(loss: ArrayLike, exits: ArrayLike) -> Realized:
     loss, exits = np.asarray(loss), np.asarray(exits)
     count, num_examples = int(loss[np.arange(len(exits)), exits].sum()), len(exits)
     tail = (1 - REALIZED_LEVEL) / 2
-    low = beta.ppf(tail, count, num_examples - count + 1) if count else 0.0
-    high = beta.isf(tail, count + 1, num_examples - count) if count < num_examples else 1.0
+    low = betaincinv(count, num_examples - count + 1, tail) if count else 0.0
+    high = betainccinv(count + 1, num_examples - count, tail) if count < num_examples else 1.0
     return Realized(count / num_examples, float(low), float(high))

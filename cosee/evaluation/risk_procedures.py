@@ -29,7 +29,7 @@ from math import ceil, inf, log
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
+from scipy.special import betainccinv
 
 from cosee.errors import InputError
 from cosee.evaluation.risk import worst_so_far
@@ -224,7 +224,7 @@ def examples_needed(level: float, confidence: float = 0.9, procedure: str = "ltt
 def _upper_limits(counts: IntArray, num_examples: int, confidence: float) -> FloatArray:
     """One-sided Clopper-Pearson limits: the levels ε at which P(Binomial(n, ε) <= count) is 1 - confidence."""
     open_above = counts >= num_examples
-    limits = beta.isf(1 - confidence, counts + 1, np.where(open_above, 1, num_examples - counts))
+    limits = betainccinv(counts + 1, np.where(open_above, 1, num_examples - counts), 1 - confidence)
     return np.where(open_above, 1.0, limits)
 
 
