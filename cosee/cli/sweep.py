@@ -72,4 +72,4 @@ def run(args: argparse.Namespace) -> None:
         )
         shown = certified[["level", "threshold", "risk", "low", "high", "speedup", "score"]]
         formats = {"threshold": "{:.8g}".format, "level": "{:g}".format}
-        print(shown.to_string(index=False, float_format="{:.4f}".format, formatters=formats))
+        print(shown.to_string(index=False, float_format="{:.4f}".format, formatters=formats, na_rep="none"))

@@ -86,5 +86,5 @@ def test_certified_risks_are_shown(call, made, tmp_path):
     code, out, _ = call(f"sweep runs/mine --risks 0.01 0.6 --out {tmp_path / 'curve.csv'}")
     lines = out.splitlines()[-3:]
     assert code == 0 and lines[0].split() == ["level", "threshold", "risk", "low", "high", "speedup", "score"]
-    assert lines[1].split()[:3] == ["0.01", "nan", "0.0000"] and lines[1].split()[5] == "1.0000"
+    assert lines[1].split()[:3] == ["0.01", "none", "0.0000"] and lines[1].split()[5] == "1.0000"
     assert float(lines[2].split()[5]) > 1
