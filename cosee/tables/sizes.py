@@ -53,7 +53,7 @@ def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool 
 
 def data_statistics_wide(table: pd.DataFrame) -> pd.DataFrame:
     """One row per task from `data_statistics`; MNLI's two evaluation splits are separated by a slash."""
-    lines = []
+    lines, has_cal = [], "cal" in set(table["split"])
     for task, group in table.groupby("task", sort=False):
         of = group.set_index("split")
         dev = list(TASKS[task].eval_splits)
@@ -69,7 +69,7 @@ def data_statistics_wide(table: pd.DataFrame) -> pd.DataFrame:
                 "Official dev": "/".join(count(of.at[split, "official"]) for split in dev),
                 "Here fit": count(of.at["fit", "rows"] or None),
                 "Here sel": count(of.at["sel", "rows"] or None),
-                **({"Here cal": count(of.at["cal", "rows"])} if "cal" in of.index else {}),
+                **({"Here cal": count(of["rows"].get("cal"))} if has_cal else {}),
                 "Here dev": "/".join(count(of.at[split, "rows"] or None) for split in dev),
                 "Largest class in dev (%)": decimal(of.at["dev", "largest_class"]),
                 "Note": "; ".join(dict.fromkeys(notes)) or NONE,
