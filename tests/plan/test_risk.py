@@ -7,6 +7,7 @@ import pytest
 from cosee.errors import InputError
 from cosee.evaluation.risk import LOSSES
 from cosee.evaluation.risk_procedures import PROCEDURES
+from cosee.plan.checks import check
 from cosee.plan.configuration import configuration
 from cosee.plan.contexts import facts_of_risk
 from cosee.plan.curves import risk_files
@@ -37,6 +38,14 @@ def test_what_is_shown_must_be_asked_for(mini):
     mini["risk"]["shown"]["level"] = 0.03
     with pytest.raises(InputError, match=r"config: risk has `shown` with 0.03, which is not among its `levels`"):
         configuration(mini)
+
+
+def test_the_figure_shows_one_variant(mini):
+    mini["figures"]["risk"]["variants"] = ["cosee", "vanilla"]
+    with pytest.raises(
+        InputError, match=r"config: figures.risk shows one variant, a line for each procedure; name one"
+    ):
+        check(configuration(mini))
 
 
 def test_thresholds_are_certified_with_the_outputs_of_the_checkpoint_of_the_rule(config):

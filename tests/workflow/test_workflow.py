@@ -33,7 +33,7 @@ def test_one_target_needs_only_its_task(tmp_path):
 @pytest.mark.parametrize(
     ("files", "trainings", "others"),
     [
-        (["config"], 20, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["config"], 20, {"sweep": 20, "certify": 12, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
         pytest.param(
             ["glue-small"],
             1326,
