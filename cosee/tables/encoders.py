@@ -77,7 +77,7 @@ def encoders_wide(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame
     lines = []
     for (backbone, _), rows in average.groupby(["backbone", "variant"], sort=False):
         cells = {row.target_speedup: mean_std(row.mean, row.std) for row in rows.itertuples()}
-        line = {"Encoder": names[backbone], "Layers": rows["layers"].iloc[0], "Method": rows["name"].iloc[0]}
+        line = {"Encoder": names[backbone], "Layers": str(rows["layers"].iloc[0]), "Method": rows["name"].iloc[0]}
         line |= {"Full depth" if target == 1 else f"{target:g}×": cells.get(target, NONE) for target in targets}
         lines.append(line)
     return pd.DataFrame(lines)

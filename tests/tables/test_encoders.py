@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from helpers import frames
 
-from cosee.tables import encoders, encoders_wide
+from cosee.tables import encoders, encoders_wide, to_latex, to_markdown
 from cosee.tables.encoders import COLUMNS
 
 TASKS = ("sst2", "mrpc")
@@ -65,7 +65,8 @@ def test_encoders_stand_in_the_order_asked_for_with_gaps_where_a_curve_ends():
     assert list(dict.fromkeys(wide["Encoder"])) == ["Small", "BERT"]
     assert list(wide["Method"][:3]) == ["fine-tuned, without exits", "COSEE", "plain"]
     cosee = wide[(wide["Encoder"] == "BERT") & (wide["Method"] == "COSEE")].iloc[0]
-    assert "±" in cosee["2×"] and set(wide["Layers"]) == {12}
+    assert "±" in cosee["2×"] and set(wide["Layers"]) == {"12"}
+    assert "| BERT" in to_markdown(wide, "A caption.") and "COSEE" in to_latex(wide, "A caption.", "tab:encoders")
     assert f"{2 * fastest:g}×" not in wide.columns
     static = wide[(wide["Encoder"] == "Small") & (wide["Method"] == "fine-tuned, without exits")].iloc[0]
     assert static["2×"] == "–" and static["Full depth"] != "–"
