@@ -25,6 +25,7 @@ METHODS: dict[str, str] = {
     "finetune": "cosee.methods.finetune:Finetune",
     "gamlbert": "cosee.methods.gamlbert:GamlBert",
     "gpfee": "cosee.methods.gpfee:Gpfee",
+    "jeidnn": "cosee.methods.jeidnn:JeiDnn",
     "leebert": "cosee.methods.leebert:LeeBert",
     "pabee": "cosee.methods.pabee:Pabee",
     "palbert": "cosee.methods.palbert:Palbert",
