@@ -121,7 +121,7 @@ def test_it_says_what_it_will_do_and_what_took_how_long(built):
 
 
 def test_every_table_and_figure_is_there(built):
-    for name in (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "differences", "latency"):
+    for name in (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "calibration", "differences", "latency"):
         assert all((built / f"results/tables/{name}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex"))
     drawn = {path.stem.split("_")[0] for path in (built / "figures").iterdir() if path.stat().st_size > 5000}
     assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)} | {"tradeoff-methods", "latency"}
@@ -232,7 +232,7 @@ def test_only_final_weights_are_kept(built):
 
 
 def test_nothing_is_left_to_do_for_any_target(built):
-    tables = (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "differences")
+    tables = (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "calibration", "differences")
     figures = (f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9))
     assert "Nothing to be done" in snakemake(built, "all", "data", "tables", "figures", *tables, *figures)
 
