@@ -218,6 +218,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             Rule(
                 "policy", "policy", learned, "smaller", _unit, thresholds=(0.5,), needs_learned_scores=True, lookback=0
             ),
+            Rule("safe", "learned safety", learned, "smaller", _unit, needs_learned_scores=True, lookback=0),
             Rule("gate", "learned gates", gated, "smaller", _unit, needs_learned_scores=True),
             Rule("jeidnn", "gates at one half", gated, "smaller", _unit, thresholds=(0.5,), needs_learned_scores=True),
         )

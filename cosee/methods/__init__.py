@@ -27,6 +27,7 @@ METHODS: dict[str, str] = {
     "gpfee": "cosee.methods.gpfee:Gpfee",
     "jeidnn": "cosee.methods.jeidnn:JeiDnn",
     "leebert": "cosee.methods.leebert:LeeBert",
+    "lynx": "cosee.methods.lynx:Lynx",
     "pabee": "cosee.methods.pabee:Pabee",
     "palbert": "cosee.methods.palbert:Palbert",
     "pondernet": "cosee.methods.pondernet:PonderNet",

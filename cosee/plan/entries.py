@@ -87,8 +87,8 @@ class Variant(Entry):
     rule: str | None = Field(
         None,
         description="exit rule of a method that has one of its own: a signal, `patience`, `pcee`, `fpabee`, "
-        "`uncertainty`, `quantile`, `policy`, `gate`, `jeidnn` (the same at one half), `sampled` (PonderNet's, for "
-        "whole splits only), or one that comes with a method; the results of such variants are in "
+        "`uncertainty`, `quantile`, `policy`, `safe`, `gate`, `jeidnn` (the same at one half), `sampled` "
+        "(PonderNet's, for whole splits only), or one that comes with a method; the results of such variants are in "
         "`results/<task>/rule_*.csv`. Default: the signals",
     )
     models_from: str | None = Field(

@@ -51,11 +51,7 @@ from cosee.plan.runs import final_runs
         (lambda c: c["latency"].update(variant="pabee", backbone="albert", task="rte"), "pabee on rte .albert., which"),
         (lambda c: c["latency"].update(targets=[2.0, 13.0]), "latency.targets asks for 13"),
         (
-            lambda c: (
-                c["experiments"][1].update(variants=["backbone"]),
-                c["experiments"].pop(5),
-                c["experiments"].pop(2),
-            ),
+            lambda c: c.update(experiments=[c["experiments"][0], {"tasks": ["rte"], "variants": ["backbone"]}]),
             "only static models on rte with the signal energy",
         ),
         (lambda c: c["variants"]["vanilla"].update(seeds=[5]), "takes the grid point of vanilla"),

@@ -25,9 +25,10 @@ def test_every_final_run_is_trained_once(config):
     signals = 2 * 2  # entropy and softmax score for wo_osc and cosee, one seed
     methods = 9 + 4  # of Table 2, one seed; ConsistentEE has four points, and some variants share others' models
     later = 2  # JEI-DNN's two points, one seed
+    probes = 2  # LYNX- and DYNAMAX-style, one seed
     albert = 6  # Table 3, one seed
     expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + later + plain)
-    expected += curve_tasks * (static + signals + albert)
+    expected += curve_tasks * (static + signals + probes + albert)
     assert len(runs) == expected
 
 
