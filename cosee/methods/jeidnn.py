@@ -191,16 +191,15 @@ class GatedObjective(Objective):
         """Before a stage of the gates, compute the best gates for the exits as they are."""
         if self.kinds[stage] != GATES:
             return
-        costs = torch.tensor(model.exit_costs(float(fit.lengths.mean())))
-        costs = costs / costs[-1]
-        logits = torch.from_numpy(predict(model, fit, batch_size=64).logits)
-        best = best_exits(exit_cross_entropies(logits, fit.labels.cpu()), costs, self.method.cost_weight)
-        weights = positive_weights(best, model.num_exits, self.method.pos_weight_max)
+        costs = torch.tensor(model.exit_costs(float(fit.lengths.mean()))).to(fit.device)
+        self.costs = costs / costs[-1]
+        logits = torch.from_numpy(predict(model, fit, batch_size=64).logits).to(fit.device)
+        best = best_exits(exit_cross_entropies(logits, fit.labels), self.costs, self.method.cost_weight)
+        self.weights = positive_weights(best, model.num_exits, self.method.pos_weight_max)
         targets = gate_targets(best, model.num_exits)
-        weight, bias = solve_gates(gate_features(logits[:, :-1]), targets, weights)
+        weight, bias = solve_gates(gate_features(logits[:, :-1]), targets, self.weights)
         model.exits.gate_weight.copy_(weight)
         model.exits.gate_bias.copy_(bias)
-        self.costs, self.weights = costs.to(fit.device), weights.to(fit.device)
 
     def __call__(self, model: MultiExitModel, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch in the stage of its step."""

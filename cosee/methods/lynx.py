@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor, inf, sqrt
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,6 +34,7 @@ from cosee.models.heads import LinearExits, Outputs, linear_flops
 from cosee.models.multi_exit import MultiExitModel
 from cosee.models.randomness import torch_generator
 from cosee.ranges import Fraction, FractionBelowOne, NonNegativeInt, OpenFraction, PositiveFloat
+from cosee.seeds import numpy_generator
 from cosee.training.objective import Objective
 from cosee.training.schedule import Schedule, Stage
 
@@ -134,9 +136,13 @@ class ProbedExits(LinearExits):
         self.register_buffer("state_mean", torch.zeros(num_probes, hidden))
         self.register_buffer("state_scale", torch.ones(num_probes, hidden))
 
+    def pick(self, values: Tensor) -> Tensor:
+        """Of values of all internal exits, or of all exits, those of the exits that may be taken [B, A, ...]."""
+        return torch.stack([values[:, exit] for exit in self.allowed], dim=1)
+
     def log_odds(self, states: Tensor) -> Tensor:
         """Log-odds of a safe answer at the exits that may be taken [B, A], of the states of all exits [B, M, H]."""
-        inputs = (states[:, self.allowed] - self.state_mean) / self.state_scale
+        inputs = (self.pick(states) - self.state_mean) / self.state_scale
         if self.width:
             inputs = torch.einsum("bah,adh->bad", inputs, self.probe_inner_weight) + self.probe_inner_bias
             inputs = F.relu(inputs)
@@ -153,8 +159,9 @@ class ProbedExits(LinearExits):
         """Logits of all exits, and the estimated probability of a safe answer at those that may be taken."""
         logits = super().forward(states, backbone).logits
         scores = torch.full_like(logits[..., 0], -inf)
-        scores[:, self.allowed] = self.log_odds(states).sigmoid()
         scores[:, -1] = 1.0
+        for exit, score in zip(self.allowed, self.log_odds(states).sigmoid().unbind(dim=1), strict=True):
+            scores[:, exit] = score
         return Outputs(logits, scores)
 
     def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
@@ -199,18 +206,20 @@ class ProbedObjective(Objective):
     def begin_stage(self, stage: int, model: MultiExitModel, fit: DeviceSplit) -> None:
         """Reserve examples before the first stage; before the second measure the states and answers of the exits."""
         if stage == EXITS:
-            order = torch.randperm(len(fit), generator=torch_generator(self.seed, "reserve"))
-            reserved = torch.zeros(len(fit), dtype=torch.bool)
-            reserved[order[: round(self.method.reserve * len(fit))]] = True
-            self.reserved = reserved.to(fit.device)
+            self.reserved = torch.from_numpy(self._drawn(len(fit))).to(fit.device)
         else:
             self._measure(model, fit)
+
+    def _drawn(self, num_examples: int) -> np.ndarray:
+        """Whether an example is reserved [N]; on the host, from the seed alone."""
+        order = numpy_generator(self.seed, "reserve").permutation(num_examples)
+        return order < round(self.method.reserve * num_examples)
 
     @torch.no_grad()
     def _measure(self, model: MultiExitModel, fit: DeviceSplit) -> None:
         """Set mean and scale of the states, and the weights of the classes, from the examples of the probes."""
         exits: ProbedExits = model.exits
-        mine = self._of_probes(torch.arange(len(fit), device=fit.device)).nonzero()[:, 0].cpu().numpy()
+        mine = np.flatnonzero(self._drawn(len(fit))) if self.method.reserve else np.arange(len(fit))
         was_training = model.training
         model.eval()
         size = exits.state_mean.shape
@@ -219,11 +228,11 @@ class ProbedObjective(Objective):
         for chosen in evaluation_order(fit.lengths[mine], 64):
             batch = fit.batch(mine[chosen])
             states = model.states(batch)
-            inputs = states[:, exits.allowed].double()
+            inputs = exits.pick(states).double()
             total += inputs.sum(dim=0)
             squares += inputs.square().sum(dim=0)
             safe = safe_answers(exits(states, model.backbone).logits, batch.labels, self.method.target)
-            positives += safe[:, exits.allowed].sum(dim=0)
+            positives += exits.pick(safe).sum(dim=0)
         model.train(was_training)
         mean = total / len(mine)
         exits.state_mean.copy_(mean)
@@ -247,7 +256,7 @@ class ProbedObjective(Objective):
             states = model.states(batch)
             logits = model.exits(states, model.backbone).logits
         model.train(was_training)
-        safe = safe_answers(logits, batch.labels, self.method.target)[:, model.exits.allowed]
+        safe = model.exits.pick(safe_answers(logits, batch.labels, self.method.target))
         counted = self._of_probes(batch.rows).float()
         loss = probe_loss(model.exits.log_odds(states), safe, self.weights, counted)
         return loss, {"loss_probe": loss, "mean_ce": exit_cross_entropies(logits, batch.labels).mean()}
