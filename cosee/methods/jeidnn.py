@@ -9,7 +9,7 @@ Features, gates, targets, the weights of positive targets and the exit rule are 
 - Exits have poolers of their own and begin as in DeeBERT, where the paper's are linear: rows then differ in the gates
   and in what they do to the heads alone.
 - The gates of a stage are computed exactly before its first step (`cosee.losses.gating`), from the fit examples; the
-  gradient steps follow. With the few steps of small presets gradient steps alone send all examples to one exit.
+  gradient steps follow. In the few steps of small presets gradient steps alone would leave them near their start.
 - In the released code the ratio in the loss of the heads has a gradient, which cancels the weights: the heads learn
   nothing from the gates. `weights` defaults to what the paper intends.
 - Stages and their lengths are guessed; the released code alternates every 200 batches. So is `backbone: joint`, of
