@@ -8,6 +8,8 @@ from helpers.training import CPU, FIT, SEL, Killed, assert_same, die_after, run,
 
 from cosee.data.batches import DeviceSplit
 from cosee.evaluation.outputs import ExitOutputs
+from cosee.evaluation.risk import losses
+from cosee.evaluation.risk_procedures import PROCEDURES, calibrate
 from cosee.exiting.online import early_exit
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers, sweep
@@ -220,6 +222,23 @@ def test_exits_are_as_simulated(method, check_every, tiny_bert):
         np.testing.assert_allclose(real.numpy(), logits[rows, simulated], rtol=1e-4, atol=1e-5)
         taken |= set(simulated.tolist())
     assert len(taken) > 1
+
+
+@EACH
+def test_risk_is_controlled_by_the_scores_as_by_those_of_any_rule(method, tiny_bert):
+    model = sharp_model(tiny_bert, method, seed=1)
+    logits, scores = predict(model, FIT, 8)
+    loss, scores = losses(logits.argmax(-1), FIT.labels.numpy(), "same"), scores[:, :-1].astype(np.float64)
+    for procedure in PROCEDURES:
+        thresholds = [calibrate(scores, loss, SAFE.harder_is, level, 0.9, procedure) for level in (0.2, 1.0)]
+        for level, threshold in zip((0.2, 1.0), thresholds, strict=True):
+            exits = np.full(len(FIT), LAYERS - 1)
+            if threshold is not None:
+                exits = exit_layers(scores, threshold, SAFE.harder_is)
+            assert set(exits.tolist()) <= {*model.exits.allowed, LAYERS - 1}
+            if procedure in ("naive", "crc", "ltt"):
+                assert loss[np.arange(len(FIT)), exits].mean() <= level
+        assert thresholds[1] is not None and exits.mean() < LAYERS - 1  # a level of 1 allows everything
 
 
 def test_the_heads_are_those_of_the_plain_model_and_the_probes_come_on_top(tiny_bert):
