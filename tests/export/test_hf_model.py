@@ -118,7 +118,7 @@ def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-@pytest.mark.parametrize("method", ["cosee", "deebert"])
+@pytest.mark.parametrize("method", ["cosee", "deebert", "gpfee"])
 def test_every_family_comes_back_exactly(method, kind, families, tmp_path):
     comes_back(method, families[kind], tmp_path)
 
