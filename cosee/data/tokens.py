@@ -91,17 +91,25 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
     return splits
 
 
-def check_tokens(splits: Mapping[str, TokenSplit], vocab_size: int, max_positions: int, where: str) -> None:
+def check_tokens(splits: Mapping[str, TokenSplit], vocab_size: int, max_positions: int | None, where: str) -> None:
     """Check that an encoder can read the examples.
+
+    Args:
+        splits: the examples.
+        vocab_size: token ids that the encoder knows.
+        max_positions: tokens that it can read; None: any number.
+        where: begins the message of an error.
 
     Raises:
         InputError: a token id or a length exceeds the encoder's vocabulary or positions.
     """
+    positions = "any number of" if max_positions is None else max_positions
     for name, split in splits.items():
-        if split.ids.max() >= vocab_size or split.lengths.max() > max_positions:
+        too_long = max_positions is not None and split.lengths.max() > max_positions
+        if split.ids.max() >= vocab_size or too_long:
             raise InputError(
                 f"{where}: the split {name} has token ids up to {split.ids.max()} and examples of up to "
-                f"{split.lengths.max()} tokens, but the encoder has {vocab_size} ids and {max_positions} positions; "
+                f"{split.lengths.max()} tokens, but the encoder has {vocab_size} ids and {positions} positions; "
                 "use the encoder's own tokenizer, and no more tokens per example than it has positions."
             )
 
@@ -123,13 +131,16 @@ def padding_id(tokenizer_file: str | Path) -> int:
     return next((known[token] for known in (special, words) for token in ("[PAD]", "<pad>") if token in known), 0)
 
 
-def max_positions(encoder: Mapping[str, Any]) -> int:
-    """Largest number of tokens per example, by an encoder's transformers configuration.
+OFFSET_POSITIONS = ("camembert", "mpnet", "roberta", "xlm-roberta")
+"""Types of encoders that count positions from their padding id + 1, so their first positions are never used."""
 
-    MPNet counts positions from its padding id + 1, so its first positions are never used.
-    """
-    unused = encoder["pad_token_id"] + 1 if encoder["model_type"] == "mpnet" else 0
-    return encoder["max_position_embeddings"] - unused
+
+def max_positions(encoder: Mapping[str, Any]) -> int | None:
+    """Largest number of tokens per example, by an encoder's transformers configuration; None: any (Mamba)."""
+    names = ("max_position_embeddings", "n_positions")  # GPT-2 has the second
+    positions = next((encoder[name] for name in names if name in encoder), None)
+    unused = encoder["pad_token_id"] + 1 if encoder["model_type"] in OFFSET_POSITIONS else 0
+    return None if positions is None else positions - unused
 
 
 def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:

@@ -187,6 +187,8 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
     ) -> EarlyExitOutput:
         """Classify a padded batch, each example at its own exit; no gradients.
 
+        Padding may stand on either side: the result is that of padding on the right, on which decoders rely.
+
         Args:
             input_ids: token ids [B, T].
             attention_mask: true for tokens that are not padding [B, T]; None: no padding.
@@ -199,9 +201,14 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             raise InputError(
                 "an early-exit model is for inference, but is in training mode; call `model.eval()` first."
             )
-        first = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        segments = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        if attention_mask is not None:
+            order = attention_mask.long().argsort(dim=1, descending=True, stable=True)
+            input_ids, segments, attention_mask = (
+                values.gather(1, order) for values in (input_ids, segments, attention_mask)
+            )
         unlabeled = input_ids.new_full((len(input_ids),), -1)
-        batch = Batch(input_ids, attention_mask, first, unlabeled, unlabeled)
+        batch = Batch(input_ids, attention_mask, segments, unlabeled, unlabeled)
         threshold = self.config.threshold
         if threshold is None or self.model.num_exits == 1:
             last = torch.full_like(unlabeled, self.model.exit_depths[-1] - 1)

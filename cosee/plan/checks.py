@@ -40,6 +40,15 @@ def check(config: Configuration) -> None:
         raise InputError("config: protocol.table_target is not in protocol.targets, for which thresholds are sought.")
     for name, spec in config.tables.shown.items():
         _check_shown(config, f"config: tables.{name}", spec)
+    if config.tables.encoders:
+        for backbone, spec in config.tables.encoders.by_backbone.items():
+            _check_shown(config, "config: tables.encoders", spec)
+            missing = [task for task in spec.tasks if task not in shown_tasks(config, spec)]
+            if missing:
+                raise InputError(
+                    f"config: tables.encoders has means over its tasks, but {backbone} is not trained on {missing[0]}; "
+                    "name `tasks` on which all of its encoders are."
+                )
     if config.tables.differences_held:
         for task in config.tables.differences_held.tasks:
             _defined(

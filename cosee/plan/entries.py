@@ -199,6 +199,17 @@ class TableSpec(Shown):
     """A table of all variants that were trained with its backbone, tasks and signal."""
 
 
+class EncodersSpec(TableSpec):
+    """A table of several encoders; each must be trained on all of its tasks."""
+
+    backbones: Names = Field(min_length=1, description="encoders, in this order; `backbone` is not read")
+
+    @property
+    def by_backbone(self) -> dict[str, Shown]:
+        """Encoder → specification of its part of the table."""
+        return {name: self.model_copy(update={"backbone": name}) for name in self.backbones}
+
+
 class FigureSpec(Shown):
     """A figure of the variants that it names, or of all with early exit that were trained."""
 

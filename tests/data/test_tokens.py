@@ -4,7 +4,7 @@ import pytest
 from helpers.tiny import CLS, PAD, SEP, UNK, VOCABULARY, mpnet_tokenizer, tokenizer
 from tokenizers import Tokenizer, models
 
-from cosee.data.tokens import check_tokens, encode, load_tokens, max_positions, padding_id, save_tokens
+from cosee.data.tokens import TokenSplit, check_tokens, encode, load_tokens, max_positions, padding_id, save_tokens
 from cosee.errors import InputError
 from cosee.io import save_arrays
 
@@ -186,7 +186,17 @@ def test_mpnet_pads_with_its_special_token_not_with_a_word_of_that_name(mpnet_fi
     assert padding_id(tmp_path / "tokenizer.json") == 3  # what it says itself
 
 
-def test_mpnet_uses_no_position_up_to_its_padding():
+@pytest.mark.parametrize("model_type", ["mpnet", "roberta", "camembert", "xlm-roberta"])
+def test_some_encoders_use_no_position_up_to_their_padding(model_type):
     config = {"max_position_embeddings": 514, "pad_token_id": 1}
-    assert max_positions(config | {"model_type": "mpnet"}) == 512
+    assert max_positions(config | {"model_type": model_type}) == 512
     assert max_positions(config | {"model_type": "bert"}) == 514
+
+
+def test_encoders_without_positions_read_examples_of_any_length(tokenizer_file):
+    assert max_positions({"model_type": "gpt2", "n_positions": 1024, "pad_token_id": None}) == 1024
+    assert max_positions({"model_type": "mamba2", "pad_token_id": 0}) is None
+    split = TokenSplit(np.full(9000, 5, np.int32), np.array([0, 9000]), np.array([9000]), np.array([0]), np.array([0]))
+    check_tokens({"fit": split}, 6, None, "here")
+    with pytest.raises(InputError, match="5 ids and any number of positions"):
+        check_tokens({"fit": split}, 5, None, "here")

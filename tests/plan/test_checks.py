@@ -90,10 +90,23 @@ def test_the_refused_names_are_those_of_the_controls():
 
 
 @pytest.mark.parametrize(
-    "files", [("config",), ("glue-small",), ("glue-small", "glue-small-cpu"), ("bert-base",), ("paper",)]
+    "files",
+    [
+        *(("config",), ("glue-small",), ("glue-small", "glue-small-cpu"), ("bert-base",), ("paper",)),
+        *(("roberta-base",), ("modernbert",), ("decoders",)),
+    ],
 )
 def test_presets_fit_together(files):
     config = preset(*files)
     check(config)
     check_settings(config)
     assert final_runs(config)
+
+
+def test_an_encoder_of_the_table_that_lacks_a_task_is_named(mini):
+    mini["tables"]["encoders"] = {"backbones": ["bert", "albert"], "tasks": ["sst2", "rte"]}
+    with pytest.raises(InputError, match=r"tables\.encoders .* albert is not trained on rte"):
+        check(configuration(mini))
+    mini["tables"]["encoders"] = {"backbones": ["bert", "albertine"], "tasks": ["sst2"]}
+    with pytest.raises(InputError, match=r"tables\.encoders: backbone names 'albertine'"):
+        check(configuration(mini))

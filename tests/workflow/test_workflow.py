@@ -42,6 +42,9 @@ def test_one_target_needs_only_its_task(tmp_path):
         ),
         (["glue-small", "glue-small-cpu"], 90, {"sweep": 7, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
         (["bert-base"], 266, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["roberta-base"], 234, {"sweep": 13, "backbone": 3, "encoders_table": 1}),
+        (["modernbert"], 318, {"sweep": 13, "backbone": 1, "table2": 1}),
+        (["decoders"], 18, {"sweep": 6, "download": 3, "tokenize": 9, "select": 9, "backbone": 3, "encoders_table": 1}),
     ],
 )
 def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
