@@ -3,7 +3,7 @@
 Needs the library `tokenizers` only, not transformers, whose import takes seconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,15 +65,16 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
         InputError: the tokenizer cannot be read, or turns most of the text into unknown tokens.
     """
     tokenizer = _tokenizer(tokenizer_file)
-    tokenizer.enable_truncation(max_length, strategy="longest_first")
-    tokenizer.no_padding()
     unknown = next((i for token in ("[UNK]", "<unk>") if (i := tokenizer.token_to_id(token)) is not None), -1)
 
     splits = {}
     for split, frame in rows.groupby("split", sort=False):
         single = (frame["text_b"] == "").all()
-        texts = list(frame["text_a"]) if single else list(zip(frame["text_a"], frame["text_b"], strict=True))
-        encodings = tokenizer.encode_batch(texts)
+        columns = [frame["text_a"]] if single else [frame["text_a"], frame["text_b"]]
+        texts = beginnings(tokenizer, list(zip(*columns, strict=True)), max_length)
+        tokenizer.enable_truncation(max_length, strategy="longest_first")
+        tokenizer.no_padding()
+        encodings = tokenizer.encode_batch([text[0] if single else text for text in texts])
         lengths = np.array([len(e.ids) for e in encodings])
         splits[str(split)] = TokenSplit(
             ids=np.concatenate([np.array(e.ids, dtype=np.int32) for e in encodings]),
@@ -89,6 +90,53 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
             "expected the tokenizer that belongs to the backbone."
         )
     return splits
+
+
+KEPT = 8
+"""Tokens that `beginnings` leaves of a long text, in multiples of the largest number that an example may have."""
+
+
+def beginnings(tokenizer: "Tokenizer", texts: Sequence[tuple[str, ...]], max_length: int) -> list[tuple[str, ...]]:
+    """Examples without the ends of very long texts, of which truncation to `max_length` tokens would leave nothing.
+
+    The tokenizer keeps what it truncates, and of a pair every combination of two pieces: without this, the memory of a
+    pair grows with the product of its lengths. So many tokens are left that truncation, longest segment first, gives
+    the same tokens as for the whole texts; where both texts have more than `KEPT` times `max_length`, that with more
+    characters counts as the longer, which decides which of them has the odd token.
+
+    Args:
+        tokenizer: its truncation and padding are switched off.
+        texts: the one or two texts of each example.
+        max_length: largest number of tokens of an example.
+    """
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    limit = KEPT * max_length
+    cut = []
+    for example in texts:
+        longest = max(map(len, example))
+        cut.append(
+            example
+            if longest <= limit  # a token has a character at least
+            else tuple(_beginning(tokenizer, text, limit + 1 + (len(text) == longest)) for text in example)
+        )
+    return cut
+
+
+def _beginning(tokenizer: "Tokenizer", text: str, limit: int) -> str:
+    """The text up to the end of its token number `limit`; no more of it is read than that takes."""
+    size = 2 * limit
+    while len(text) >= limit:
+        encoding = tokenizer.encode(text[:size], add_special_tokens=False)
+        words = encoding.word_ids
+        # The end of what was read may be a part of a word, whose tokens are others than those of the whole.
+        whole = len(words) if size >= len(text) else next((i for i, w in enumerate(words) if w == words[-1]), 0)
+        if whole >= limit:
+            return text[: encoding.offsets[limit - 1][1]]
+        if size >= len(text):
+            break
+        size *= 4
+    return text
 
 
 def check_tokens(splits: Mapping[str, TokenSplit], vocab_size: int, max_positions: int, where: str) -> None:

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from cosee.errors import InputError
 from cosee.io import whole_file
-from cosee.models.loading import FILES, load_encoder
+from cosee.models.loading import FILES, LOADING, load_encoder, without_stdin
 
 PROBE = "the film was good and the people liked it"
 """Plain words that any English vocabulary knows."""
@@ -67,7 +67,8 @@ def _save_tokenizer(source: str, revision: str | None, folder: Path) -> None:
         if own is not None:
             shutil.copyfile(own, folder / "tokenizer.json")
         else:
-            AutoTokenizer.from_pretrained(source, **location).save_pretrained(folder)
+            with without_stdin():
+                AutoTokenizer.from_pretrained(source, **LOADING, **location).save_pretrained(folder)
     except Exception as error:  # transformers, tokenizers and the hub client each raise exceptions of their own
         raise InputError(f"backbone: the tokenizer of {source} cannot be loaded; check its files.") from error
 

@@ -4,7 +4,7 @@ import pytest
 from helpers.tiny import CLS, PAD, SEP, UNK, VOCABULARY, mpnet_tokenizer, tokenizer
 from tokenizers import Tokenizer, models
 
-from cosee.data.tokens import check_tokens, encode, load_tokens, max_positions, padding_id, save_tokens
+from cosee.data.tokens import beginnings, check_tokens, encode, load_tokens, max_positions, padding_id, save_tokens
 from cosee.errors import InputError
 from cosee.io import save_arrays
 
@@ -190,3 +190,38 @@ def test_mpnet_uses_no_position_up_to_its_padding():
     config = {"max_position_embeddings": 514, "pad_token_id": 1}
     assert max_positions(config | {"model_type": "mpnet"}) == 512
     assert max_positions(config | {"model_type": "bert"}) == 514
+
+
+def random_text(rng, size):
+    """Words, unknown ones, signs and runs without a space, of about so many characters."""
+    words = [*list(VOCABULARY)[5:], "xyz", "naïve", ",", "." * 30, "goodbad" * 20, "漢字" * 15, "  "]
+    text = " ".join(rng.choice(words, size // 4 + 1))
+    return text[:size]
+
+
+@pytest.mark.parametrize("make", [tokenizer, mpnet_tokenizer])
+def test_beginnings_of_long_texts_give_the_tokens_of_the_whole(make):
+    rng, longest = np.random.default_rng(0), 12
+    sizes = [(3000, 40), (40, 3000), (300, 3000), (1500, 4000), (4000, 1500), (0, 3000), (90, 95)] * 4
+    texts = [tuple(random_text(rng, size) for size in pair) for pair in sizes]
+    plain, own = make(), make()
+    cut = beginnings(own, texts, longest)
+    for each in (plain, own):
+        each.enable_truncation(longest, strategy="longest_first")
+    for before, after in zip(texts, cut, strict=True):
+        assert own.encode(*after).ids == plain.encode(*before).ids
+        assert own.encode(after[1]).ids == plain.encode(before[1]).ids
+        assert max(map(len, after)) < 3000  # not only kept as they are
+    assert cut[-1] == texts[-1]
+
+
+def test_the_memory_of_a_pair_does_not_grow_with_its_texts(tokenizer_file):
+    pieces = []
+    for size in (20_000, 200_000):
+        text = "good bad " * (size // 9)
+        ((first, second),) = beginnings(tokenizer(), [(text, text)], 64)
+        pieces.append(len(first) + len(second))
+    assert pieces[0] == pieces[1]
+    long = "good bad " * 20_000  # 2,800 pieces of 62 tokens each: eight million combinations, more than 10 GB
+    split = encode(rows_of([(long, long)]), tokenizer_file, 64)["fit"]
+    assert split.lengths.tolist() == [64]
