@@ -208,7 +208,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
 
 
 def test_a_full_device_is_refused_and_stays_a_device():
-    with pytest.raises(InputError, match="^/dev/full: the disk is full"):
+    with pytest.raises(InputError, match=r"^/dev/full: the disk is full"):
         io.write_text("/dev/full", "much")
     assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
 

@@ -117,7 +117,8 @@ def load_encoder(source: str | Path, revision: str | None = None, pooler: str | 
 
     Raises:
         InputError: it cannot be read, its type has no adapter, weights (the pooler's, say) are not in the file
-            (transformers would draw them at random) or are not finite numbers, or the pooler that exits are to read was never trained.
+            (transformers would draw them at random) or are not finite numbers, or the pooler that exits are to read was
+            never trained.
     """
     from transformers import AutoModel
     from transformers.utils import logging

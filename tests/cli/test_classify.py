@@ -169,7 +169,8 @@ def test_answers_go_through_a_link_and_into_a_pipe(call, made, tmp_path):
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout"])
 def test_closed_streams(stream, made):
-    command = f"exec {sys.executable} -m cosee classify {made / 'exported'} {'<&-' if stream == 'stdin' else '>&- </dev/null'}"
+    closed = {"stdin": "<&-", "stdout": ">&- </dev/null"}[stream]
+    command = f"exec {sys.executable} -m cosee classify {made / 'exported'} {closed}"
     done = subprocess.run(
         ["sh", "-c", command], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
     )

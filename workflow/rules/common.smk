@@ -17,7 +17,7 @@ from cosee.plan.curves import RULE, evaluated_files, given_thresholds, signals_o
 from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
 from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
 from cosee.plan.merging import with_defaults
-from cosee.plan.runs import display_names, final_runs, timed_run
+from cosee.plan.runs import RUNS_FOLDER, display_names, final_runs, timed_run
 from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, search_points
 from cosee.runs.published import published_files
 from cosee.plan.shown import (
@@ -93,13 +93,19 @@ def table_outputs(name):
 
 onsuccess:
     from cosee.bench.workflow_times import job_shares
+    from cosee.runs.recovery import discard_all
 
+    discard_all(Path(RUNS_FOLDER))  # of trainings that are recorded as complete by now
     if Path("benchmarks").is_dir():
         shares = job_shares(Path("benchmarks")).to_string(index=False, float_format="{:.1f}".format)
         print(f"time of all jobs since the first start:\n{shares}", file=sys.stderr)
 
 
 onstart:
+    from cosee.io import remove_abandoned
+
+    for folder in ("results", "figures", "resources"):
+        remove_abandoned(Path(folder))
     try:  # only at the start, because the settings of methods are checked with torch, which takes seconds to import
         if GRID_JOBS + FINAL_JOBS:
             checks.check_settings(CONFIG)

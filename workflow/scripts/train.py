@@ -10,7 +10,7 @@ from cosee.plan.jobs import split_into_jobs
 from cosee.plan.runs import final_runs, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_runs
 from cosee.runs.device import configure_torch, default_device
-from cosee.runs.execution import STATE, RunInputs, train_and_predict
+from cosee.runs.execution import RunInputs, train_and_predict
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ with logged(snakemake.log[0]):
             protocol=config.protocol.model_dump(),
             splits=predicted_splits(run, config),
             keep_weights=stage == "final",
-            keep_state=len(job.runs) > 1,
+            keep_state=True,
             device=default_device(),
         )
-    for run in job.runs:  # only now, as a killed job resumes from these files
-        (Path(run.folder) / STATE).unlink(missing_ok=True)
