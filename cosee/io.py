@@ -22,7 +22,6 @@ import yaml
 
 from cosee.errors import InputError
 
-
 STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd")
 """Paths, or folders of paths, that stand for an open stream even where a regular file is behind it."""
 

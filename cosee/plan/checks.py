@@ -67,8 +67,11 @@ def check_settings(config: Configuration) -> None:
     for run in kinds.values():
         for point in grid_points(config, config.variants[run.variant].tuned_as or run.variant):
             chosen = with_point(run, point)
-            TrainingSettings(**chosen.training)
-            method = make_method(chosen.method, chosen.settings)
+            try:
+                TrainingSettings(**chosen.training)
+                method = make_method(chosen.method, chosen.settings)
+            except InputError as error:
+                raise InputError(f"config: variants.{run.variant}: {error}") from error
         for name, variant in config.variants.items():
             if run.variant in (name, variant.models_from) and variant.rule:
                 check_readable(rule_named(variant.rule), method.learns_scores(), f"config: variants.{name}")
@@ -86,10 +89,30 @@ def _check_variant(config: Configuration, name: str) -> None:
     _defined(variant.method, METHODS, f"{where}.method")
     if variant.tuned_as:
         _defined(variant.tuned_as, config.variants, f"{where}.tuned_as")
+        further = config.variants[variant.tuned_as].tuned_as
+        if further is not None:
+            raise InputError(
+                f"{where}.tuned_as names {variant.tuned_as}, which has no search of its own but takes the grid point "
+                f"of {further}; name a variant that has one."
+            )
     if variant.models_from:
         _defined(variant.models_from, config.variants, f"{where}.models_from")
+        source = config.variants[variant.models_from]
+        if source.reuses_models:
+            raise InputError(
+                f"{where}.models_from names {variant.models_from}, which trains nothing but has the models of "
+                f"{source.models_from}; name the variant that trains them."
+            )
+        if source.is_static:
+            raise InputError(
+                f"{where}.models_from names {variant.models_from}, whose models have one exit only; name a variant "
+                "that exits early."
+            )
     if variant.rule:
-        rule_named(variant.rule)
+        try:
+            rule_named(variant.rule)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
     for axis in variant.tune:
         _defined(axis, config.grid or {}, f"{where}.tune")
 
@@ -100,6 +123,16 @@ def _check_experiment(config: Configuration, where: str, experiment: Experiment)
         _defined(variant, config.variants, f"{where}: variants")
     for signal in experiment.signals:
         _defined(signal, config.signals, f"{where}: signals")
+    for variant in experiment.variants:
+        source = config.variants[variant].models_from
+        here = [e for e in config.experiments if e.backbone == experiment.backbone]
+        trained = {task for e in here if source in e.variants for task in e.tasks}
+        missing = [task for task in experiment.tasks if source is not None and task not in trained]
+        if missing:
+            raise InputError(
+                f"{where}: {variant} reads the models of {source}, which no entry trains on {missing[0]} "
+                f"({experiment.backbone}); add it."
+            )
 
 
 def _check_points(config: Configuration) -> None:
@@ -165,6 +198,8 @@ def _check_figure(config: Configuration, name: str, spec: FigureSpec) -> None:
     _check_shown(config, where, spec)
     variants = shown_variants(config, spec)
     trained = dict.fromkeys(curve.variant for curve in shown_curves(config, spec))
+    if not trained:
+        raise InputError(f"{where}: `experiments` trains nothing of what it shows; use null to leave it out.")
     for variant in variants:
         _defined(variant, trained, f"{where}: among what `experiments` trains for it, variants")
     if name in SINGLE and (len(spec.tasks), len(variants)) != (1, 1):
@@ -174,7 +209,10 @@ def _check_figure(config: Configuration, name: str, spec: FigureSpec) -> None:
     for task in shown_tasks(config, spec):
         for threshold in spec.thresholds:
             layers = config.backbones[spec.backbone].layers
-            check_threshold(threshold, RULES[spec.signal], TASKS[task].num_classes, layers)
+            try:
+                check_threshold(threshold, RULES[spec.signal], TASKS[task].num_classes, layers)
+            except InputError as error:
+                raise InputError(f"{where}.thresholds: {error}") from error
     for target in spec.targets:
         if target not in config.protocol.targets:
             raise InputError(f"{where} shows the target speed-up {target}, which protocol.targets does not list.")

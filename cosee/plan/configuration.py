@@ -164,6 +164,7 @@ def _expected(error: Mapping[str, Any]) -> str:
         "greater_than": f"a number above {ctx.get('gt', 0):g}",
         "greater_than_equal": f"{ctx.get('ge', 0):g} or more",
         "less_than": f"a number below {ctx.get('lt', 0):g}",
+        "finite_number": "a finite number",
         "less_than_equal": f"{ctx.get('le', 0):g} or less",
     }
     return words.get(kind, error["msg"])

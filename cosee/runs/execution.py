@@ -212,7 +212,12 @@ def progress_of(name: str) -> Callable[[int, int, float], None]:
 
 
 def run_identity(
-    run: Run, inputs: RunInputs, protocol: Mapping[str, Any], splits: list[str], keep_weights: bool, device: torch.device
+    run: Run,
+    inputs: RunInputs,
+    protocol: Mapping[str, Any],
+    splits: list[str],
+    keep_weights: bool,
+    device: torch.device,
 ) -> str:
     """Identity of the files of a finished run: everything that decides their content, and which of them there are."""
     tokens = [inputs.tokens[name] for name in sorted(inputs.tokens)]

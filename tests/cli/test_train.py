@@ -104,7 +104,7 @@ def test_the_field_protocol_chooses_on_dev(call, made, tmp_path):
         ("--set alpha", "expected NAME=VALUE, got 'alpha'"),
         ("--set num_thresholds=2.5", "expected a whole number, not negative"),
         ("--set osc_average=some", "expected present or all"),
-        ("--set signal=patience", "no such exit signal; expected one of energy, entropy, softmax"),
+        ("--set signal=patience", "expected energy or entropy or softmax"),
         ("--set dropout=1", "dropout must be from 0 to below 1, got 1.0"),
         ("--training epochs=0", "epochs must be a whole number above 0, got 0"),
         ("--training warmup=2", "warmup must be from 0 to 1, got 2.0"),
