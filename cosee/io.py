@@ -249,24 +249,38 @@ def write_frame(path: str | Path, frame: pd.DataFrame) -> None:
             frame.to_csv(temporary, index=False)
 
 
-def read_frame(path: str | Path) -> pd.DataFrame:
+def read_frame(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     """Read a CSV or parquet file.
 
+    Args:
+        path: the file.
+        columns: columns that it must have.
+
     Raises:
-        InputError: the file is missing, truncated or of another format.
+        InputError: the file is missing, truncated, of another format, or lacks a column.
     """
     path = Path(path)
     try:
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        # "none" is a value of the column `exit_rule`, not a missing one; only an empty cell is missing.
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+            frame = pd.read_parquet(path)
+        else:
+            # "none" is a value of the column `exit_rule`, not a missing one; only an empty cell is missing.
+            frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
+            with open(path, "rb") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    raise EOFError
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OSError, EOFError) as error:
         raise InputError(f"{path}: truncated or corrupt {path.suffix[1:]} file; fetch or build it again.") from error
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise InputError(f"{path}: lacks the column {missing[0]!r}; delete it and build it again.")
+    return frame
 
 
-def read_frames(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read several files of one kind into one frame."""
-    return pd.concat([read_frame(path) for path in paths], ignore_index=True)
+def read_frames(paths: Iterable[str | Path], columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Read several files of one kind into one frame; `columns` as for `read_frame`."""
+    columns = list(columns)
+    return pd.concat([read_frame(path, columns) for path in paths], ignore_index=True)

@@ -270,3 +270,14 @@ def test_json_that_is_no_object_is_refused(text, tmp_path):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=r"a\.json: (expected a JSON object|truncated or not JSON)"):
         io.read_json(tmp_path / "a.json")
+
+
+def test_a_csv_file_that_was_cut_or_is_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    io.write_frame(path, pd.DataFrame({"x": [1, 20], "y": [3, 40]}))
+    assert io.read_frame(path, ["x", "y"]).shape == (2, 2)
+    with pytest.raises(InputError, match=r"a\.csv: lacks the column 'speedup'"):
+        io.read_frames([path], ["x", "speedup"])
+    path.write_text(path.read_text()[:-2])
+    with pytest.raises(InputError, match=r"a\.csv: truncated"):
+        io.read_frame(path)

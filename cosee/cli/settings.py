@@ -35,6 +35,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number, 0 or more, for argparse."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"expected a whole number, not negative, got {text[:40]!r}")
+    return int(text)
+
+
 def positive_number(text: str) -> float:
     """A finite number above 0, for argparse."""
     try:

@@ -13,12 +13,17 @@ import pandas as pd
 
 from cosee.errors import InputError
 from cosee.io import load_arrays, save_arrays
+from cosee.provenance import file_digest
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MAX_UNKNOWN = 0.5
 """Fraction of unknown tokens above which the tokenizer is rejected as broken or made for another language."""
+
+
+ORIGIN = "origin"
+"""In names of arrays, in place of a split: what the token ids were made from."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +185,18 @@ def max_positions(encoder: Mapping[str, Any]) -> int:
     return encoder["max_position_embeddings"] - unused
 
 
-def save_tokens(path: str | Path, splits: Mapping[str, TokenSplit]) -> None:
-    """Write all splits of a task to one .npz file."""
+def save_tokens(
+    path: str | Path,
+    splits: Mapping[str, TokenSplit],
+    task: str | None = None,
+    tokenizer_file: str | Path | None = None,
+) -> None:
+    """Write all splits of a task to one .npz file, with the name of the task and the digest of the tokenizer."""
     arrays = {f"{name}.{field}": array for name, split in splits.items() for field, array in vars(split).items()}
+    if task is not None:
+        arrays[f"{ORIGIN}.task"] = np.asarray(task)
+    if tokenizer_file is not None:
+        arrays[f"{ORIGIN}.tokenizer"] = np.asarray(file_digest(tokenizer_file))
     save_arrays(path, arrays)
 
 
@@ -195,11 +209,48 @@ def load_tokens(path: str | Path) -> dict[str, TokenSplit]:
     fields: dict[str, dict[str, np.ndarray]] = {}
     for key, array in load_arrays(path).items():
         split, _, field = key.partition(".")
-        fields.setdefault(split, {})[field] = array
+        if split != ORIGIN:
+            fields.setdefault(split, {})[field] = array
     try:
-        return {split: TokenSplit(**arrays) for split, arrays in fields.items()}
+        splits = {split: TokenSplit(**arrays) for split, arrays in fields.items()}
     except TypeError as error:
         raise InputError(f"{path}: not a file of token ids; delete it and build it again.") from error
+    for name, split in splits.items():
+        if not _is_consistent(split):
+            raise InputError(f"{path}: the split {name} is damaged; delete it and build it again.")
+    return splits
+
+
+def _is_consistent(split: TokenSplit) -> bool:
+    """Whether the arrays of a split fit together, and there is an example."""
+    arrays = vars(split).values()
+    if any(array.ndim != 1 or array.dtype.kind not in "iu" for array in arrays) or not len(split):
+        return False
+    count = len(split)
+    return bool(
+        {len(split.second), len(split.idx), len(split.offsets) - 1} == {count}
+        and split.offsets[0] == 0
+        and split.offsets[-1] == len(split.ids)
+        and (split.lengths > 0).all()
+        and split.ids.min() >= 0
+        and ((split.second >= 0) & (split.second <= split.lengths)).all()
+    )
+
+
+def check_origin(path: str | Path, task: str, tokenizer_file: str | Path) -> None:
+    """Check that token ids are of a task, and by a tokenizer; a file that does not say so passes.
+
+    Raises:
+        InputError: they are of another task, or by another tokenizer.
+    """
+    origin = {key: str(array) for key, array in load_arrays(path).items() if key.startswith(f"{ORIGIN}.")}
+    made_for = origin.get(f"{ORIGIN}.task", task)
+    if made_for != task:
+        raise InputError(f"{path}: holds token ids of {made_for}; expected those of {task}.")
+    if origin.get(f"{ORIGIN}.tokenizer", digest := file_digest(tokenizer_file)) != digest:
+        raise InputError(
+            f"{path}: was made with another tokenizer than {tokenizer_file}; give the token ids of this encoder."
+        )
 
 
 def _tokenizer(file: str | Path) -> "Tokenizer":

@@ -110,7 +110,8 @@ def test_the_field_protocol_chooses_on_dev(call, made, tmp_path):
         ("--training warmup=2", "warmup must be from 0 to 1, got 2.0"),
         ("--training precision=fp8", "expected fp32 or bf16"),
         ("--rule hunch", "exit rule 'hunch' is unknown; expected one of energy"),
-        ("--seed one", "invalid int value: 'one'"),
+        ("--seed one", "expected a whole number, not negative, got 'one'"),
+        ("--seed -1", "expected a whole number, not negative, got '-1'"),
         ("--task cola", "invalid choice: 'cola'"),
     ],
 )

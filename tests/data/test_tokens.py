@@ -1,10 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.tiny import CLS, PAD, SEP, UNK, VOCABULARY, mpnet_tokenizer, tokenizer
 from tokenizers import Tokenizer, models
 
-from cosee.data.tokens import beginnings, check_tokens, encode, load_tokens, max_positions, padding_id, save_tokens
+from cosee.data.tokens import (
+    TokenSplit,
+    beginnings,
+    check_origin,
+    check_tokens,
+    encode,
+    load_tokens,
+    max_positions,
+    padding_id,
+    save_tokens,
+)
 from cosee.errors import InputError
 from cosee.io import save_arrays
 
@@ -225,3 +237,47 @@ def test_the_memory_of_a_pair_does_not_grow_with_its_texts(tokenizer_file):
     long = "good bad " * 20_000  # 2,800 pieces of 62 tokens each: eight million combinations, more than 10 GB
     split = encode(rows_of([(long, long)]), tokenizer_file, 64)["fit"]
     assert split.lengths.tolist() == [64]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("ids", np.array([-1, 5, 6, 7], np.int32)),
+        ("ids", np.array([0.5, 1, 2, 3])),
+        ("offsets", np.array([0, 3, 2])),
+        ("offsets", np.array([0, 2, 3])),
+        ("offsets", np.array([0, 0, 4])),
+        ("labels", np.array([1])),
+        ("second", np.array([2, 9])),
+        ("idx", np.zeros((2, 1), int)),
+    ],
+)
+def test_damaged_token_ids_are_refused(field, value, tmp_path):
+    good = TokenSplit(np.arange(4, dtype=np.int32), np.array([0, 2, 4]), np.full(2, 2), np.zeros(2, int), np.arange(2))
+    path = tmp_path / "tokens.npz"
+    save_tokens(path, {"fit": good})
+    load_tokens(path)
+    save_tokens(path, {"fit": replace(good, **{field: value})})
+    with pytest.raises(InputError, match=r"tokens\.npz: the split fit is damaged"):
+        load_tokens(path)
+
+
+def test_token_ids_without_examples_are_refused(tmp_path):
+    none = np.zeros(0, int)
+    save_tokens(tmp_path / "tokens.npz", {"fit": TokenSplit(none, np.zeros(1, int), none, none, none)})
+    with pytest.raises(InputError, match="the split fit is damaged"):
+        load_tokens(tmp_path / "tokens.npz")
+
+
+def test_token_ids_know_what_they_were_made_from(tokenizer_file, tmp_path):
+    splits = encode(rows_of(PAIRS), tokenizer_file, 128)
+    save_tokens(tmp_path / "tokens.npz", splits, "rte", tokenizer_file)
+    assert list(load_tokens(tmp_path / "tokens.npz")) == ["fit"]
+    check_origin(tmp_path / "tokens.npz", "rte", tokenizer_file)
+    with pytest.raises(InputError, match="holds token ids of rte; expected those of mrpc"):
+        check_origin(tmp_path / "tokens.npz", "mrpc", tokenizer_file)
+    mpnet_tokenizer().save(str(tmp_path / "other.json"))
+    with pytest.raises(InputError, match="was made with another tokenizer than .*other.json"):
+        check_origin(tmp_path / "tokens.npz", "rte", tmp_path / "other.json")
+    save_tokens(tmp_path / "silent.npz", splits)
+    check_origin(tmp_path / "silent.npz", "mrpc", tmp_path / "other.json")

@@ -22,7 +22,7 @@ with logged(snakemake.log[0]):
     runs = grid_runs(config) if stage == "grid" else final_runs(config)
     jobs = split_into_jobs(runs, stage, config.jobs.runs_per_job)
     (job,) = [job for job in jobs if f"train_{job.name}" == snakemake.rule]
-    chosen = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
+    chosen = read_yaml(snakemake.input.best).get("chosen") if stage == "final" else {}
     tokens, backbone = load_tokens(snakemake.input.tokens), Path(snakemake.input.backbone[0]).parent
     for run in job.runs:
         train_and_predict(
