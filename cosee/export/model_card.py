@@ -9,6 +9,7 @@ import pandas as pd
 from cosee.data.tasks import TASKS
 from cosee.export.hf_model import EarlyExitConfig
 from cosee.plan.captions import PROTOCOLS
+from cosee.tables.text import escape_markdown
 
 
 def model_card(
@@ -55,9 +56,9 @@ model.set_speedup({twice:.2f})
 
 | | |
 | --- | --- |
-| data | {data} |
+| data | {escape_markdown(data)} |
 | examples | {examples} |
-| encoder | {encoder} |
+| encoder | {escape_markdown(encoder)} |
 | method | {run["method"]}: {settings} |
 | training | {training} |
 | seed | {seeds} |

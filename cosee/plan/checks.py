@@ -8,6 +8,7 @@ from cosee.exiting.rules import RULES, check_readable, check_threshold
 from cosee.methods import METHODS, rule_named
 from cosee.plan.configuration import Configuration
 from cosee.plan.curves import curves, signals_of
+from cosee.plan.disk import ALL
 from cosee.plan.entries import Experiment, FigureSpec, Latency, Shown
 from cosee.plan.runs import final_runs, timed_run
 from cosee.plan.search import grid_points, search_owner, with_point
@@ -50,6 +51,8 @@ def check(config: Configuration) -> None:
         _defined(config.reference_variant, shown, "config: reference_variant, with which tables.differences compares,")
     for name, figure in config.figures.shown.items():
         _check_figure(config, name, figure)
+    for name in config.keep_weights:
+        _defined(name, (*config.variants, ALL), "config: keep_weights")
     if config.latency:
         _check_latency(config, config.latency)
 
@@ -84,6 +87,8 @@ def _defined(value: str, known: Iterable[str], where: str) -> None:
 
 def _check_variant(config: Configuration, name: str) -> None:
     where, variant = f"config: variants.{name}", config.variants[name]
+    if name == ALL:
+        raise InputError(f"{where}: the name means all variants in keep_weights; choose another name.")
     if name in CONTROLS:
         raise InputError(f"{where}: the names {', '.join(CONTROLS)} are those of controls; choose another name.")
     _defined(variant.method, METHODS, f"{where}.method")

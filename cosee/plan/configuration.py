@@ -67,6 +67,10 @@ class Configuration(Entry):
     reference_variant: str = Field(
         description="the variant whose exits the random and oracle controls use, and to which differences are taken"
     )
+    keep_weights: Names = Field(
+        description="variants whose trained weights stay in the folders of their final runs, for `cosee export` and "
+        "`cosee predict`; `all`: of every variant. Those of the run that `latency` times stay anyway"
+    )
     jobs: Jobs = Field(description="jobs")
     cost: Cost = Field(description="cost")
 

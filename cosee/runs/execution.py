@@ -75,8 +75,8 @@ def train_and_predict(
     each other rule that it serves, of that rule's checkpoint. The weights are those of the own rule.
 
     A run that was killed is resumed from its last saved state; one that is finished and kept (`cosee.runs.recovery`)
-    gets its files back, if they were removed, and is not trained again. A grid point that diverges is a result rather than a
-    failure: its logits are NaN, so that it is not chosen, and run.json says why.
+    gets its files back, if they were removed, and is not trained again. A grid point that diverges is a result rather
+    than a failure: its logits are NaN, so that it is not chosen, and run.json says why.
 
     Args:
         run: what to train.

@@ -14,6 +14,7 @@ from cosee.plan.configuration import configuration
 from cosee.plan.contexts import context, context_of_figure, context_of_table
 from cosee.plan.cost import announcement, example_counts
 from cosee.plan.curves import RULE, evaluated_files, given_thresholds, signals_of
+from cosee.plan.disk import disk_sentence, disk_space, runs_with_weights
 from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
 from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
 from cosee.plan.merging import with_defaults
@@ -57,6 +58,7 @@ SEARCHED = {(job.backbone, job.task) for job in FINAL_JOBS}
 GRID_JOBS = split_into_jobs(
     [run for run in grid_runs(CONFIG) if run.key[:2] in SEARCHED], "grid", CONFIG.jobs.runs_per_job
 )
+WEIGHTED = runs_with_weights(CONFIG)
 NUM_RUNS = Counter((run.backbone, run.task) for run in RUNS)
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = context(CONFIG)
