@@ -223,17 +223,28 @@ def write_yaml(path: str | Path, content: Mapping[str, Any]) -> None:
     write_text(path, yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True))
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """A loader that refuses a mapping with a key twice, of which YAML would keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = [key for index, key in enumerate(keys) if key in keys[:index] and key != "<<"]
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML file.
 
     Raises:
-        InputError: the file is missing or not a YAML mapping.
+        InputError: the file is missing, not a YAML mapping, or has a key twice.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeys)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a YAML mapping of keys to values.")

@@ -281,3 +281,9 @@ def test_a_csv_file_that_was_cut_or_is_of_another_kind_is_refused(tmp_path):
     path.write_text(path.read_text()[:-2])
     with pytest.raises(InputError, match=r"a\.csv: truncated"):
         io.read_frame(path)
+
+
+def test_a_key_twice_in_yaml_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: {b: 1, c: 2, b: 3}\n")
+    with pytest.raises(InputError, match=r"a\.yaml: not YAML \(the key 'b' is there twice"):
+        io.read_yaml(tmp_path / "a.yaml")

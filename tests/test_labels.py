@@ -31,7 +31,7 @@ EACH = pytest.mark.parametrize("label", HOSTILE)
 @EACH
 def test_in_markdown_a_label_is_one_cell_and_starts_nothing(label):
     text = to_markdown(pd.DataFrame({label: ["1"], "b": [label]}), f"Data: {label}.")
-    caption, blank, *table, end = text.split("\n")
+    _, blank, *table, end = text.split("\n")
     assert blank == end == "" and len(table) == 3
     assert {line.replace(r"\|", "").count("|") for line in table} == {3}
     assert "<" not in text and "](" not in text

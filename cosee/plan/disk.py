@@ -13,7 +13,7 @@ ALL = "all"
 """Stands for every variant in `keep_weights`."""
 
 CURVE_BYTES = 160_000
-"""Results of one run, split and exit rule as CSV: at most 500 operating points, and distributions; a measured mean."""
+"""Results of one run, split and exit rule as CSV: at most 500 operating points, and distributions; a round figure."""
 STEP_BYTES = 130
 """One row of `history.csv`."""
 

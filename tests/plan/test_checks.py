@@ -108,3 +108,9 @@ def test_presets_fit_together(files):
     check(config)
     check_settings(config)
     assert final_runs(config)
+
+
+def test_settings_of_a_single_task_are_checked_too(mini):
+    mini["variants"]["cosee"]["fixed_by_task"] = {"mnli": {"alpha": "a"}}
+    with pytest.raises(InputError, match=r"variants\.cosee: method cosee: alpha must be 0 or more, got 'a'"):
+        check_settings(configuration(mini))

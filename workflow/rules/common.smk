@@ -34,6 +34,8 @@ from cosee.plan.shown import (
 PROJECT = Path(workflow.basedir).parent
 
 try:
+    for file in workflow.configfiles:
+        read_yaml(file)  # Snakemake's own reader keeps the last of two equal keys in silence
     # Into `config` itself, which every job and script gets.
     config.update(with_defaults(read_yaml(PROJECT / "config/defaults.yaml"), config))
     for key in ("data_dir", "backbone_dir", "predictions"):
