@@ -194,11 +194,15 @@ def load(folder: Path) -> tuple["EarlyExitForSequenceClassification", "PreTraine
     logging.set_verbosity_error()  # what is wrong is said in one sentence, below
     try:
         with without_stdin():
-            model = EarlyExitForSequenceClassification.from_pretrained(folder, **LOADING, use_safetensors=True)
+            model, info = EarlyExitForSequenceClassification.from_pretrained(
+                folder, **LOADING, use_safetensors=True, output_loading_info=True
+            )
             tokenizer = AutoTokenizer.from_pretrained(folder, **LOADING)
     except Exception as error:  # transformers, tokenizers and safetensors each raise exceptions of their own
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise InputError(f"{folder}: cannot be loaded ({reason}); export it again.") from error
+    if info["missing_keys"]:  # transformers has drawn them at random
+        raise InputError(f"{folder}: its weights lack {min(info['missing_keys'])}; export it again.")
     check_finite(model, str(folder))
     if not tokenizer.is_fast:
         raise InputError(f"{folder}: its tokenizer has no fast form (tokenizer.json); export it again.")

@@ -71,7 +71,8 @@ def check_config(config: EarlyExitConfig) -> None:
     """Check what a config.json says of early exit, which a person may have changed.
 
     Raises:
-        InputError: the exit rule is unknown, or a threshold or a row of the trade-off table is no number.
+        InputError: the exit rule is unknown, a threshold or row of the trade-off table is no number, or there are not
+            one or two names of texts.
     """
     rule_named(config.rule)
     if not _is_number(config.threshold, or_none=True):
@@ -79,6 +80,8 @@ def check_config(config: EarlyExitConfig) -> None:
     for row in config.tradeoff:
         if not (_is_number(row.get("speedup")) and _is_number(row.get("threshold"), or_none=True)):
             raise InputError(f"config.json: {row!r} is no row of a trade-off table; expected speedup and threshold.")
+    if len(config.columns) not in (1, 2):
+        raise InputError(f"config.json: columns is {config.columns!r}; expected one or two names.")
     if not isinstance(config.check_every, int) or config.check_every < 1:
         raise InputError(f"config.json: check_every is {config.check_every!r}; expected a whole number above 0.")
 
@@ -140,15 +143,13 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         Raises:
             InputError: no operating point is close enough; the message gives the available range.
         """
-        if not 0 < target < inf:
-            raise InputError(f"set_speedup: a speed-up is a number above 0, got {target:g}.")
         table = self.config.tradeoff
         if not table:
             raise InputError(
                 "set_speedup: the model has no trade-off table; use set_threshold, or export the model again."
             )
         point = min(table, key=lambda row: abs(row["speedup"] - target))
-        if not abs(point["speedup"] - target) <= tolerance * target:
+        if not abs(point["speedup"] - target) <= tolerance * target < inf:
             raise InputError(
                 f"set_speedup: the trade-off table has nothing within {tolerance:.0%} of {target:g}x; "
                 f"it gives {_offer(table, point)}."

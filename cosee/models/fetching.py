@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cosee.data.tokens import padding_id
 from cosee.errors import InputError
 from cosee.io import whole_file
 from cosee.models.loading import FILES, LOADING, load_encoder, without_stdin
@@ -48,6 +49,12 @@ def fetch_backbone(
         encoder.save_pretrained(partial)
         _save_tokenizer(source, revision, partial)
         check_tokenizer(partial / "tokenizer.json", source)
+        padding, expected = padding_id(partial / "tokenizer.json"), encoder.config.pad_token_id
+        if expected is not None and padding != expected:
+            raise InputError(
+                f"backbone: the tokenizer of {source} pads with the id {padding}, its encoder with {expected}; "
+                "expected the tokenizer that belongs to the weights."
+            )
         for file in FILES:
             with whole_file(target / file) as temporary:
                 shutil.copyfile(partial / file, temporary)

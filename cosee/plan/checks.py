@@ -12,7 +12,7 @@ from cosee.plan.disk import ALL
 from cosee.plan.entries import Experiment, FigureSpec, Latency, Shown
 from cosee.plan.runs import final_runs, timed_run
 from cosee.plan.search import grid_points, search_owner, with_point
-from cosee.plan.shown import shown_curves, shown_tasks, shown_variants
+from cosee.plan.shown import shown_curves, shown_seeds, shown_tasks, shown_variants
 
 SINGLE = ("fig1", "fig3", "fig7")
 """Figures of one variant on one task."""
@@ -30,6 +30,8 @@ def check(config: Configuration) -> None:
     _defined(config.reference_variant, config.variants, "config: reference_variant")
     if config.tuned_as is not None:
         _defined(config.tuned_as, config.variants, "config: tuned_as")
+    for axis in config.tune if config.grid is not None else ():
+        _defined(axis, config.grid, "config: tune")
     for name in config.variants:
         _check_variant(config, name)
     for number, experiment in enumerate(config.experiments, 1):
@@ -66,7 +68,7 @@ def check_settings(config: Configuration) -> None:
     from cosee.methods import make_method
     from cosee.training.settings import TrainingSettings
 
-    kinds = {(run.name, str(run.training)): run for run in final_runs(config)}  # tasks and seeds change nothing
+    kinds = {(run.name, str(run.training), str(run.settings)): run for run in final_runs(config)}  # one of each
     for run in kinds.values():
         for point in grid_points(config, config.variants[run.variant].tuned_as or run.variant):
             chosen = with_point(run, point)
@@ -207,6 +209,8 @@ def _check_figure(config: Configuration, name: str, spec: FigureSpec) -> None:
         raise InputError(f"{where}: `experiments` trains nothing of what it shows; use null to leave it out.")
     for variant in variants:
         _defined(variant, trained, f"{where}: among what `experiments` trains for it, variants")
+    if not shown_seeds(config, spec):
+        raise InputError(f"{where} shows variants that were trained with no seed in common; name others, or null.")
     if name in SINGLE and (len(spec.tasks), len(variants)) != (1, 1):
         raise InputError(f"{where} shows one variant on one task; name one of each.")
     if name == "fig1" and not spec.thresholds:

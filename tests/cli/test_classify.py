@@ -90,8 +90,8 @@ def test_no_answers_are_better_than_half_of_them(refused, made, tmp_path):
         ("entailment reviews.txt", "classifies pairs (sentence1 and sentence2); name the two columns"),
         ("exported resources/tokens/bert/sst2.npz", "sst2.npz: not UTF-8 text"),
         ("exported reviews.txt --speedup 9", "operating points from 1x to 4x"),
-        ("exported reviews.txt --speedup inf", "a speed-up is a number above 0, got inf"),
-        ("exported reviews.txt --speedup -1", "a speed-up is a number above 0, got -1"),
+        ("exported reviews.txt --speedup inf", "nothing within 5% of infx; it gives "),
+        ("exported reviews.txt --speedup -1", "nothing within 5% of -1x; it gives "),
         (f"exported reviews.txt --batch-size {10**30}", "expected a whole number up to 1,000,000,000, got"),
         ("exported reviews.txt --out reviews.txt", "--out reviews.txt: is the input, which would be lost"),
         ("exported reviews.txt --out .", "is a folder"),
@@ -185,6 +185,7 @@ def test_closed_streams(stream, made):
         ({"threshold": "0.5"}, "threshold is '0.5'; expected a number, or null"),
         ({"tradeoff": [{}]}, "{} is no row of a trade-off table"),
         ({"check_every": 0}, "check_every is 0"),
+        ({"columns": []}, "columns is []; expected one or two names"),
         ({"id2label": {"0": "a"}}, "cannot be loaded"),
         ({"encoder": None}, "cannot be loaded"),
         ({"method": "none"}, "cannot be loaded"),
@@ -195,6 +196,18 @@ def test_wrong_settings_of_a_model(changes, message, refused, made, tmp_path):
     config = json.loads((tmp_path / "model/config.json").read_text())
     (tmp_path / "model/config.json").write_text(json.dumps(config | changes))
     assert message in refused(f"classify {tmp_path}/model reviews.txt")
+
+
+def test_weights_that_are_missing_are_not_drawn_at_random(refused, made, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(made / "exported", tmp_path / "model")
+    weights = load_file(made / "exported/model.safetensors")
+    del weights["model.backbone.encoder.pooler.dense.weight"]
+    save_file(weights, tmp_path / "model/model.safetensors", {"format": "pt"})
+    assert "its weights lack model.backbone.encoder.pooler.dense.weight" in refused(
+        f"classify {tmp_path}/model reviews.txt"
+    )
 
 
 def test_weights_that_are_no_numbers_and_a_foreign_tokenizer(refused, made, tmp_path):

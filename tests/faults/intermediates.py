@@ -209,9 +209,8 @@ def cases() -> Iterator[Case]:
         yield Case(KIND, f"{file}: bytes flipped", partial(damaged, file, flip))
     for name, content in SELECTIONS.items():
         yield Case(KIND, f"best.yaml: {name}", partial(selected, content))
-    yield Case(
-        KIND, "best.yaml: right", partial(selected, "chosen: {cosee-energy: {point: {beta0: 0.2}}}\n"), good=True
-    )
+    right = "chosen: {cosee-energy: {point: {beta0: 0.2}}}\n"
+    yield Case(KIND, "best.yaml: right", partial(selected, right), good=True)
     for name, change in (ANY | {"other columns": text("x,y\n1,2\n"), "cut in a line": cut(0.501)}).items():
         if name != "cut in half":
             yield Case(KIND, f"tradeoff.csv: {name}", partial(curves, change))

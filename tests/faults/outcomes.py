@@ -14,8 +14,8 @@ from pathlib import Path
 from cosee.errors import InputError
 
 REFUSED, ACCEPTED, TRACEBACK, KILLED = "refused", "accepted", "traceback", "killed"
-SECONDS, GIGABYTES = 60, 12
-"""Limits of a case: one that takes more time or address space has failed."""
+SECONDS, GIGABYTES = 30, 12
+"""Limits of a case, of processor time and address space: one that takes more has failed."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def _act(case: Case, folder: Path, out: int) -> int:
         os.dup2(source, target)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115 (they last as long as it)
     resource.setrlimit(resource.RLIMIT_AS, (GIGABYTES << 30, GIGABYTES << 30))
-    signal.alarm(SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
+    signal.alarm(20 * SECONDS)
     os.chdir(folder)
     try:
         code = case.act(folder) or 0

@@ -42,10 +42,9 @@ def table(outcomes: Iterable[Outcome]) -> str:
     for kind in [*dict.fromkeys(each.case.kind for each in outcomes), "all"]:
         of_kind = [each for each in outcomes if kind in (each.case.kind, "all")]
         counts = Counter(each.what for each in of_kind)
-        wrong = sum(not each.is_right for each in of_kind)
-        cells = [len(of_kind), *(counts[what] for what in (REFUSED, ACCEPTED, TRACEBACK, KILLED)), wrong]
+        cells = [len(of_kind), *(counts[what] for what in (REFUSED, ACCEPTED, TRACEBACK, KILLED))]
+        cells.append(sum(not each.is_right for each in of_kind))
         lines.append(f"| {kind} | {' | '.join(map(str, cells))} |")
-    bad = [
-        f"- {each.case.kind}, {each.case.name}: {each.what}: {each.message}" for each in outcomes if not each.is_right
-    ]
+    wrong = [each for each in outcomes if not each.is_right]
+    bad = [f"- {each.case.kind}, {each.case.name}: {each.what}: {each.message}" for each in wrong]
     return "\n".join([*lines, *(["", "Wrong:", "", *bad] if bad else [])]) + "\n"

@@ -64,6 +64,8 @@ from cosee.plan.runs import final_runs
             lambda c: c["variants"]["cosee"].update(rule="patience", models_from="leebert"),
             "cosee reads the models of leebert, which no entry trains on",
         ),
+        (lambda c: c["variants"]["cosee"].update(seeds=[5]), "figures.fig. shows variants that .* no seed in common"),
+        (lambda c: c.update(tune=["gamma"]), "config: tune names 'gamma'"),
         (lambda c: c["variants"]["pabee"].update(rule="haste"), "config: variants.pabee: exit rule 'haste'"),
         (lambda c: c["variants"].update(random=c["variants"]["cosee"]), "variants.random: the names static, random"),
     ],
