@@ -213,6 +213,8 @@ def _check_figure(config: Configuration, name: str, spec: FigureSpec) -> None:
         raise InputError(f"{where} shows variants that were trained with no seed in common; name others, or null.")
     if name in SINGLE and (len(spec.tasks), len(variants)) != (1, 1):
         raise InputError(f"{where} shows one variant on one task; name one of each.")
+    if name == "risk" and len(variants) != 1:
+        raise InputError(f"{where} shows one variant, a line for each procedure; name one.")
     if name == "fig1" and not spec.thresholds:
         raise InputError(f"{where} needs `thresholds`.")
     for task in shown_tasks(config, spec):

@@ -7,11 +7,14 @@ from typing import NamedTuple
 from cosee.data.tasks import TASKS
 from cosee.plan.configuration import Configuration
 from cosee.plan.cost import split_rows
+from cosee.plan.curves import evaluated_splits
 from cosee.plan.runs import Run, final_runs, predicted_splits, timed_run
 
 ALL = "all"
 """Stands for every variant in `keep_weights`."""
 
+CHOSEN_ON = ("fit", "sel", "cal")
+"""Splits without trade-off curves."""
 CURVE_BYTES = 160_000
 """Results of one run, split and exit rule as CSV: at most 500 operating points, and distributions; a round figure."""
 STEP_BYTES = 130
@@ -50,7 +53,8 @@ def disk_space(config: Configuration, runs: Iterable[Run], folder: Path) -> Disk
         splits = predicted_splits(run, config)
         examples = sum(rows[run.task][split] for split in splits)
         logits = 4 * examples * exits * TASKS[run.task].num_classes * len(run.rules)
-        curves = 0 if run.point else CURVE_BYTES * len(run.rules) * (len(splits) - 1)
+        shown = [split for split in evaluated_splits(run, config) if split not in CHOSEN_ON]
+        curves = 0 if run.point else CURVE_BYTES * len(run.rules) * len(shown)
         steps = run.training["epochs"] * rows[run.task]["fit"] / run.training["batch_size"]
         results += round(logits + curves + STEP_BYTES * steps)
         if run.point is None and run.key in kept:

@@ -19,7 +19,7 @@ def write_place(folder: Path, encoder: Path) -> Path:
     sentences = [" ".join(rng.choice((*GOOD, *BAD, *OTHER), rng.integers(2, 8))) for _ in range(120)]
     (folder / "resources/backbones").mkdir(parents=True)
     (folder / "resources/backbones/bert").symlink_to(encoder)
-    rows = {"fit": 40, "sel": 24, "dev": 20}
+    rows = {"fit": 40, "sel": 24, "dev": 20, "cal": 60}
     tokens = {name: token_split(count, seed) for seed, (name, count) in enumerate(rows.items())}
     save_tokens(folder / "resources/tokens/bert/sst2.npz", tokens, "sst2", encoder / "tokenizer.json")
     for split, count in {"train": 60, "validation": 20}.items():

@@ -47,7 +47,7 @@ def test_space_follows_from_examples_exits_rules_and_encoders(mini, tmp_path):
     config = configuration(mini)
     half, vanilla = final_runs(config)
     rows, steps = config.data.generated, 1440 * config.training.epochs / vanilla.training["batch_size"]
-    examples = rows.validation + 160
+    examples = rows.validation + 160 + config.protocol.cal_max
     space = disk_space(config, [half], tmp_path)
     assert space == Disk(round(4 * examples * 1 * 2 + CURVE_BYTES + STEP_BYTES * steps), None, 1)
     exits = config.backbones["bert"].layers
