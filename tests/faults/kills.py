@@ -65,7 +65,7 @@ def _group_is_alive(group: int) -> bool:
 
 
 def run_kills(folder: Path, count: int, seconds: tuple[float, float], seed: int = 0, target: str = "all") -> str:
-    """Kill and restart one build `count` times, then let it end.
+    """Kill and restart one build `count` times, let it end, and compare it with one that was not killed.
 
     Args:
         folder: an empty folder.
@@ -78,7 +78,7 @@ def run_kills(folder: Path, count: int, seconds: tuple[float, float], seed: int 
         A sentence with the numbers.
 
     Raises:
-        AssertionError: a finished training was repeated, or the build does not end.
+        AssertionError: a finished training was repeated, the build does not end, or its results are others.
     """
     rng, kills, repeated = random.Random(seed), 0, 0
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,4 +98,11 @@ def run_kills(folder: Path, count: int, seconds: tuple[float, float], seed: int 
     repeated += sum(after.get(run) != inode for run, inode in before.items())
     assert not list(folder.rglob("*.partial*")) and not list(folder.rglob(".finished"))
     assert repeated == 0, f"{repeated} finished trainings were repeated"
-    return f"{kills} kills, {len(after)} trainings, {repeated} of them repeated after they were finished"
+    whole = folder / "whole"
+    whole.mkdir()
+    assert start(whole, target).wait(1800) == 0, (whole / "printed.txt").read_text()[-3000:]
+    ours, theirs = digests(folder), digests(whole)
+    assert ours.keys() == theirs.keys()
+    different = sorted(name for name in ours if ours[name] != theirs[name])
+    assert not different, f"other than without kills: {different}"
+    return f"{kills} kills, {len(after)} trainings, none repeated after its end; {len(ours)} files as without kills"
