@@ -14,6 +14,9 @@ from helpers.pipeline import PROJECT, arguments
 TIMES = re.compile(r"(run|manifest)\.json|latency\.\w+|table5\.\w+|methods\.\w+|cost\.\w+|fig.*\.svg")
 """Files that hold times or their places, and differ between any two builds."""
 
+PREPARED = "resources/tokens/bert/sst2.npz"
+"""Made before the first kill, so that the moments fall into trainings and what follows."""
+
 
 def digests(folder: Path) -> dict[str, str]:
     """Path -> digest of every result that must not depend on kills."""
@@ -82,6 +85,7 @@ def run_kills(folder: Path, count: int, seconds: tuple[float, float], seed: int 
     """
     rng, kills, repeated = random.Random(seed), 0, 0
     folder.mkdir(parents=True, exist_ok=True)
+    assert start(folder, PREPARED).wait(1800) == 0, (folder / "printed.txt").read_text()[-3000:]
     while kills < count:
         before, process = finished(folder), start(folder, target)
         try:
