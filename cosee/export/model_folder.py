@@ -116,7 +116,10 @@ def read_manifest(path: str | Path, fingerprint: str) -> dict[str, Any]:
         InputError: the file is missing, damaged or of another preset.
     """
     manifest = read_json(path)
-    if fingerprint not in [run.get("fingerprint") for run in manifest.get("runs", [])]:
+    runs = manifest.get("runs")
+    if not isinstance(runs, list) or not all(isinstance(run, Mapping) for run in runs):
+        raise InputError(f"{path}: is no manifest; expected the manifest.json of the run's preset.")
+    if fingerprint not in [run.get("fingerprint") for run in runs]:
         raise InputError(f"{path}: does not list the run {fingerprint}; expected the manifest.json of its own preset.")
     return manifest
 

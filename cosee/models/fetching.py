@@ -6,9 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from cosee.data.tokens import padding_id
 from cosee.errors import InputError
 from cosee.io import whole_file
-from cosee.models.loading import FILES, adapter_of, load_encoder
+from cosee.models.loading import FILES, LOADING, adapter_of, load_encoder, without_stdin
 from cosee.models.text_ends import end_texts
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ def fetch_backbone(
         if adapter.causal:
             end_texts(partial / "tokenizer.json", encoder.config.eos_token_id)
         check_tokenizer(partial / "tokenizer.json", source)
+        padding, expected = padding_id(partial / "tokenizer.json"), encoder.config.pad_token_id
+        if expected is not None and padding != expected:
+            raise InputError(
+                f"backbone: the tokenizer of {source} pads with the id {padding}, its encoder with {expected}; "
+                "expected the tokenizer that belongs to the weights."
+            )
         for file in FILES:
             with whole_file(target / file) as temporary:
                 shutil.copyfile(partial / file, temporary)
@@ -78,7 +85,8 @@ def _save_tokenizer(source: str, revision: str | None, folder: Path) -> None:
         if own is not None:
             shutil.copyfile(own, folder / "tokenizer.json")
         else:
-            AutoTokenizer.from_pretrained(source, **location).save_pretrained(folder)
+            with without_stdin():
+                AutoTokenizer.from_pretrained(source, **LOADING, **location).save_pretrained(folder)
     except Exception as error:  # transformers, tokenizers and the hub client each raise exceptions of their own
         raise InputError(f"backbone: the tokenizer of {source} cannot be loaded; check its files.") from error
 

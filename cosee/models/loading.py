@@ -1,7 +1,12 @@
 """Encoders from disk, from the hub or from a configuration only, each in its adapter."""
 
-from collections.abc import Mapping
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +23,33 @@ if TYPE_CHECKING:
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
 """Required files of a backbone folder."""
+
+
+LOADING: Mapping[str, Any] = MappingProxyType({"trust_remote_code": False})
+"""Arguments of every `from_pretrained`: unset, transformers asks on stdin whether to run code that a folder holds."""
+
+
+@contextmanager
+def without_stdin() -> Iterator[None]:
+    """Let nothing in the block read what is piped into this process: a library that asks gets no answer."""
+    before = sys.stdin
+    with open(os.devnull) as nothing:
+        sys.stdin = nothing
+        try:
+            yield
+        finally:
+            sys.stdin = before
+
+
+def check_finite(model: nn.Module, where: str) -> None:
+    """Check that all weights are finite numbers.
+
+    Raises:
+        InputError: one is not; names it.
+    """
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and value.device.type != "meta" and not value.isfinite().all():
+            raise InputError(f"{where}: the weights of {name} are not all finite numbers; fetch or train them again.")
 
 
 def check_folder(folder: str | Path) -> None:
@@ -77,7 +109,8 @@ def _configuration(source: str | Path, where: str, **location: Any) -> "PreTrain
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(source, **location)
+        with without_stdin():
+            config = AutoConfig.from_pretrained(source, **LOADING, **location)
     except Exception as error:  # transformers, safetensors and the hub client each raise exceptions of their own
         raise InputError(f"{where}: no configuration of a known encoder ({_reason(error)}).") from error
     adapter_of(config, where)
@@ -95,7 +128,8 @@ def load_encoder(source: str | Path, revision: str | None = None, pooler: str | 
 
     Raises:
         InputError: it cannot be read, its type has no adapter, weights (the pooler's, say) are not in the file
-            (transformers would draw them at random), or the pooler that exits are to read was never trained.
+            (transformers would draw them at random) or are not finite numbers, or the pooler that exits are to read was
+            never trained.
     """
     from transformers import AutoModel
     from transformers.utils import logging
@@ -113,9 +147,16 @@ def load_encoder(source: str | Path, revision: str | None = None, pooler: str | 
         )
     settings = _settings(config, where)
     try:
-        encoder, info = AutoModel.from_pretrained(
-            source, config=config, output_loading_info=True, **settings, **location
-        )
+        with without_stdin():
+            encoder, info = AutoModel.from_pretrained(
+                source,
+                config=config,
+                output_loading_info=True,
+                use_safetensors=True if revision is None else None,  # of a folder no pickle is read at all
+                **LOADING,
+                **settings,
+                **location,
+            )
     except Exception as error:
         raise InputError(f"{where}: the weights cannot be loaded ({_reason(error)}); fetch them again.") from error
     if info["missing_keys"]:
@@ -123,6 +164,7 @@ def load_encoder(source: str | Path, revision: str | None = None, pooler: str | 
             f"{where}: the weights lack {min(info['missing_keys'])}; "
             "expected those of a whole pretrained encoder, its pooler included where `pooler` is pretrained."
         )
+    check_finite(encoder, where)
     if _policy(config, where) == "pretrained" and has_untrained_pooler(encoder):
         raise InputError(
             f"{where}: its pooler was never trained (all biases are zero); "
