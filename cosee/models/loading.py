@@ -1,6 +1,5 @@
 """Encoders from disk, from the hub or from a configuration only, each in its adapter."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping

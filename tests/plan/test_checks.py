@@ -69,7 +69,7 @@ from cosee.plan.runs import final_runs
             "pcee.models_from names half, whose models have one exit only",
         ),
         (
-            lambda c: c["variants"]["cosee"].update(rule="patience", models_from="leebert"),
+            lambda c: c["variants"]["cosee"].update(rule="patience", models_from="leebert", fixed={}),
             "cosee reads the models of leebert, which no entry trains on",
         ),
         (lambda c: c["variants"]["cosee"].update(seeds=[5]), "figures.fig. shows variants that .* no seed in common"),
