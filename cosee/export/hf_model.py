@@ -68,7 +68,7 @@ class EarlyExitConfig(PreTrainedConfig):
 
 @dataclass
 class EarlyExitOutput(SequenceClassifierOutput):
-    """Logits [B, C] of the exit that each example took, and the exit layers [B], 0-based."""
+    """Answer [B, C] at the exit that each example took (of most rules its logits), and the exit layers [B], 0-based."""
 
     exit_layers: Tensor | None = None
 
@@ -165,7 +165,8 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         threshold = self.config.threshold
         if threshold is None or self.model.num_exits == 1:
             last = torch.full_like(unlabeled, self.model.exit_depths[-1] - 1)
-            return EarlyExitOutput(logits=last_exit(self.model, batch), exit_layers=last)
+            rule = self.rule if self.model.num_exits > 1 else None
+            return EarlyExitOutput(logits=last_exit(self.model, batch, rule), exit_layers=last)
         logits, exits = early_exit(self.model, batch, self.rule, threshold, check_every=self.config.check_every)
         return EarlyExitOutput(logits=logits, exit_layers=exits)
 

@@ -77,7 +77,7 @@ def test_controls_bound_the_signal(run):
     predictions = multi_exit(run)
     rng = np.random.default_rng(0)
     chance = frames.random_frame(run, predictions, "dev", rng)
-    oracle = frames.oracle_frame(run, predictions, "dev", "energy")
+    oracle = frames.oracle_frame(run, predictions, "dev", RULES["energy"])
     signal = frames.tradeoff_frame(run, predictions, "dev", ENERGY)
     assert list(chance.columns) == list(oracle.columns) == TRADEOFF
     assert_identity(chance, run, "dev", "none", variant="random")
