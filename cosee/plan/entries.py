@@ -87,8 +87,9 @@ class Variant(Entry):
     rule: str | None = Field(
         None,
         description="exit rule of a method that has one of its own: a signal, `patience`, `pcee`, `fpabee`, "
-        "`uncertainty`, `quantile`, `policy`, `sampled` (PonderNet's, for whole splits only), or one that comes with a "
-        "method; the results of such variants are in `results/<task>/rule_*.csv`. Default: the signals",
+        "`uncertainty`, `quantile`, `policy`, `sampled` (PonderNet's, for whole splits only), `beem`, one that answers "
+        "by an ensemble of the exits (`geometric`, `mean`, `voting`), or one that comes with a method; the results of "
+        "such variants are in `results/<task>/rule_*.csv`. Default: the signals",
     )
     models_from: str | None = Field(
         None,
