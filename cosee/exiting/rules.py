@@ -16,6 +16,7 @@ from cosee.errors import InputError
 from cosee.exiting.ensembles import agreed_confidence, arithmetic_mean, geometric_mean, majority, most_votes
 from cosee.exiting.scores import Score, agreements, consecutive, divergences, halted, learned, sampled
 from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal
+from cosee.plugins import Registry, instance_of
 
 Answer = Callable[[Array], Array]
 """Logits [N, m, C] of the first m exits -> scores of the classes [N, m, C], of which the highest is the answer.
@@ -132,11 +133,12 @@ def members(rule: Rule, num_exits: int) -> tuple[Rule, ...]:
     return tuple(make(patience) for patience in range(1, most + 1))
 
 
-RULES: Mapping[str, Rule] = MappingProxyType(
+RULES: Registry[Rule] = Registry(
+    "exit rule",
     {
         rule.name: rule
         for rule in (
-            *(signal_rule(signal) for signal in SIGNALS.values()),
+            *(signal_rule(signal) for signal in SIGNALS.own.values()),
             Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
             *(replace(make(2), name=name) for name, make in FAMILIES.items()),
             Rule("uncertainty", "learned uncertainty", learned, "larger", _unit, needs_learned_scores=True, lookback=0),
@@ -161,9 +163,10 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ),
             Rule("beem", "agreed confidence", agreed_confidence, "smaller", _agreed_range),
         )
-    }
+    },
+    {"cosee.rules": instance_of(Rule), "cosee.signals": lambda kind, entry: signal_rule(SIGNALS[entry.name])},
 )
-"""The exit rules by name. A new one is a function and a line here.
+"""The exit rules by name. A new one is a function and a line here, or comes with an installed package.
 
 `pcee` and `fpabee` alone have the patience 2 of the released scripts; where a threshold is chosen, so is the patience.
 """

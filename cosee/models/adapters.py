@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cosee.models.backbones import Backbone
+from cosee.plugins import Registry, subclass_of
 
 
 class BertBackbone(Backbone):
@@ -115,5 +116,9 @@ def _buckets(encoder: type[nn.Module], tokens: int, device: torch.device) -> Ten
         return encoder.relative_position_bucket(position[None, :] - position[:, None])
 
 
-ADAPTERS: dict[str, type[Backbone]] = {"bert": BertBackbone, "albert": AlbertBackbone, "mpnet": MPNetBackbone}
-"""transformers' `model_type` -> adapter. A new architecture is a class above and a line here."""
+ADAPTERS: Registry[type[Backbone]] = Registry(
+    "adapter",
+    {"bert": BertBackbone, "albert": AlbertBackbone, "mpnet": MPNetBackbone},
+    {"cosee.adapters": subclass_of(Backbone)},
+)
+"""transformers' `model_type` -> adapter. A new architecture is a class above and a line here, or a package's."""

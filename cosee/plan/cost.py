@@ -63,13 +63,13 @@ def split_rows(config: Configuration, task: str) -> dict[str, int]:
         train = data.generated.train
         evaluated = dict.fromkeys(described.eval_splits, data.generated.validation)
     else:
-        train = described.official_rows["train"]
+        train = described.official_rows.get("train", 0)
         names = described.eval_splits | described.test_splits
-        evaluated = {name: described.official_rows[split] for name, split in names.items()}
+        evaluated = {name: described.official_rows.get(split, 0) for name, split in names.items()}
     held_out = 0
     if protocol.name == "heldout":
         held_out = min(protocol.sel_max, round(protocol.sel_fraction * train))
     if task in protocol.held_rows:
         evaluated["held"] = protocol.held_rows[task]
-    left = train - held_out - evaluated.get("held", 0)
+    left = max(0, train - held_out - evaluated.get("held", 0))
     return {"fit": min(left, data.train_rows.get(task, train)), "sel": held_out, **evaluated}

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from cosee.data.tasks import TASKS
 from cosee.exiting.signals import SIGNALS
+from cosee.plugins import NAME, Registry
 
 
 def _each_once(values: list[Any]) -> list[Any]:
@@ -31,11 +32,23 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def _name_in(registry: Registry[Any]) -> Any:
+    """The type of names in a registry; the schema gives the project's own, as packages may add others."""
+
+    def check(name: str) -> str:
+        if name not in registry:
+            raise ValueError(f"is {name!r}; expected one of {', '.join(registry)}")
+        return name
+
+    form = {"type": "string", "pattern": f"^{NAME.pattern}$", "examples": [*registry.own]}
+    return Annotated[str, AfterValidator(check), WithJsonSchema(form)]
+
+
 Number = Annotated[Any, AfterValidator(_number), WithJsonSchema({"type": "number"})]
 """A number as it was written: 32 stays whole, as names of grid points and fingerprints tell 32 from 32.0."""
 Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema({"type": ["number", "boolean", "string"]})]
-TaskName = Literal[*TASKS]
-SignalName = Literal[*SIGNALS]
+TaskName = _name_in(TASKS)
+SignalName = _name_in(SIGNALS)
 Tasks = Annotated[list[TaskName], Field(min_length=1), AfterValidator(_each_once)]
 Signals = Annotated[list[SignalName], Field(min_length=1), AfterValidator(_each_once)]
 Names = Annotated[list[str], AfterValidator(_each_once)]

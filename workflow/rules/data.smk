@@ -16,7 +16,7 @@ rule download:
         source=sources.data_source(CONFIG),
         limit=lambda wildcards: CONFIG.data.train_rows.get(wildcards.task),
         cut=CONFIG.protocol.model_dump(include={"name", "sel_fraction", "sel_max", "split_seed", "held_rows"}),
-        numerics=NUMERICS_VERSION,
+        numerics=lambda wildcards: numerics_of_task(wildcards.task),
     message:
         "examples of {wildcards.task}"
     script:
