@@ -56,7 +56,7 @@ class Registry(Mapping[str, Value], Generic[Value]):
         return len(self.own) + len(self._entries())
 
     def __contains__(self, name: object) -> bool:
-        return name in self.own or name in self._entries()  # without loading it
+        return name in self._entries() or name in self.own  # without loading it
 
     def add(self, name: str, value: Value) -> None:
         """Add a thing for the rest of this process.

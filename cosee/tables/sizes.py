@@ -62,14 +62,14 @@ def data_statistics_wide(table: pd.DataFrame) -> pd.DataFrame:
     for task, group in table.groupby("task", sort=False):
         of = group.set_index("split")
         dev = list(TASKS[task].eval_splits)
+        printed = of["paper"].dropna()  # nothing, if the paper does not have the task
         notes = [note if note == _GENERATED else f"{split}: {note}" for split, note in of["note"].items() if note]
         lines.append(
             {
                 "Task": of["name"].iloc[0],
                 "Kind": of["kind"].iloc[0],
                 "C": str(of["classes"].iloc[0]),
-                "Paper train": of.at["train", "paper"],
-                "Paper test": of.at["test", "paper"],
+                **{f"Paper {split}": printed.get(split, NONE) for split in ("train", "test")},
                 "Official train": count(of.at["train", "official"]),
                 "Official dev": "/".join(count(of.at[split, "official"]) for split in dev),
                 "Here fit": count(of.at["fit", "rows"] or None),

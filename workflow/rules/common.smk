@@ -7,8 +7,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from cosee import NUMERICS_VERSION, provenance
-from cosee.errors import InputError
 from cosee.data.tasks import TASKS
+from cosee.errors import InputError
 from cosee.exiting.rules import RULES
 from cosee.io import read_yaml
 from cosee.methods import METHODS
