@@ -19,7 +19,7 @@ from cosee.errors import InputError
 
 COMMANDS = (
     *("train", "predict", "sweep", "submit", "publish", "compare", "replicate", "export", "classify", "bench"),
-    "config",
+    *("claims", "config"),
 )
 """The commands, in the usual order of use; each is a module of this package."""
 
