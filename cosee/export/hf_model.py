@@ -16,6 +16,7 @@ from cosee.data.batches import Batch
 from cosee.errors import InputError
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule, check_threshold
+from cosee.exiting.tempering import tempered
 from cosee.methods import make_method, rule_named
 from cosee.models.loading import empty_backbone
 
@@ -31,6 +32,7 @@ class EarlyExitConfig(PreTrainedConfig):
         method_settings: hyper-parameters of the method.
         encoder: transformers configuration of the encoder.
         rule: exit rule.
+        temperatures: one per exit, by which its logits are divided before the rule reads them; None: all 1.
         tradeoff: operating points by increasing speed-up, measured on `tradeoff_split`.
         tradeoff_split: split on which they were measured.
         columns: names of the one or two texts of an example, in the order of the tokenizer's arguments.
@@ -51,6 +53,7 @@ class EarlyExitConfig(PreTrainedConfig):
         columns: Sequence[str] = ("text",),
         threshold: float | None = None,
         check_every: int = 1,
+        temperatures: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         """Set the attributes, and those of every configuration (`id2label`, ...)."""
@@ -63,6 +66,7 @@ class EarlyExitConfig(PreTrainedConfig):
         self.columns = list(columns)
         self.threshold = threshold
         self.check_every = check_every
+        self.temperatures = None if temperatures is None else list(temperatures)
         super().__init__(**kwargs)
 
 
@@ -93,8 +97,9 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
 
     @property
     def rule(self) -> Rule:
-        """The exit rule."""
-        return rule_named(self.config.rule)
+        """The exit rule, with the temperatures of the exits if there are some."""
+        rule = rule_named(self.config.rule)
+        return rule if self.config.temperatures is None else tempered(rule, self.config.temperatures)
 
     def set_speedup(self, target: float, tolerance: float = 0.05) -> Point:
         """Choose the threshold that gave this speed-up on the split of the trade-off table.

@@ -13,8 +13,10 @@ from cosee.data.tokens import max_positions
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.temperature import temperatures_of
 from cosee.evaluation.tradeoff import downsample_curve
 from cosee.exiting.rules import Rule
+from cosee.exiting.tempering import tempered
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
 from cosee.io import read_json, whole_folder, write_text
@@ -45,6 +47,7 @@ def export(
     destination: str | Path,
     rule: str | None = None,
     manifest: str | Path | None = None,
+    temperatures: str | None = None,
 ) -> None:
     """Write a finished run as a folder that `from_pretrained` reads once `cosee.export.hf_model` is imported.
 
@@ -58,6 +61,7 @@ def export(
         rule: exit rule; None: the one used to select the run.
         manifest: `results/manifest.json` of the preset, with the origin of data and encoder; None: the card says that
             they are not recorded.
+        temperatures: split whose labels fit a temperature for each exit; None: logits are used as they are.
 
     Raises:
         InputError: a file is missing, does not fit the others, or `destination` exists.
@@ -73,6 +77,10 @@ def export(
         )
     split = facts["selection_split"]
     predictions = stored_predictions(run, split)
+    fitted = None
+    if temperatures is not None and len(predictions.exit_depths) > 1:
+        fitted = temperatures_of(stored_predictions(run, temperatures))
+        chosen = tempered(chosen, fitted)
     table = tradeoff_table(facts, predictions, chosen)
     task = TASKS[facts["run"]["task"]]
     config = EarlyExitConfig(
@@ -80,6 +88,7 @@ def export(
         method_settings=facts["method"],
         encoder=read_json(backbone / "config.json"),
         rule=chosen.name,
+        temperatures=fitted,
         tradeoff=[_point(row) for row in table.to_dict("records")],
         tradeoff_split=split,
         columns=task.columns,
