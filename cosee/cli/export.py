@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from cosee.cli.settings import share
+
 HELP = "write a run as a model folder that transformers and `cosee classify` read"
 EXAMPLES = (
     "cosee export runs/mine --backbone resources/backbones/bert --out exported",
@@ -24,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="divide the logits of each exit by the temperature that fits this split best, such as sel (default: none)",
     )
     parser.add_argument(
+        "--confidence",
+        type=share,
+        default=0.9,
+        metavar="C",
+        help="of the thresholds certified for a risk, if the run has calibration examples (default: 0.9)",
+    )
+    parser.add_argument(
         "--manifest", type=Path, metavar="FILE", help="manifest.json of the workflow, with data and encoder"
     )
 
@@ -38,4 +47,4 @@ def run(args: argparse.Namespace) -> None:
     from cosee.export.model_folder import export
 
     logging.disable_progress_bar()  # a folder is written within a second
-    export(args.folder, args.backbone, args.out, args.rule, args.manifest, args.temperatures)
+    export(args.folder, args.backbone, args.out, args.rule, args.manifest, args.confidence, args.temperatures)

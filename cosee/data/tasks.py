@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Generate = Callable[[int, Mapping[str, int], float], Mapping[str, "pd.DataFrame"]]
-"""Seed, examples per split by its name on the hub, and share of wrong labels -> one frame per split.
+"""Seed, examples per split by its name on the hub (or `calibration`), share of wrong labels -> one frame per split.
 
 A frame has the text columns of the task, `label` (ids), `idx` (0, 1, ...) and, if it says so, `difficulty`.
 """

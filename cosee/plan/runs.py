@@ -193,8 +193,9 @@ def predicted_splits(run: Run, config: "Configuration") -> list[str]:
     task = TASKS[run.task]
     fit = ["fit"] if _is_fit_shown(config, run) else []
     held = ["held"] if run.task in config.protocol.held_rows else []
+    cal = ["cal"] if config.protocol.has_cal else []
     tests = [name for name, hub in task.test_splits.items() if has_split(config, run.task, hub)]
-    return [*dict.fromkeys([*fit, selection, *task.eval_splits, *held, *tests])]
+    return [*dict.fromkeys([*fit, selection, *cal, *task.eval_splits, *held, *tests])]
 
 
 def _is_fit_shown(config: "Configuration", run: Run) -> bool:

@@ -61,6 +61,11 @@ def test_temperatures_are_fitted_on_the_named_split(name, call, made, tmp_path):
     assert (row["threshold"], row["accuracy"]) == pytest.approx((threshold, right.mean()), rel=1e-4, abs=1e-4)
 
 
+def test_risks_are_not_certified_on_what_the_temperatures_were_fitted_on(call, made, tmp_path):
+    code, _, err = call(f"sweep runs/mine --temperatures cal --risks 0.1 --out {tmp_path}/x.csv")
+    assert code == 2 and "risks are certified on cal, whose examples may not shape the scores; fit on sel." in err
+
+
 def test_a_model_of_half_the_layers_has_one_point(call, made, tmp_path):
     code, *_ = call(
         "train --task sst2 --method finetune --set depth=2 --training epochs=1 "
@@ -84,7 +89,7 @@ def test_no_torch_is_imported(made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("--split test", "runs/mine: no predictions of the split 'test'; the run has dev, fit, sel"),
+        ("--split test", "runs/mine: no predictions of the split 'test'; the run has cal, dev, fit, sel"),
         ("--out runs", "sweep: error: runs: Is a directory"),
         ("--rule hunch", "exit rule 'hunch' is unknown"),
         ("--rule quantile", "reads learned scores"),
@@ -95,3 +100,11 @@ def test_no_torch_is_imported(made, tmp_path):
 def test_wrong_input(change, message, refused, made, tmp_path):
     assert message in refused(f"sweep runs/mine --out {tmp_path}/x.csv {change}")
     assert not list(tmp_path.iterdir())
+
+
+def test_certified_risks_are_shown(call, made, tmp_path):
+    code, out, _ = call(f"sweep runs/mine --risks 0.01 0.6 --out {tmp_path / 'curve.csv'}")
+    lines = out.splitlines()[-3:]
+    assert code == 0 and lines[0].split() == ["level", "threshold", "risk", "low", "high", "speedup", "score"]
+    assert lines[1].split()[:3] == ["0.01", "none", "0.0000"] and lines[1].split()[5] == "1.0000"
+    assert float(lines[2].split()[5]) > 1

@@ -14,9 +14,9 @@ from cosee.io import read_yaml
 from cosee.methods import METHODS
 from cosee.plan import checks, sources
 from cosee.plan.configuration import configuration
-from cosee.plan.contexts import context, context_of_figure, context_of_table
+from cosee.plan.contexts import context, context_of_figure, context_of_table, facts_of_risk
 from cosee.plan.cost import announcement, example_counts
-from cosee.plan.curves import RULE, curves, evaluated_files, given_thresholds, signals_of
+from cosee.plan.curves import RULE, curves, evaluated_files, given_thresholds, risk_files, signals_of
 from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
 from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
 from cosee.plan.merging import with_defaults
