@@ -13,7 +13,7 @@ from helpers.pipeline import PROJECT, SNAKEMAKE, preset
 
 EXAMPLE = PROJECT / "docs/examples/cosee-example"
 TARGETS = [
-    *(f"results/tables/{name}.md" for name in ("table1", "table2", "methods", "differences")),
+    *(f"results/tables/{name}.md" for name in ("table1", "table2", "methods", "differences", "risk")),
     *("figures/tradeoff-methods.svg", "results/manifest.json"),
 ]
 REDUCED = """
@@ -22,7 +22,7 @@ data: { max_length: 32, generated: { train: 120, validation: 60 } }
 backbones:
   bert: { layers: 4, pretraining: { hidden_size: 16, texts: 400, steps: 12 } }
   albert: null
-protocol: { sel_fraction: 0.3, targets: [1.5, 2.0, 3.0] }
+protocol: { sel_fraction: 0.3, cal_max: 40, targets: [1.5, 2.0, 3.0] }
 grid: null
 """
 
@@ -61,7 +61,13 @@ def test_method_rule_and_task_have_their_rows_in_tables_and_figures(results):
     assert {"in_turn", "plain_margin", "geometric", "beem", "cosee"} <= set(methods["variant"])
     assert "negations" in set(methods["task"])
     assert set(methods.query("variant == 'in_turn'")["exit_rule"].dropna()) == {"margin"}
-    rows = {"methods": "In turn", "differences": "In turn", "table2": "In turn", "table1": "Negations"}
+    rows = {
+        "methods": "In turn",
+        "differences": "In turn",
+        "table2": "In turn",
+        "risk": "In turn",
+        "table1": "Negations",
+    }
     for table, row in rows.items():
         assert f"| {row} " in (results / f"results/tables/{table}.md").read_text()
     assert "Negations Acc" in (results / "results/tables/table2.md").read_text()

@@ -10,6 +10,7 @@ from itertools import product
 import pandas as pd
 
 from cosee.data.tasks import Task
+from cosee.errors import InputError
 from cosee.seeds import numpy_generator
 
 PEOPLE = ("critics", "viewers", "friends", "students", "writers", "guests", "teachers", "fans")
@@ -28,6 +29,9 @@ def generate(seed: int, sizes: Mapping[str, int], noise: float) -> dict[str, pd.
 
     Returns:
         One frame per split: sentence, label, idx, and difficulty, the number of negations plus one.
+
+    Raises:
+        InputError: there are not as many sentences.
     """
     rng = numpy_generator(seed, "negations")
     sentences = [
@@ -35,6 +39,8 @@ def generate(seed: int, sizes: Mapping[str, int], noise: float) -> dict[str, pd.
         for who, what, positive, count in product(PEOPLE, THINGS, (0, 1), range(MOST_NEGATIONS + 1))
         for how in ADJECTIVES[positive]
     ]
+    if sum(sizes.values()) > len(sentences):
+        raise InputError(f"negations: {sum(sizes.values())} examples are wanted; expected {len(sentences)} at most.")
     order, splits, begin = rng.permutation(len(sentences)), {}, 0
     for split, size in sizes.items():
         chosen = [sentences[index] for index in order[begin : begin + size]]
