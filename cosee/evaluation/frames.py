@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.evaluation.confidence import CALIBRATION, answer_calibration
 from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, glue_scores
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.selection import CRITERIA, criteria
@@ -142,6 +143,33 @@ def static_targets_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.Dat
     frame = frame.assign(variant=run.variant, adjustable=False, rule=NO_RULE)
     frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
     return frame
+
+
+def calibration_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
+    """Calibration of the answers at thresholds: target_speedup, threshold, speedup, and `answer_calibration`.
+
+    The thresholds are those of `targets_frame`; `adjustable` and `rule` as there.
+    """
+    _answers_and_labels(outputs, split)
+    answers = outputs.answer_scores(rule)
+    scores, rows = _scores(outputs, rule), []
+    for target, threshold in thresholds:
+        layers = exit_layers(scores, threshold, rule.harder_is)
+        point = {"target_speedup": target, "threshold": threshold}
+        point["speedup"] = float(speedup_ratio(layers, outputs.num_layers))
+        rows.append(point | answer_calibration(answers, outputs.labels, layers))
+    frame = pd.DataFrame(rows, columns=["target_speedup", "threshold", "speedup", *CALIBRATION], dtype=np.float64)
+    frame = frame.assign(adjustable=rule.thresholds is None, rule=rule.name)
+    return _identified(frame, run, split, rule.family)
+
+
+def static_calibration_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
+    """The row of a static model in the same frame: neither target nor threshold, and no early exit."""
+    _, labels = _answers_and_labels(outputs, split)
+    point = {"target_speedup": np.nan, "threshold": np.nan, "speedup": outputs.num_layers / outputs.exit_depths[0]}
+    measures = answer_calibration(outputs.logits, labels, np.zeros(len(labels), dtype=np.int64))
+    frame = pd.DataFrame([point | measures]).assign(adjustable=False, rule=NO_RULE)
+    return _identified(frame, run, split, NO_RULE)
 
 
 def criteria_of(outputs: ExitOutputs, task: str, rule: Rule) -> dict[str, float]:

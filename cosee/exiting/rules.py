@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from cosee.errors import InputError
 from cosee.exiting.ensembles import agreed_confidence, arithmetic_mean, geometric_mean, majority, most_votes
-from cosee.exiting.scores import Score, agreements, consecutive, divergences, halted, learned, sampled
+from cosee.exiting.scores import Score, agreements, consecutive, divergences, gated, halted, learned, sampled
 from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal
 from cosee.plugins import Registry, instance_of
 
@@ -156,6 +156,9 @@ RULES: Registry[Rule] = Registry(
             Rule(
                 "policy", "policy", learned, "smaller", _unit, thresholds=(0.5,), needs_learned_scores=True, lookback=0
             ),
+            Rule("safe", "learned safety", learned, "smaller", _unit, needs_learned_scores=True, lookback=0),
+            Rule("gate", "learned gates", gated, "smaller", _unit, needs_learned_scores=True),
+            Rule("jeidnn", "gates at one half", gated, "smaller", _unit, thresholds=(0.5,), needs_learned_scores=True),
             ensemble_rule("geometric", "geometric ensemble", geometric_mean, SIGNALS["softmax"]),
             ensemble_rule("mean", "mean probability", arithmetic_mean, SIGNALS["softmax"]),
             Rule(

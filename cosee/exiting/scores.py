@@ -89,3 +89,17 @@ def sampled(logits: Array, scores: Array | None) -> Array:
     xp = array_namespace(scores)
     numbers = xp.arange(1, scores.shape[0] + 1, dtype=xp.float64, device=scores.device)
     return halted(logits, scores) - (numbers * GOLDEN % 1)[:, None]
+
+
+def gated(logits: Array, scores: Array | None) -> Array:
+    """Probability of exiting at each exit, if none before was taken [N, m], of gates that share a stick of length 1.
+
+    JEI-DNN (Regol et al. 2024): the stick's parts P_l = max(0, min(g_l, 1 - sum_{j<l} g_j)) are the probabilities of
+    exiting, so gates of 0.4 and 0.4 exit at the second exit, with 0.4 / 0.6, although none of them is above one half.
+    Once the stick is used up the value is 1.
+    """
+    xp = array_namespace(scores)
+    until = xp.clip(xp.cumulative_sum(scores, axis=1), max=1)
+    before = xp.concat([xp.zeros_like(until[:, :1]), until[:, :-1]], axis=1)
+    left = 1 - before
+    return xp.where(left > 0, (until - before) / xp.where(left > 0, left, 1), 1.0)

@@ -68,6 +68,12 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "being mixed without labels. Deployed: thresholds sought on the selection split. Verdict: on the mean in the "
         "matched view alone, p-values adjusted for the number of variants (Holm). –: some curve does not reach the "
         "target. ‡ marks realized speed-ups, listed in the CSV file, that are more than 10 % apart.",
+        "calibration": "Calibration of the answers at thresholds sought for one target speed-up on the selection "
+        "split: means over the tasks ± standard deviation over seeds. “Early” is the share of examples that exit "
+        "before the last exit, “Exit bias” their mean confidence (probability of the predicted class) minus their "
+        "accuracy, in points: above 0 they are too sure. “ECE” is the expected calibration error of all answers in "
+        "points (15 bins), “NLL” their mean negative log-likelihood in nats; “last exit”: the same of all examples "
+        f"there. –: on some task no example exits early. {_FIXED}",
         "risk": "Risk (%) on dev of thresholds that were certified on the examples of cal, with the speed-up on dev in "
         "brackets, means over seeds. The risk is the share of examples whose answer at their exit has the loss named "
         "below. Each level is promised by itself, nothing about several at once, and the promise is about fresh "

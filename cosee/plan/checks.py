@@ -10,7 +10,7 @@ from cosee.methods import METHODS, rule_named
 from cosee.plan.configuration import Configuration
 from cosee.plan.curves import curves, signals_of
 from cosee.plan.entries import Experiment, FigureSpec, Latency, Shown
-from cosee.plan.runs import final_runs, timed_run
+from cosee.plan.runs import final_runs, is_read_by, timed_run
 from cosee.plan.search import grid_points, search_owner, with_point
 from cosee.plan.shown import shown_curves, shown_tasks, shown_variants
 
@@ -71,7 +71,7 @@ def check_settings(config: Configuration) -> None:
             TrainingSettings(**chosen.training)
             method = make_method(chosen.method, chosen.settings)
         for name, variant in config.variants.items():
-            if run.variant in (name, variant.models_from) and variant.rule:
+            if variant.rule and (run.variant == name or is_read_by(variant, run)):
                 check_readable(rule_named(variant.rule), method.learns_scores(), f"config: variants.{name}")
 
 
@@ -89,10 +89,29 @@ def _check_variant(config: Configuration, name: str) -> None:
         _defined(variant.tuned_as, config.variants, f"{where}.tuned_as")
     if variant.models_from:
         _defined(variant.models_from, config.variants, f"{where}.models_from")
+        _check_source(config, name)
     if variant.rule:
         rule_named(variant.rule)
     for axis in variant.tune:
         _defined(axis, config.grid or {}, f"{where}.tune")
+
+
+def _check_source(config: Configuration, name: str) -> None:
+    """A variant that reuses models finds some, and one alone where it sweeps a threshold."""
+    where, variant = f"config: variants.{name}", config.variants[name]
+    source = config.variants[variant.models_from]
+    per_model = source.one_model_per or {}
+    for key, value in variant.fixed.items():
+        possible = per_model.get(key, [source.fixed.get(key)])
+        if value not in possible:
+            raise InputError(
+                f"{where}.fixed: no model of {variant.models_from} has {key} {value!r}; choose one it has."
+            )
+    if rule_named(variant.rule).thresholds is None and not per_model.keys() <= variant.fixed.keys():
+        raise InputError(
+            f"{where} sweeps the threshold of one model, and {variant.models_from} has one per value of "
+            f"{next(iter(per_model))}; choose the value with `fixed`."
+        )
 
 
 def _check_experiment(config: Configuration, where: str, experiment: Experiment) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan.configuration import Configuration
-from cosee.plan.runs import Run, final_runs, predicted_splits
+from cosee.plan.runs import Run, final_runs, is_read_by, predicted_splits
 
 RULE = "rule"
 """In place of a signal, in names of files: the variants with an exit rule of their own."""
@@ -43,7 +43,8 @@ def curves(config: Configuration, task: str, signal: str) -> list[Curve]:
             continue
         groups: dict[tuple[str, int, str], list[Run]] = {}
         for run in runs:
-            if run.variant == (variant.models_from or name) and (signal == RULE or run.signal in (None, signal)):
+            is_of_curve = run.variant == name or is_read_by(variant, run)
+            if is_of_curve and (signal == RULE or run.signal in (None, signal)):
                 model = "" if config.variants[run.variant].one_model_per else run.name
                 groups.setdefault((run.backbone, run.seed, model), []).append(run)
         if variant.reuses_models:

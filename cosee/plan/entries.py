@@ -100,13 +100,15 @@ class Variant(Entry):
     rule: str | None = Field(
         None,
         description="exit rule of a method that has one of its own: a signal, `patience`, `pcee`, `fpabee`, "
-        "`uncertainty`, `quantile`, `policy`, `sampled` (PonderNet's, for whole splits only), `beem`, one that answers "
-        "by an ensemble of the exits (`geometric`, `mean`, `voting`), or one that comes with a method; the results of "
-        "such variants are in `results/<task>/rule_*.csv`. Default: the signals",
+        "`uncertainty`, `quantile`, `policy`, `safe`, `gate`, `jeidnn` (the same at one half), `sampled` "
+        "(PonderNet's, for whole splits only), `beem`, one that answers by an ensemble of the exits (`geometric`, "
+        "`mean`, `voting`), or one that comes with a method; the results of such variants are in "
+        "`results/<task>/rule_*.csv`. Default: the signals",
     )
     models_from: str | None = Field(
         None,
-        description="nothing is trained: `rule` is applied to that variant's models; `null` gives it its own after all",
+        description="nothing is trained: `rule` is applied to that variant's models, or to those that have the "
+        "hyper-parameters in `fixed`; `null` gives it its own after all",
     )
     one_model_per: dict[str, Values] | None = Field(
         None,

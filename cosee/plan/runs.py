@@ -8,7 +8,7 @@ makes the plan again.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +114,7 @@ def _variant_runs(config: "Configuration", experiment: "Experiment", task: str, 
     for (model, signal, settings), seed in product(models, seeds):
         rule = variant.rule_for(signal or config.signals[0])
         settings = {**variant.fixed_on(task), **settings}
-        others = _other_rules(config, experiment.backbone, task, name, rule)
-        yield Run(
+        run = Run(
             experiment.backbone,
             task,
             name,
@@ -126,24 +125,33 @@ def _variant_runs(config: "Configuration", experiment: "Experiment", task: str, 
             settings,
             training,
             seed,
-            other_rules=others,
         )
+        yield replace(run, other_rules=_other_rules(config, run))
 
 
-def _other_rules(config: "Configuration", backbone: str, task: str, name: str, rule: str) -> tuple[str, ...]:
-    """Exit rules besides `rule` that are applied to the models of a variant on a task.
+def _other_rules(config: "Configuration", run: Run) -> tuple[str, ...]:
+    """Exit rules besides its own that are applied to a run.
 
-    Those are the signals, if one model serves all of them, and the rules of variants that reuse its models.
+    Those are the signals, if one model serves all of them, and the rules of variants that reuse it.
     """
-    variant = config.variants[name]
+    variant = config.variants[run.variant]
     if variant.is_static:
         return ()
-    here = [e for e in config.experiments if e.backbone == backbone and task in e.tasks]
+    here = [e for e in config.experiments if e.backbone == run.backbone and run.task in e.tasks]
     serves_signals = not variant.exits_by_own_rule and not variant.has_model_per_signal
     rules = [signal for e in here for signal in e.signals if serves_signals]
     listed = (config.variants[other] for e in here for other in e.variants)
-    rules += [other.rule for other in listed if other.models_from == name and other.rule]
-    return tuple(dict.fromkeys(other for other in rules if other != rule))
+    rules += [other.rule for other in listed if is_read_by(other, run) and other.rule]
+    return tuple(dict.fromkeys(other for other in rules if other != run.rule))
+
+
+def is_read_by(variant: "Variant", run: Run) -> bool:
+    """Whether a variant that reuses models applies its exit rule to a run: to all of its source that fit its `fixed`.
+
+    So of a source with one model per value of a hyper-parameter one can be chosen.
+    """
+    fixed = variant.fixed_on(run.task).items()
+    return run.variant == variant.models_from and all(run.settings.get(name) == value for name, value in fixed)
 
 
 def _models(

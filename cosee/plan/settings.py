@@ -149,6 +149,7 @@ class Tables(_Set):
     table3: TableSpec | None = Field(None, description="the same for an encoder whose layers share their parameters")
     table4: CountsSpec = Field(description="parameters")
     methods: TableSpec | None = Field(None, description="all methods, at equal speed-ups and by their whole curves")
+    calibration: TableSpec | None = Field(None, description="calibration of the answers: bias, errors, likelihood")
     differences: TableSpec | None = Field(None, description="score minus that of `reference_variant`, with intervals")
     risk: TableSpec | None = Field(
         None, description="promised and realized risk of certified thresholds (needs `protocol.cal_max`)"

@@ -4,6 +4,7 @@ Reported numbers (`config/reported/*.csv`) and those measured here have separate
 and may differ in data and backbone. Scores are percentages in every table.
 """
 
+from cosee.tables.calibration import calibration, calibration_wide
 from cosee.tables.comparison import comparison, comparison_wide
 from cosee.tables.cost import cost_wide
 from cosee.tables.differences import at_target, differences, differences_wide
@@ -17,6 +18,8 @@ from cosee.tables.verdicts import verdict_sentences
 
 __all__ = [
     "at_target",
+    "calibration",
+    "calibration_wide",
     "comparison",
     "comparison_wide",
     "cost_wide",

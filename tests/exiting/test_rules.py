@@ -89,6 +89,17 @@ def halted_of(rates):
     return sums
 
 
+def gated_of(gates):
+    """P_l / (1 - sum_{j<l} P_j) with P_l = max(0, min(g_l, 1 - sum_{j<l} g_j)); 1 once the stick is used up."""
+    given = used = 0.0
+    scores = []
+    for gate in gates:
+        part = max(0.0, min(gate, 1 - given))
+        scores.append(part / (1 - used) if used < 1 else 1.0)
+        given, used = given + gate, used + part
+    return scores
+
+
 def agreed_of(exits):
     """Confidence times the number of layers, summed while neighbors agree."""
     sums, total, before = [], 0.0, None
@@ -110,6 +121,9 @@ DEFINITIONS = {
     "uncertainty": lambda exits, learned: learned,
     "quantile": lambda exits, learned: halted_of(learned),
     "policy": lambda exits, learned: learned,
+    "safe": lambda exits, learned: learned,
+    "gate": lambda exits, learned: gated_of(learned),
+    "jeidnn": lambda exits, learned: gated_of(learned),
     "geometric": lambda exits, learned: [max(p) for p in geometric_of(exits)],
     "mean": lambda exits, learned: [max(p) for p in mean_of(exits)],
     "voting": lambda exits, learned: [max(Counter(predicted_of(exits[: m + 1])).values()) for m in range(len(exits))],
@@ -314,7 +328,7 @@ def test_a_score_leaves_its_inputs_as_they_were(rule):
 
 def test_rules_without_a_knob_have_one_threshold():
     fixed = {name: rule.thresholds for name, rule in RULES.items() if rule.thresholds}
-    assert fixed == {"policy": (0.5,), "sampled": (0.0,)}
+    assert fixed == {"policy": (0.5,), "jeidnn": (0.5,), "sampled": (0.0,)}
     policy = RULES["policy"]
     scores = policy.score(np.zeros((3, 2, 2)), np.array([[0.2, 0.6], [0.51, 0.1], [0.5, 0.5]]))
     assert exit_layers(scores, policy.thresholds[0], policy.harder_is).tolist() == [1, 0, 2]
@@ -329,6 +343,25 @@ def test_the_quantile_rule_leaves_where_halting_has_become_likely_enough(rates, 
     quantile += 1e-9 * np.pi  # off the sums themselves, where the two formulas differ by rounding
     expected = [next((m for m, total in enumerate(halted_of(row)) if total > quantile), 4) for row in rates.tolist()]
     assert exit_layers(scores, quantile, rule.harder_is).tolist() == expected
+
+
+def test_gates_below_one_half_may_exit_together():
+    scores = RULES["gate"].score(
+        np.zeros((4, 3, 2)), np.array([[0.4, 0.4, 0], [0.3, 0.2, 0.2], [0.6, 0.9, 1], [1, 0, 0]])
+    )
+    np.testing.assert_allclose(scores[0], [0.4, 2 / 3, 0], rtol=1e-12)
+    np.testing.assert_allclose(scores[1], [0.3, 0.2 / 0.7, 0.2 / 0.5], rtol=1e-12)
+    np.testing.assert_allclose(scores[2:], [[0.6, 1, 1], [1, 1, 1]], rtol=1e-12)
+    assert exit_layers(scores, 0.5, "smaller").tolist() == [1, 3, 0, 0]
+
+
+@FEW
+@given(gates=arrays(np.float64, (6, 5), elements=st.floats(0, 1)), threshold=st.floats(0.01, 0.99))
+def test_gates_exit_where_a_plain_loop_does(gates, threshold):
+    threshold += 1e-9 * np.pi  # off the scores themselves, where the two formulas differ by rounding
+    expected = [next((m for m, c in enumerate(gated_of(row)) if c > threshold), 5) for row in gates.tolist()]
+    scores = RULES["gate"].score(np.zeros((6, 5, 2)), gates)
+    assert exit_layers(scores, threshold, "smaller").tolist() == expected
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

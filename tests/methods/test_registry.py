@@ -79,7 +79,7 @@ def test_fresh_models_depend_on_the_seed_alone(name, exits, tiny_bert):
 def test_variants_with_a_rule_of_their_own_name_that_of_their_method():
     variants = preset("glue-small").variants.values()
     own = [variant for variant in variants if variant.exits_by_own_rule and not variant.reuses_models]
-    assert len(own) == 10
+    assert len(own) == 14
     for variant in own:
         assert make_method(variant.method, variant.fixed).exit_rule() == variant.rule
     assert all(make_method(name, {}).exit_rule() in RULES for name in METHODS)

@@ -38,12 +38,20 @@ from cosee.plan.runs import final_runs
         (lambda c: c["variants"]["pabee"].update(rule="impatience"), "exit rule 'impatience' is unknown"),
         (lambda c: c["variants"]["consistentee"].pop("rule"), "consistentee needs a `rule`"),
         (lambda c: c["variants"]["pcee"].update(models_from="nothing"), "pcee.models_from names 'nothing'"),
+        (
+            lambda c: c["variants"]["jeidnn_swept"]["fixed"].update(cost_weight=0.2),
+            "jeidnn_swept.fixed: no model of jeidnn_joint has cost_weight 0.2",
+        ),
+        (
+            lambda c: c["variants"]["jeidnn_swept"].pop("fixed"),
+            "jeidnn_swept sweeps the threshold of one model, and jeidnn_joint has one per value of cost_weight",
+        ),
         (lambda c: c["latency"].update(backbone="nope"), "latency.backbone names 'nope'"),
         (lambda c: c["latency"].update(variant="half"), "latency.variant has no threshold"),
         (lambda c: c["latency"].update(variant="pabee", backbone="albert", task="rte"), "pabee on rte .albert., which"),
         (lambda c: c["latency"].update(targets=[2.0, 13.0]), "latency.targets asks for 13"),
         (
-            lambda c: (c["experiments"][1].update(variants=["backbone"]), c["experiments"].pop(2)),
+            lambda c: c.update(experiments=[c["experiments"][0], {"tasks": ["rte"], "variants": ["backbone"]}]),
             "only static models on rte with the signal energy",
         ),
         (lambda c: c["variants"]["vanilla"].update(seeds=[5]), "takes the grid point of vanilla"),

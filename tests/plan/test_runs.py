@@ -24,9 +24,11 @@ def test_every_final_run_is_trained_once(config):
     static = 10  # depths 1 to 11 but for 6, one seed
     signals = 2 * 2  # entropy and softmax score for wo_osc and cosee, one seed
     methods = 9 + 4  # of Table 2, one seed; ConsistentEE has four points, and some variants share others' models
+    later = 2  # JEI-DNN's two points, one seed
+    probes = 2  # LYNX- and DYNAMAX-style, one seed
     albert = 6  # Table 3, one seed
-    expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + plain)
-    expected += curve_tasks * (static + signals + albert)
+    expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + later + plain)
+    expected += curve_tasks * (static + signals + probes + albert)
     assert len(runs) == expected
 
 
@@ -218,6 +220,7 @@ def test_the_released_recipes_are_those_of_the_released_code():
     tasks = ("rte", "qnli", "mrpc", "sst2", "qqp", "mnli")
     assert [runs["gpfee", task].settings["frozen_layers"] for task in tasks] == [1, 1, 2, 2, 2, 3]
     assert runs["cosee", "sst2"].settings == {"alpha": 0.1, "beta0": 10.0, "signal": "energy"}
+    assert runs["jeidnn", "rte"].settings == {"weights": "released", "pos_weight_max": 5.0, "cost_weight": 7.0}
     assert "fpabee" not in {name for name, _ in runs}  # on PABEE's models
 
 

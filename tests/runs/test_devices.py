@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cosee.data.batches import DeviceSplit
-from cosee.methods import METHODS, consistentee, make_method
+from cosee.methods import METHODS, consistentee, jeidnn, make_method
 from cosee.models.loading import load_backbone
 from cosee.models.prediction import Predicted
 from cosee.training.optimizer import make_optimizer, update
@@ -47,11 +47,16 @@ def test_every_method_trains_where_its_model_is(name, tiny_bert, monkeypatch):
         original = getattr(torch.optim, optimizer)
         monkeypatch.setattr(torch.optim, optimizer, lambda *a, _=original, **k: _(*a, **k | {"fused": False}))
     answers = Predicted(np.zeros((len(TOKENS), 4, 2), dtype=np.float32))
-    monkeypatch.setattr(consistentee, "predict", lambda *_, **__: answers)  # between stages, where values may be read
+    for module in (consistentee, jeidnn):  # between stages, where values may be read
+        monkeypatch.setattr(module, "predict", lambda *_, **__: answers)
+    solved = torch.zeros(3, 4, device=META), torch.zeros(3, device=META)
+    monkeypatch.setattr(jeidnn, "solve_gates", lambda *_: solved)
 
     method = make_method(name, {})
     model = method.build(load_backbone(tiny_bert), 2, 0).to(META).train()
-    fit, schedule = DeviceSplit(TOKENS, META), Schedule(1, 4 if len(method.stages()) > 1 else 2, 1, method.stages())
+    num_stages = len(method.stages())
+    fit = DeviceSplit(TOKENS, META)
+    schedule = Schedule(1, 2 if num_stages == 1 else max(4, num_stages), 1, method.stages())
     goal, stage = method.objective(schedule, 0, META), -1
     with OneDevice():
         for step in range(schedule.total_steps):

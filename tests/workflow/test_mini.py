@@ -31,7 +31,13 @@ def exits(results) -> pd.DataFrame:
 
 
 def test_every_result_is_there(results):
-    tables = {f"table{number}" for number in (1, 2, 3, 4)} | {"methods", "differences", "risk", "latency"}
+    tables = {f"table{number}" for number in (1, 2, 3, 4)} | {
+        "methods",
+        "calibration",
+        "differences",
+        "risk",
+        "latency",
+    }
     assert {path.stem for path in (results / "tables").iterdir()} == tables
     assert len(list((results.parent / "figures").glob("*.svg"))) == 11
 

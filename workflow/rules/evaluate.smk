@@ -11,6 +11,7 @@ rule sweep:
         exits="results/{task}/{signal}_exits.csv",
         layers="results/{task}/{signal}_layers.csv",
         density="results/{task}/{signal}_density.csv",
+        calibration="results/{task}/{signal}_calibration.csv",
     log:
         "logs/sweep/{task}-{signal}.log",
     benchmark:

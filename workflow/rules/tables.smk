@@ -102,6 +102,31 @@ if "methods" in COMPARISONS:
             "../scripts/methods.py"
 
 
+if "calibration" in COMPARISONS:
+    spec = COMPARISONS["calibration"]
+
+    rule calibration:
+        input:
+            result_files(CONFIG, spec, "calibration.csv"),
+        output:
+            **table_outputs("calibration"),
+        log:
+            "logs/tables/calibration.log",
+        benchmark:
+            "benchmarks/tables/calibration.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            backbone=spec.backbone,
+            labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
+            target=CONFIG.protocol.table_target,
+            caption=context_of_table(CONFIG, spec).caption("calibration", spec.backbone),
+        message:
+            "calibration of the answers"
+        script:
+            "../scripts/calibration.py"
+
+
 for name, split in {"differences": "dev", "differences_held": "held"}.items():
     if name not in COMPARISONS:
         continue

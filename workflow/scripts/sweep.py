@@ -45,11 +45,14 @@ with logged(snakemake.log[0]):
                 if is_static:
                     frames["tradeoff"].append(ev.static_frame(identity, outputs, split, rule.name))
                     frames["targets"].append(ev.static_targets_frame(identity, outputs, split))
+                    frames["calibration"].append(ev.static_calibration_frame(identity, outputs, split))
                     continue
                 for choice in choices:
                     if choice.curve is not None:
                         frames["tradeoff"].append(ev.tradeoff_frame(identity, outputs, split, choice.curve))
-                    frames["targets"].append(ev.targets_frame(identity, outputs, split, choice.rule, choice.points))
+                    point = identity, outputs, split, choice.rule, choice.points
+                    frames["targets"].append(ev.targets_frame(*point))
+                    frames["calibration"].append(ev.calibration_frame(*point))
                 frames["dis"].append(ev.dis_frame(identity, outputs, split, rule))
                 frames["density"].append(ev.density_frame(identity, outputs, split))
                 if curve.variant == config.reference_variant:
