@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("cosee").setLevel(logging.INFO)
     try:
         args.run(args)
-        sys.stdout.flush()  # a closed pipe must show here, not when the interpreter ends
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a closed pipe must show here, not when the interpreter ends
     except InputError as error:
         return _refuse(args.command, str(error))
     except BrokenPipeError:

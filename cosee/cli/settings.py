@@ -21,10 +21,24 @@ def assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
+LARGEST = 10**9
+"""Largest count that an argument may ask for."""
+
+
 def positive(text: str) -> int:
     """A whole number above 0, for argparse."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    shown = text if len(text) <= 40 else text[:40] + "…"
+    if not (text.isascii() and text.isdecimal() and text.strip("0")):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {shown!r}")
+    if len(text) > 100 or int(text) > LARGEST:
+        raise argparse.ArgumentTypeError(f"expected a whole number up to {LARGEST:,}, got {shown!r}")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number, 0 or more, for argparse."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"expected a whole number, not negative, got {text[:40]!r}")
     return int(text)
 
 

@@ -73,11 +73,11 @@ def local_rows(task: Task, folder: str | Path, where: str = "data_dir") -> dict[
 
 
 def check_rows(rows: Mapping[str, pd.DataFrame], task: Task, where: str) -> None:
-    """Check splits, columns, texts and labels; those of test splits are not used, whatever they are.
+    """Check splits, columns, texts, numbers and labels; labels of test splits are not used, whatever they are.
 
     Raises:
-        InputError: a split or column is missing, a split is empty, a text is missing, or a label is not one of the
-            task's ids.
+        InputError: a split or column is missing, a split is empty, a text is missing or none, an example number is no
+            whole number, or a label is not one of the task's ids.
     """
     absent = [split for split in ("train", *task.eval_splits.values()) if split not in rows]
     if absent:
@@ -95,17 +95,42 @@ def check_rows(rows: Mapping[str, pd.DataFrame], task: Task, where: str) -> None
             if frame[column].isna().any():
                 row = int(frame[column].isna().to_numpy().argmax())
                 raise InputError(f"{where}: row {row} of split {split} of {task.name} has no text in {column!r}.")
-        allowed = set(range(task.num_classes))
-        foreign = sorted(set(frame["label"].tolist()) - allowed, key=str)
+            other = next((value for value in frame[column] if not isinstance(value, str)), None)
+            if other is not None:
+                raise InputError(
+                    f"{where}: split {split} of {task.name} has {type(other).__name__} in {column!r}; expected text."
+                )
+            if not frame[column].str.strip().any():
+                raise InputError(f"{where}: split {split} of {task.name} has only empty texts in {column!r}.")
+        for column in ("idx", "difficulty"):
+            _check_whole(frame.get(column), column, f"{where}: split {split} of {task.name}")
+        allowed = list(range(task.num_classes))
+        foreign = sorted({repr(label) for label in frame["label"].tolist() if not _is_one_of(label, allowed)})
         if foreign and split not in task.test_splits.values():
             raise InputError(
-                f"{where}: split {split} of {task.name} holds the label {foreign[0]!r}; "
-                f"expected one of {sorted(allowed)}."
+                f"{where}: split {split} of {task.name} holds the label {foreign[0]}; expected one of {allowed}."
             )
+
+
+def _is_one_of(label: Any, allowed: list[int]) -> bool:
+    return isinstance(label, int | float) and not isinstance(label, bool) and label in allowed
+
+
+def _check_whole(values: pd.Series | None, column: str, where: str) -> None:
+    """Check that a column, if there is one, holds whole numbers of 64 bits."""
+    if values is None:
+        return
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    good = np.isfinite(numbers) & (np.abs(numbers) < 2**53)
+    if not (good & (numbers == np.floor(numbers))).all():
+        row = int((~good | (numbers != np.floor(numbers))).argmax())
+        raise InputError(f"{where}: row {row} has {values.iloc[row]!r} in {column!r}; expected a whole number.")
 
 
 def _stratified(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Indices of `count` examples with the classes in proportion (largest remainders), sorted."""
+    if not count:
+        return np.array([], dtype=np.int64)
     order = rng.permutation(len(labels))
     classes, sizes = np.unique(labels, return_counts=True)
     exact = sizes * count / len(labels)
@@ -178,9 +203,7 @@ def cut_splits(
     evaluated = {**task.eval_splits, **task.test_splits}
     others = [_unified(rows["calibration"], task, "cal")] if "calibration" in rows else []
     others += [_unified(rows[hub], task, ours) for ours, hub in evaluated.items() if hub in rows]
-    cut = pd.concat([train, *others], ignore_index=True)
-    cut.loc[cut["split"].isin(list(task.test_splits)), "label"] = -1  # the hub has MRPC's, which are not public
-    return cut
+    return pd.concat([train, *others], ignore_index=True)
 
 
 class _Wanted(NamedTuple):
@@ -205,6 +228,8 @@ def _hold_out_single(train: pd.DataFrame, wanted: _Wanted, rng: np.random.Genera
     """Name what is held out in the column `split`: single examples, stratified, none of which has a duplicate."""
     counts = wanted.counts(len(train))
     free = np.flatnonzero(~train.duplicated(["text_a", "text_b"], keep=False))
+    if sum(counts.values()) >= len(free):  # none is left to train on, or fewer are held out than asked for
+        counts = dict.fromkeys(counts, 0)
     for split, count in counts.items():
         if count:
             taken = free[_stratified(train["label"].to_numpy()[free], count, rng)]
@@ -260,7 +285,7 @@ def _unified(frame: pd.DataFrame, task: Task, split: str) -> pd.DataFrame:
         "split": split,
         "text_a": frame[task.columns[0]].astype(str),
         "text_b": frame[task.columns[1]].astype(str) if len(task.columns) == 2 else "",
-        "label": frame["label"].astype("int64"),
+        "label": -1 if split in task.test_splits else frame["label"].astype("int64"),  # MRPC's are not public
         "idx": frame["idx"].astype("int64"),
         "difficulty": frame["difficulty"].astype("int64") if "difficulty" in frame.columns else 0,
     }

@@ -29,6 +29,13 @@ NO_RULE = "none"
 RANDOM, ORACLE, STATIC = CONTROLS = ("random", "oracle", "static")
 """The controls, which stand in the column `variant` too: exits at random, by an oracle, and models of k layers."""
 
+IDENTITY = ("task", "backbone", "variant", "seed", "split", "model")
+"""Columns that every frame of results begins with."""
+CURVE = (*IDENTITY, "exit_rule", "threshold", "speedup", "score")
+"""Columns of a trade-off curve that tables read."""
+TARGET = (*IDENTITY, "exit_rule", "target_speedup", "speedup", "score")
+"""Columns of scores at target speed-ups that tables read."""
+
 TARGETS = (1.5, 2.0, 3.0, 4.0)
 """Default target speed-ups."""
 

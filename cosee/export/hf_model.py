@@ -5,6 +5,7 @@ Importing this module registers them with `AutoConfig`, `AutoModelForSequenceCla
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -75,6 +76,31 @@ class EarlyExitConfig(PreTrainedConfig):
         super().__init__(**kwargs)
 
 
+def check_config(config: EarlyExitConfig) -> None:
+    """Check what a config.json says of early exit, which a person may have changed.
+
+    Raises:
+        InputError: the exit rule is unknown, a threshold or row of the trade-off table is no number, or there are not
+            one or two names of texts.
+    """
+    rule_named(config.rule)
+    if not _is_number(config.threshold, or_none=True):
+        raise InputError(f"config.json: threshold is {config.threshold!r}; expected a number, or null.")
+    for row in config.tradeoff:
+        if not (_is_number(row.get("speedup")) and _is_number(row.get("threshold"), or_none=True)):
+            raise InputError(f"config.json: {row!r} is no row of a trade-off table; expected speedup and threshold.")
+    if len(config.columns) not in (1, 2):
+        raise InputError(f"config.json: columns is {config.columns!r}; expected one or two names.")
+    if not isinstance(config.check_every, int) or config.check_every < 1:
+        raise InputError(f"config.json: check_every is {config.check_every!r}; expected a whole number above 0.")
+
+
+def _is_number(value: Any, or_none: bool = False) -> bool:
+    if value is None:
+        return or_none
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
 @dataclass
 class EarlyExitOutput(SequenceClassifierOutput):
     """Answer [B, C] at the exit that each example took (of most rules its logits), and the exit layers [B], 0-based."""
@@ -90,6 +116,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
 
     def __init__(self, config: EarlyExitConfig) -> None:
         """Build the method's model; its weights are to be loaded."""
+        check_config(config)
         super().__init__(config)
         method = make_method(config.method, config.method_settings)
         # transformers may set the meta device here, on which the heads' seeded generators cannot draw.
@@ -99,6 +126,11 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         for module in self.model.modules():
             module._is_hf_initialized = False
         self.post_init()
+
+    @property
+    def num_tokens(self) -> int:
+        """Token ids that the encoder knows."""
+        return self.model.backbone.encoder.get_input_embeddings().num_embeddings
 
     @property
     def rule(self) -> Rule:
@@ -127,7 +159,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
                 "set_speedup: the model has no trade-off table; use set_threshold, or export the model again."
             )
         point = min(table, key=lambda row: abs(row["speedup"] - target))
-        if not abs(point["speedup"] - target) <= tolerance * target:
+        if not abs(point["speedup"] - target) <= tolerance * target < inf:
             raise InputError(
                 f"set_speedup: the trade-off table has nothing within {tolerance:.0%} of {target:g}x; "
                 f"it gives {_offer(table, point)}."
@@ -192,6 +224,8 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
     ) -> EarlyExitOutput:
         """Classify a padded batch, each example at its own exit; no gradients.
 
+        Padding may stand on either side: the result is that of padding on the right, on which decoders rely.
+
         Args:
             input_ids: token ids [B, T].
             attention_mask: true for tokens that are not padding [B, T]; None: no padding.
@@ -204,9 +238,14 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             raise InputError(
                 "an early-exit model is for inference, but is in training mode; call `model.eval()` first."
             )
-        first = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        segments = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        if attention_mask is not None:
+            order = attention_mask.long().argsort(dim=1, descending=True, stable=True)
+            input_ids, segments, attention_mask = (
+                values.gather(1, order) for values in (input_ids, segments, attention_mask)
+            )
         unlabeled = input_ids.new_full((len(input_ids),), -1)
-        batch = Batch(input_ids, attention_mask, first, unlabeled, unlabeled)
+        batch = Batch(input_ids, attention_mask, segments, unlabeled, unlabeled)
         threshold = self.config.threshold
         if threshold is None or self.model.num_exits == 1:
             last = torch.full_like(unlabeled, self.model.exit_depths[-1] - 1)

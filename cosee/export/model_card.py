@@ -10,6 +10,7 @@ from cosee.data.tasks import TASKS
 from cosee.evaluation.risk_levels import CertifiedLevel, within
 from cosee.export.hf_model import EarlyExitConfig
 from cosee.plan.captions import PROTOCOLS
+from cosee.tables.text import escape_markdown
 
 SHOWN_LEVELS = (0.01, 0.02, 0.05, 0.1)
 """Levels of risk in the model card."""
@@ -59,9 +60,9 @@ model.set_speedup({twice:.2f})
 
 | | |
 | --- | --- |
-| data | {data} |
+| data | {escape_markdown(data)} |
 | examples | {examples} |
-| encoder | {encoder} |
+| encoder | {escape_markdown(encoder)} |
 | method | {run["method"]}: {settings} |
 | training | {training} |
 | seed | {seeds} |

@@ -34,13 +34,16 @@ SHOWN_POINTS = 12
 """Operating points in the model card."""
 
 SPECIAL_TOKENS = {
-    "pad_token": ("[PAD]", "<pad>"),
+    "pad_token": ("[PAD]", "<pad>", "<|padding|>", "<|endoftext|>", "</s>"),
     "unk_token": ("[UNK]", "<unk>"),
     "cls_token": ("[CLS]", "<s>"),
     "sep_token": ("[SEP]", "</s>"),
     "mask_token": ("[MASK]", "<mask>"),
 }
-"""Role of a special token in transformers -> its names in the vocabularies of BERT, ALBERT and MPNet."""
+"""Role of a special token in transformers -> its names in the vocabularies of encoders, the preferred one first.
+
+Most decoders have no padding token and pad with the token that ends a text, which the attention mask hides.
+"""
 
 
 def export(
@@ -123,7 +126,10 @@ def read_manifest(path: str | Path, fingerprint: str) -> dict[str, Any]:
         InputError: the file is missing, damaged or of another preset.
     """
     manifest = read_json(path)
-    if fingerprint not in [run.get("fingerprint") for run in manifest.get("runs", [])]:
+    runs = manifest.get("runs")
+    if not isinstance(runs, list) or not all(isinstance(run, Mapping) for run in runs):
+        raise InputError(f"{path}: is no manifest; expected the manifest.json of the run's preset.")
+    if fingerprint not in [run.get("fingerprint") for run in runs]:
         raise InputError(f"{path}: does not list the run {fingerprint}; expected the manifest.json of its own preset.")
     return manifest
 
@@ -170,6 +176,7 @@ def tokenizer_of(backbone: Path) -> PreTrainedTokenizerFast:
     """The tokenizer that encoded the examples, unchanged; transformers' BERT class would build a new one."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(backbone / "tokenizer.json"),
+        padding_side="right",
         model_max_length=max_positions(read_json(backbone / "config.json")),
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # transformers 5 would omit segments
     )

@@ -7,7 +7,7 @@ If `cosee.exiting.rules` lacks its exit rule, that rule is `RULE` in the method'
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES, Rule, member
@@ -74,7 +74,7 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
     """The method `name` with the given hyper-parameters.
 
     Raises:
-        InputError: no such method, it has no such hyper-parameter, or a value is out of its range.
+        InputError: no such method, it has no such hyper-parameter, or a value is of another type or out of its range.
     """
     method = method_class(name)
     known = {field.name for field in fields(method)}
@@ -83,10 +83,6 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
         raise InputError(
             f"method {name}: no hyper-parameter {foreign[0]!r}; expected one of {', '.join(sorted(known)) or 'none'}."
         )
-    for key, kind in get_type_hints(method).items():
-        choices = get_args(kind) if get_origin(kind) is Literal else ()
-        if choices and key in settings and settings[key] not in choices:
-            raise InputError(f"method {name}: {key} must be {' or '.join(choices)}, got {settings[key]!r}.")
     check_ranges(method, settings, f"method {name}")
     return method(**settings)
 

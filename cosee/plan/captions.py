@@ -62,6 +62,10 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         f"scores in %. {_FIXED} Columns: "
         + "; ".join(f"“{name}”: {text}" for name, text in METHODS_COLUMNS.items())
         + ".",
+        "encoders": "Encoders and what early exit keeps of them: scores in %, interpolated on the dev trade-off curve "
+        "at exactly the speed-up, means over the tasks ± standard deviation over seeds. A speed-up is in layers of the "
+        "same encoder; a layer of one encoder may cost more than one of another. An encoder without exits has its full "
+        "depth alone: a distilled one of six layers is what a speed-up of two competes with.",
         "differences": "Score (points) minus that of the reference variant at one target speed-up, means over all "
         "seeds of each. 95 % intervals contain the variance of seeds and examples; there is none for fewer than three "
         "seeds on a side. Matched: both have exactly the target's mean exit layer on dev, neighboring operating points "

@@ -69,6 +69,10 @@ class Configuration(Entry):
     reference_variant: str = Field(
         description="the variant whose exits the random and oracle controls use, and to which differences are taken"
     )
+    keep_weights: Names = Field(
+        description="variants whose trained weights stay in the folders of their final runs, for `cosee export` and "
+        "`cosee predict`; `all`: of every variant. Those of the run that `latency` times stay anyway"
+    )
     jobs: Jobs = Field(description="jobs")
     cost: Cost = Field(description="cost")
 
@@ -182,6 +186,7 @@ def _expected(error: Mapping[str, Any]) -> str:
         "greater_than": f"a number above {ctx.get('gt', 0):g}",
         "greater_than_equal": f"{ctx.get('ge', 0):g} or more",
         "less_than": f"a number below {ctx.get('lt', 0):g}",
+        "finite_number": "a finite number",
         "less_than_equal": f"{ctx.get('le', 0):g} or less",
     }
     return words.get(kind, error["msg"])

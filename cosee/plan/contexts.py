@@ -6,9 +6,9 @@ from dataclasses import replace
 from cosee.plan.captions import Context
 from cosee.plan.configuration import Configuration
 from cosee.plan.curves import Curve
-from cosee.plan.entries import Shown
+from cosee.plan.entries import EncodersSpec, Shown
 from cosee.plan.figures import figure_seeds
-from cosee.plan.shown import shared_seeds, shown_curves, trained_curves
+from cosee.plan.shown import encoder_curves, shared_seeds, shown_curves, trained_curves
 from cosee.plan.sources import backbone_label, data_label
 
 
@@ -52,3 +52,10 @@ def context_of_table(config: Configuration, spec: Shown) -> Context:
     trained = trained_curves(config, spec)
     counted = [curve for curve in trained if config.variants[curve.variant].depths != "others"]
     return context_of_curves(config, counted, sorted({curve.seed for curve in counted}))
+
+
+def context_of_encoders(config: Configuration, spec: EncodersSpec) -> Context:
+    """The context of the table of encoders, which names those that it shows."""
+    counted = encoder_curves(config, spec)
+    found = context_of_curves(config, counted, sorted({curve.seed for curve in counted}))
+    return replace(found, backbones={name: found.backbones[name] for name in spec.backbones})

@@ -17,7 +17,7 @@ class ExampleCounts(NamedTuple):
 
 
 def announcement(config: Configuration, jobs: list[Job], folder: Path, parallel: int) -> str:
-    """Announcement of a start: trainings, an estimate of the time, folders of the results.
+    """Announcement of a start: trainings, estimates of time and disk space, folders of the results.
 
     Args:
         config: the configuration.
@@ -25,6 +25,8 @@ def announcement(config: Configuration, jobs: list[Job], folder: Path, parallel:
         folder: the working directory.
         parallel: number of trainings that run at once.
     """
+    from cosee.plan.disk import disk_sentence, disk_space  # which counts examples by this module
+
     runs = [run for job in jobs for run in job.runs]
     rows = 0.0
     for run in runs:
@@ -35,6 +37,7 @@ def announcement(config: Configuration, jobs: list[Job], folder: Path, parallel:
         f"preset {config.preset}: {len(runs)} trainings in {len(jobs)} jobs for everything, about "
         f"{duration(hours)} of training ({config.cost.machine}, {parallel} at once); finished ones are not "
         f"repeated.\n"
+        f"{disk_sentence(disk_space(config, runs, folder))}\n"
         f"results: {folder / 'results'}   figures: {folder / 'figures'}"
     )
 

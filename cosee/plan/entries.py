@@ -4,6 +4,7 @@ The description of each field is the explanation in `config/README.md` and in th
 with an exit rule of its own, ...) is an attribute here and derived nowhere else.
 """
 
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
@@ -21,13 +22,13 @@ def _each_once(values: list[Any]) -> list[Any]:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise ValueError(f"is {value!r}; expected a number")
     return value
 
 
 def _scalar(value: Any) -> Any:
-    if not isinstance(value, bool | int | float | str):
+    if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not isfinite(value)):
         raise ValueError(f"is {value!r}; expected a number, true, false or a text")
     return value
 
@@ -61,7 +62,7 @@ Counts = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), After
 class Entry(BaseModel):
     """A part of a configuration: no other keys than its fields, no value that must be converted, never changed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=())
 
 
 class Training(Entry):
@@ -211,6 +212,17 @@ class Shown(Entry):
 
 class TableSpec(Shown):
     """A table of all variants that were trained with its backbone, tasks and signal."""
+
+
+class EncodersSpec(TableSpec):
+    """A table of several encoders; each must be trained on all of its tasks."""
+
+    backbones: Names = Field(min_length=1, description="encoders, in this order; `backbone` is not read")
+
+    @property
+    def by_backbone(self) -> dict[str, Shown]:
+        """Encoder → specification of its part of the table."""
+        return {name: self.model_copy(update={"backbone": name}) for name in self.backbones}
 
 
 class FigureSpec(Shown):

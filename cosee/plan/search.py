@@ -32,15 +32,18 @@ def at_chosen_point(config: Configuration, run: Run, chosen: Mapping[str, Any]) 
     """The final run at the grid point that was selected for it.
 
     Raises:
-        InputError: nothing was selected for it: the selection is of a configuration without this variant.
+        InputError: nothing was selected for it, or a point that is not in its grid: the selection is of another
+            configuration, or was changed by hand.
     """
     name = search_owner(config, run)
-    if name not in chosen:
-        raise InputError(
-            f"{RUNS_FOLDER}/{run.backbone}/{run.task}/best.yaml: has no point for {name}, which the configuration "
-            "trains; remove the file, and Snakemake makes it again."
-        )
-    return with_point(run, chosen[name]["point"])
+    file = f"{RUNS_FOLDER}/{run.backbone}/{run.task}/best.yaml"
+    again = "remove the file, and Snakemake makes it again"
+    if not isinstance(chosen, Mapping) or not isinstance(chosen.get(name), Mapping) or "point" not in chosen[name]:
+        raise InputError(f"{file}: has no point for {name}, which the configuration trains; {again}.")
+    point = chosen[name]["point"]
+    if point not in grid_points(config, config.variants[run.variant].tuned_as or run.variant):
+        raise InputError(f"{file}: the point {point} of {name} is not in its grid; {again}.")
+    return with_point(run, point)
 
 
 def checkpoint_rule(config: Configuration) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from cosee.data.glue import SELECTION_SPLIT
-from cosee.plan.entries import CountsSpec, Entry, FigureSpec, Shown, Speedups, TableSpec, TaskName
+from cosee.plan.entries import CountsSpec, EncodersSpec, Entry, FigureSpec, Shown, Speedups, TableSpec, TaskName
 
 Loss = Literal["same", "harm", "error"]
 Procedure = Literal["naive", "crc", "ltt", "shared", "lynx"]
@@ -41,10 +41,14 @@ class Data(Entry):
         return self
 
 
-class Pretraining(Entry):
-    """Masked-language-model pre-training of a small encoder on generated text."""
+DECODERS = ("gpt", "mamba2")
+"""Kinds of generated encoders that are causal."""
 
-    kind: Literal["bert", "albert"] = Field(description="architecture")
+
+class Pretraining(Entry):
+    """Pre-training of a small encoder on generated text: masked words, or the next one for gpt and mamba2."""
+
+    kind: Literal["bert", "albert", "gpt", "mamba2"] = Field(description="architecture")
     hidden_size: int = Field(ge=16, description="H")
     texts: int = Field(ge=100, description="generated texts")
     steps: int = Field(ge=1, description="optimizer steps")
@@ -69,13 +73,16 @@ class Backbone(Entry):
         description="replaces the encoder's own, of hidden states and attention (0 saves a fifth of the time of "
         "training on a CPU)",
     )
-    exit_state: Literal["cls", "mean"] | None = Field(
-        None, description="what exits read: [CLS] (unless given), or the mean over the tokens"
+    exit_state: Literal["cls", "mean", "last"] | None = Field(
+        None,
+        description="what exits read: [CLS] (unless given), the mean over the tokens, or the last token (decoders, "
+        "unless given)",
     )
     pooler: Literal["pretrained", "fresh", "norm", "none", "untrained"] | None = Field(
         None,
-        description="what stands between that state and the heads: the encoder's own pooler (unless given; refused if "
-        "it was never trained), one drawn afresh per run, standardization, nothing, or its own even if never trained",
+        description="what stands between that state and the heads: the encoder's own pooler (refused if it was never "
+        "trained), one drawn afresh per run, the encoder's final norm or a standardization, nothing, or its own even "
+        "if never trained. Unless given: that which its family has, see docs/extending.md",
     )
     pretraining: Pretraining | None = Field(None, description="for `source: generated`")
 
@@ -85,12 +92,12 @@ class Backbone(Entry):
             raise ValueError("has `source: hub` and needs `repository` and `revision`")
         if self.source == "generated" and self.pretraining is None:
             raise ValueError("has `source: generated` and needs `pretraining`")
-        if self.source == "generated" and (
-            self.dropout or self.exit_state == "mean" or self.pooler not in (None, "pretrained")
-        ):
-            raise ValueError(
-                "is pre-trained here without dropout, and exits read [CLS] through its pooler; leave the rest out"
-            )
+        if self.source == "generated":
+            decoder = self.pretraining.kind in DECODERS
+            state, pooler = ("last", "norm") if decoder else ("cls", "pretrained")
+            if self.dropout or self.exit_state not in (None, state) or self.pooler not in (None, pooler):
+                read = "the last token through its final norm" if decoder else "[CLS] through its pooler"
+                raise ValueError(f"is pre-trained here without dropout, and exits read {read}; leave the rest out")
         return self
 
 
@@ -149,6 +156,7 @@ class Tables(_Set):
     table3: TableSpec | None = Field(None, description="the same for an encoder whose layers share their parameters")
     table4: CountsSpec = Field(description="parameters")
     methods: TableSpec | None = Field(None, description="all methods, at equal speed-ups and by their whole curves")
+    encoders: EncodersSpec | None = Field(None, description="several encoders, each at speed-ups in layers of its own")
     calibration: TableSpec | None = Field(None, description="calibration of the answers: bias, errors, likelihood")
     differences: TableSpec | None = Field(None, description="score minus that of `reference_variant`, with intervals")
     risk: TableSpec | None = Field(

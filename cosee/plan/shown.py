@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from cosee.plan.configuration import Configuration
 from cosee.plan.curves import RULE, Curve, curves, has_rule
-from cosee.plan.entries import Shown
+from cosee.plan.entries import EncodersSpec, Shown
 
 
 def shown_tasks(config: Configuration, spec: Shown) -> list[str]:
@@ -48,6 +48,12 @@ def shown_curves(config: Configuration, spec: Shown, variants: Iterable[str] | N
     """Trade-off curves of the variants that a table or figure shows, or of the given ones."""
     variants = list(shown_variants(config, spec) if variants is None else variants)
     return [curve for curve in trained_curves(config, spec) if curve.variant in variants]
+
+
+def encoder_curves(config: Configuration, spec: EncodersSpec) -> list[Curve]:
+    """Trade-off curves behind the table of encoders, without models of k layers below the full depth."""
+    wanted = compared_variants(config)
+    return [curve for part in spec.by_backbone.values() for curve in shown_curves(config, part, wanted)]
 
 
 def shown_seeds(config: Configuration, spec: Shown) -> tuple[int, ...]:

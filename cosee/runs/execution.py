@@ -31,6 +31,7 @@ from cosee.models.prediction import Predicted, nan_outputs, predict
 from cosee.plan.runs import Run
 from cosee.plugins import installed_plugins
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.runs.recovery import keep, recover
 from cosee.runs.weights import save_weights
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
@@ -74,8 +75,9 @@ def train_and_predict(
     The outputs are logits-<split>.npz, of the checkpoint of the run's own exit rule, and logits-<split>@<rule>.npz for
     each other rule that it serves, of that rule's checkpoint. The weights are those of the own rule.
 
-    A run that was killed is resumed from its last saved state. A grid point that diverges is a result rather than a
-    failure: its logits are NaN, so that it is not chosen, and run.json says why.
+    A run that was killed is resumed from its last saved state; one that is finished and kept (`cosee.runs.recovery`)
+    gets its files back, if they were removed, and is not trained again. A grid point that diverges is a result rather
+    than a failure: its logits are NaN, so that it is not chosen, and run.json says why.
 
     Args:
         run: what to train.
@@ -83,7 +85,7 @@ def train_and_predict(
         protocol: the section `protocol` of the configuration.
         splits: splits to predict, among those of `inputs.tokens`.
         keep_weights: whether to write the trained weights.
-        keep_state: whether to leave the state of the finished run behind, for a job that has more runs to do.
+        keep_state: whether to keep what a repeated call needs to return at once, for a workflow that may repeat it.
         device: where to compute.
         folder: the run's folder; None: `run.folder`.
 
@@ -93,6 +95,10 @@ def train_and_predict(
     folder = folder or Path(run.folder)
     remove_partials(folder)
     tokens, settings = inputs.tokens, TrainingSettings(**run.training)
+    identity = run_identity(run, inputs, protocol, splits, keep_weights, device)
+    if recover(folder, identity):
+        log.info("%s: finished already", folder)
+        return
     selection, criterion = SELECTION_SPLIT[protocol["name"]], protocol["criterion"]
     rules = [rule_named(name) for name in run.rules]
 
@@ -121,7 +127,7 @@ def train_and_predict(
             fingerprint=state_fingerprint(
                 run, [tokens["fit"], tokens[selection]], inputs.backbone, f"{criterion} {device.type}"
             ),
-            keep_state=keep_state,
+            keep_state=keep_state,  # for a kill during the prediction
             progress=progress_of(str(folder)),
         )
     except DivergedError as error:
@@ -156,6 +162,11 @@ def train_and_predict(
         training_facts["swm_force"] = swm_force_by_epoch(history).tolist()
     facts = _run_facts(run, method, model, tokens, selection, training_facts, prediction_seconds)
     write_json(folder / "run.json", facts)
+    if keep_state:
+        outputs = [run.outputs_name(split, rule) for split in splits for rule in run.rules]
+        weights = ["model.safetensors"] if keep_weights else []
+        keep(folder, identity, [*dict.fromkeys(outputs), *weights, "history.csv", "run.json"])
+    (folder / STATE).unlink(missing_ok=True)
 
 
 def _run_facts(
@@ -200,6 +211,20 @@ def progress_of(name: str) -> Callable[[int, int, float], None]:
             bar.close()
 
     return show
+
+
+def run_identity(
+    run: Run,
+    inputs: RunInputs,
+    protocol: Mapping[str, Any],
+    splits: list[str],
+    keep_weights: bool,
+    device: torch.device,
+) -> str:
+    """Identity of the files of a finished run: everything that decides their content, and which of them there are."""
+    tokens = [inputs.tokens[name] for name in sorted(inputs.tokens)]
+    asked = [run.other_rules, inputs.num_layers, inputs.pad_id, sorted(protocol.items()), splits, keep_weights]
+    return state_fingerprint(run, tokens, inputs.backbone, f"{asked} {device.type}")
 
 
 def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path, rule: str) -> str:

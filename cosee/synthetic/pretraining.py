@@ -120,7 +120,7 @@ def pretrain(
         The encoder (a `BertModel` or `AlbertModel`), and the loss of every step.
 
     Raises:
-        InputError: the kind is unknown.
+        InputError: the kind is unknown, or the weights diverged.
     """
     with torch.random.fork_rng(devices=[]):  # transformers draws weights from the global generator
         torch.manual_seed(seed)
@@ -140,6 +140,8 @@ def pretrain(
                 optimizer.step()
                 optimizer.zero_grad()
                 losses.append(loss.item())
+    if not all(value.isfinite().all() for value in model.parameters()):
+        raise InputError(f"pretraining: with learning_rate {learning_rate:g} the weights diverged; choose a lower one.")
     return model.base_model.eval(), losses
 
 

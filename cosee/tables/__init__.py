@@ -8,6 +8,7 @@ from cosee.tables.calibration import calibration, calibration_wide
 from cosee.tables.comparison import comparison, comparison_wide
 from cosee.tables.cost import cost_wide
 from cosee.tables.differences import at_target, differences, differences_wide
+from cosee.tables.encoders import encoders, encoders_wide
 from cosee.tables.files import write_table
 from cosee.tables.latency import latency_wide
 from cosee.tables.risk import risks, risks_wide
@@ -27,6 +28,8 @@ __all__ = [
     "data_statistics_wide",
     "differences",
     "differences_wide",
+    "encoders",
+    "encoders_wide",
     "latency_wide",
     "parameter_counts",
     "parameter_counts_wide",

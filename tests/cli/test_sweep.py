@@ -90,7 +90,7 @@ def test_no_torch_is_imported(made, tmp_path):
     ("change", "message"),
     [
         ("--split test", "runs/mine: no predictions of the split 'test'; the run has cal, dev, fit, sel"),
-        ("--out runs", "sweep: error: runs: Is a directory"),
+        ("--out runs", "sweep: error: runs: is a folder; choose the name of a file"),
         ("--rule hunch", "exit rule 'hunch' is unknown"),
         ("--rule quantile", "reads learned scores"),
         ("--targets 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),

@@ -309,6 +309,48 @@ def test_a_group_that_is_a_large_part_of_train_is_trained_on():
         assert found["split"].value_counts()[["fit", "sel", "held"]].tolist() == [100, 300, 200]
 
 
+@pytest.mark.parametrize("unique", [0, 1])
+def test_examples_that_all_have_duplicates_cannot_be_held_out(unique):
+    rows = generated("rte")
+    same = rows["train"].iloc[[0] * 59 + [1] * unique].reset_index(drop=True)
+    assert "0 became sel" in message_of(lambda: cut(rows | {"train": same}, TASKS["rte"]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        ("sentence", b"caf\xe9", "split train of sst2 has bytes in 'sentence'; expected text."),
+        ("sentence", 3.0, "split train of sst2 has float in 'sentence'; expected text."),
+        ("sentence", [" "] * 60, "split train of sst2 has only empty texts in 'sentence'."),
+        ("idx", None, "row 3 has None in 'idx'; expected a whole number."),
+        ("idx", "r0", "row 3 has 'r0' in 'idx'; expected a whole number."),
+        ("idx", float("inf"), "row 3 has inf in 'idx'; expected a whole number."),
+        ("idx", 0.5, "row 3 has 0.5 in 'idx'; expected a whole number."),
+        ("difficulty", float("nan"), "row 3 has nan in 'difficulty'; expected a whole number."),
+        ("label", [0], "holds the label [0]; expected one of [0, 1]."),
+        ("label", True, "holds the label True; expected one of [0, 1]."),
+        ("label", "1", "holds the label '1'; expected one of [0, 1]."),
+    ],
+)
+def test_values_of_another_type_are_named(column, value, sentence):
+    rows = generated("sst2")
+    values = rows["train"][column].tolist()
+    if column == "sentence" and isinstance(value, list):
+        values = value
+    else:
+        values[3] = value
+    rows["train"] = rows["train"].assign(**{column: pd.Series(values, dtype=object)})
+    assert sentence in message_of(lambda: check_rows(rows, SST2, "here"))
+
+
+@pytest.mark.parametrize("label", [None, "x", 0.5])
+def test_labels_of_test_splits_may_be_anything(label):
+    rows = with_test(generated("sst2"), SST2)
+    rows["test"] = rows["test"].assign(label=label)
+    check_rows(rows, SST2, "here")
+    assert set(cut(rows, SST2).query("split == 'test'")["label"]) == {-1}
+
+
 @pytest.mark.parametrize(("name", "grouped"), [("sst2", True), ("sst2", False), ("mnli", True), ("rte", True)])
 def test_too_few_examples_to_hold_out_are_an_error(name, grouped):
     message = message_of(lambda: cut(generated(name), TASKS[name], held_rows=60, grouped=grouped))

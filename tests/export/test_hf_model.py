@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.tiny import LAYERS, token_split
+from helpers.tiny import LAYERS, token_split, write_backbone
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -66,6 +66,27 @@ def made(method, folder, settings=None, seed=0, rule=None):
     return model.eval(), predictions
 
 
+FAMILIES = (
+    "roberta",
+    "electra",
+    "distilbert",
+    "deberta-v2",
+    "modernbert",
+    "gpt2",
+    "gpt_neox",
+    "llama",
+    "mamba",
+    "mamba2",
+)
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory):
+    """Folders of tiny encoders by type."""
+    base = tmp_path_factory.mktemp("families")
+    return {kind: write_backbone(base / kind, kind) for kind in FAMILIES}
+
+
 def clear_threshold(model, predictions):
     """Of the middle of the trade-off table the threshold that is furthest from all scores: rounding decides nothing."""
     table = model.config.tradeoff
@@ -93,7 +114,31 @@ def cosee_model(tiny_bert):
     ],
 )
 def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
-    model, predictions = made(method, request.getfixturevalue(backbone))
+    comes_back(method, request.getfixturevalue(backbone), tmp_path)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("method", ["cosee", "deebert", "gpfee"])
+def test_every_family_comes_back_exactly(method, kind, families, tmp_path):
+    comes_back(method, families[kind], tmp_path)
+
+
+@pytest.mark.parametrize("kind", [*FAMILIES, "bert"])
+def test_padding_may_stand_on_either_side(kind, families, tiny_bert):
+    model, predictions = made("cosee", families.get(kind, tiny_bert))
+    model.config.threshold = clear_threshold(model, predictions)
+    right = inputs()
+    lengths, longest = right["attention_mask"].sum(dim=1), right["attention_mask"].shape[1]
+    turned = (torch.arange(longest) - (longest - lengths)[:, None]) % longest
+    left = {name: values.gather(1, turned) for name, values in right.items()}
+    assert not left["attention_mask"][:, 0].all() and left["attention_mask"][:, -1].all()
+    one, other = model(**right), model(**left)
+    assert torch.equal(one.logits, other.logits) and torch.equal(one.exit_layers, other.exit_layers)
+
+
+def comes_back(method, folder, tmp_path):
+    """Weights, logits and exits of a model are the same once it is saved and loaded."""
+    model, predictions = made(method, folder)
     model.save_pretrained(tmp_path / "saved")
     back = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved")
     assert isinstance(back, EarlyExitForSequenceClassification) and not back.training

@@ -199,6 +199,33 @@ def test_the_pipeline_classifies_texts_and_pairs(exported):
         assert one["label"] == ("entailment", "not_entailment")[int(logits.argmax())]
 
 
+@pytest.mark.parametrize(
+    ("kind", "pad"),
+    [
+        *((kind, "<pad>") for kind in ("roberta", "xlm-roberta")),
+        *((kind, "[PAD]") for kind in ("electra", "distilbert", "deberta-v2", "modernbert")),
+        *((kind, "<|endoftext|>") for kind in ("gpt2", "gpt_neox", "llama", "mamba", "mamba2")),
+    ],
+)
+def test_a_model_of_every_family_classifies_texts_and_pairs(kind, pad, tmp_path, monkeypatch):
+    """In a batch as alone, although decoders have no token for padding; by the ids that its tokenizer gave."""
+    folder = write_backbone(tmp_path / kind, kind)
+    export(do(COSEE, tmp_path / "runs", folder, monkeypatch), folder, tmp_path / "model")
+    classify = pipeline("text-classification", model=str(tmp_path / "model"))
+    assert classify.tokenizer.pad_token == pad and classify.tokenizer.padding_side == "right"
+    original = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for texts in (("the film was good",), ("we liked it", "they went home")):
+        assert classify.tokenizer(*texts)["input_ids"] == original.encode(*texts).ids
+    classify.model.set_speedup(2.0)
+    pairs = [
+        {"text": f"the film was {word}", "text_pair": "we liked it a" + " very" * length}
+        for length, word in enumerate(GOOD)
+    ]
+    for texts in (pairs, [{"text": pair["text_pair"]} for pair in pairs]):
+        for one, other in zip(classify(texts, batch_size=4), (classify(text) for text in texts), strict=True):
+            assert one["label"] == other["label"] and one["score"] == pytest.approx(other["score"], rel=1e-4)
+
+
 def test_a_static_model_is_exported_with_its_one_point(runs, tiny_bert, tmp_path):
     export(runs["half"], tiny_bert, tmp_path / "model")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")

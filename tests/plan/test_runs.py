@@ -76,9 +76,13 @@ def test_training_examples_are_predicted_only_where_a_figure_shows_them(mini):
 def test_a_final_run_has_the_point_that_was_chosen_for_it(own_search):
     config = configuration(own_search)
     run = next(run for run in final_runs(config) if run.name == "cosee-energy")
-    assert at_chosen_point(config, run, {run.name: {"point": {"beta0": 0.7}}}).settings["beta0"] == 0.7
-    with pytest.raises(InputError, match=rf"{run.backbone}/{run.task}/best.yaml: has no point for cosee-energy"):
-        at_chosen_point(config, run, {"vanilla": {"point": {}}})
+    assert at_chosen_point(config, run, {run.name: {"point": {"beta0": 0.2}}}).settings["beta0"] == 0.2
+    for chosen in ({"vanilla": {"point": {}}}, None, [run.name], {run.name: None}, {run.name: {"score": 1}}):
+        with pytest.raises(InputError, match=rf"{run.backbone}/{run.task}/best.yaml: has no point for cosee-energy"):
+            at_chosen_point(config, run, chosen)
+    for point in ({"beta0": 7.0}, {"learning_rate": 7.0}, {}, None):
+        with pytest.raises(InputError, match=r"best\.yaml: the point .* of cosee-energy is not in its grid"):
+            at_chosen_point(config, run, {run.name: {"point": point}})
 
 
 def test_one_grid_point_is_no_search(own_search):

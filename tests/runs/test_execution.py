@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -104,14 +105,51 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny_bert, tmp_path, monkeypatch
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-def test_a_finished_run_of_an_unfinished_job_is_predicted_but_not_trained_again(tiny_bert, tmp_path, monkeypatch):
+def never(*args, **options):
+    raise AssertionError("trained again")
+
+
+def test_a_finished_run_whose_files_were_removed_gets_them_back_without_training(tiny_bert, tmp_path, monkeypatch):
     folder = do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
-    before = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.suffix == ".npz"}
-    assert (folder / STATE).is_file()
-    seconds = read_json(folder / "run.json")["seconds"]["training"]
+    before = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
+    assert STATE not in before and {"run.json", "model.safetensors", "history.csv", "logits-dev.npz"} <= set(before)
+    for name in before:  # as Snakemake does before it repeats a job whose end it did not see
+        (folder / name).unlink()
+    began = time.time()
+    with monkeypatch.context() as patch:
+        patch.setattr(execution, "train", never)
+        do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
+    assert {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()} == before
+    assert all((folder / name).stat().st_mtime >= began - 1 for name in before)
+
+
+def test_a_run_killed_between_training_and_its_last_file_is_not_trained_again(tiny_bert, tmp_path, monkeypatch):
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(execution, "write_json", killed)
+        do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("cosee.training.loop._Training.train_epoch", never)
+        folder = do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
+    assert (folder / "run.json").is_file() and not (folder / STATE).exists()
+
+
+@pytest.mark.parametrize(
+    ("run", "changes"),
+    [
+        (replace(COSEE, settings={"signal": "energy", "alpha": 0.5}), {}),
+        (COSEE, {"splits": ["fit", "sel"]}),
+        (COSEE, {"protocol": {"name": "heldout", "criterion": "score_at_2x"}}),
+        (replace(COSEE, other_rules=("patience",)), {}),
+    ],
+)
+def test_a_run_that_is_asked_for_otherwise_is_trained(run, changes, tiny_bert, tmp_path, monkeypatch):
     do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
-    assert {name: (folder / name).read_bytes() for name in before} == before
-    assert read_json(folder / "run.json")["seconds"]["training"] == pytest.approx(seconds, abs=0.5)
+    with monkeypatch.context() as patch, pytest.raises(AssertionError, match="trained again"):
+        patch.setattr(execution, "train", never)
+        do(run, tmp_path, tiny_bert, monkeypatch, keep_state=True, **changes)
 
 
 def test_each_rule_that_a_run_serves_has_the_outputs_of_its_own_checkpoint(tiny_bert, tmp_path, monkeypatch):

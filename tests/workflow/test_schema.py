@@ -9,6 +9,7 @@ from cosee.io import read_yaml
 from cosee.plan import reference
 
 PRESETS = [("config",), ("glue-small",), ("glue-small", "glue-small-cpu"), ("bert-base",), ("paper",)]
+PRESETS += [("roberta-base",), ("modernbert",), ("decoders",)]
 
 
 def test_schema_and_key_table_are_written_from_the_code():

@@ -42,6 +42,9 @@ def test_one_target_needs_only_its_task(tmp_path):
         ),
         (["glue-small", "glue-small-cpu"], 90, {"sweep": 7, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
         (["bert-base"], 266, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["roberta-base"], 234, {"sweep": 13, "backbone": 3, "encoders_table": 1}),
+        (["modernbert"], 318, {"sweep": 13, "backbone": 1, "table2": 1}),
+        (["decoders"], 18, {"sweep": 6, "download": 3, "tokenize": 9, "select": 9, "backbone": 3, "encoders_table": 1}),
     ],
 )
 def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
@@ -250,10 +253,11 @@ def test_risks_are_those_of_the_stored_outputs(built):
     assert set(by_rule["variant"]) == {"pabee", "pcee", "consistentee"}
 
 
-def test_only_final_weights_are_kept(built):
-    kept = {path.relative_to(built).parts[5] for path in built.glob("results/runs/**/model.safetensors")}
-    assert kept == {"final"}
+def test_only_weights_that_something_reads_are_kept_and_nothing_twice(built):
+    kept = [str(path.parent.relative_to(built)) for path in built.glob("results/runs/**/model.safetensors")]
+    assert kept == ["results/runs/bert/sst2/cosee-energy/final/seed0"]
     assert not list(built.rglob("state.safetensors")) and not list(built.rglob("*.partial*"))
+    assert not list(built.rglob(".finished"))
 
 
 def test_nothing_is_left_to_do_for_any_target(built):

@@ -14,13 +14,14 @@ from cosee.io import read_yaml
 from cosee.methods import METHODS
 from cosee.plan import checks, sources
 from cosee.plan.configuration import configuration
-from cosee.plan.contexts import context, context_of_figure, context_of_table, facts_of_risk
+from cosee.plan.contexts import context, context_of_encoders, context_of_figure, context_of_table, facts_of_risk
 from cosee.plan.cost import announcement, example_counts
 from cosee.plan.curves import RULE, curves, evaluated_files, given_thresholds, risk_files, signals_of
+from cosee.plan.disk import disk_sentence, disk_space, runs_with_weights
 from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
 from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
 from cosee.plan.merging import with_defaults
-from cosee.plan.runs import display_names, final_runs, timed_run
+from cosee.plan.runs import RUNS_FOLDER, display_names, final_runs, timed_run
 from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, search_points
 from cosee.plugins import with_plugins
 from cosee.runs.published import published_files
@@ -37,6 +38,8 @@ from cosee.plan.shown import (
 PROJECT = Path(workflow.basedir).parent
 
 try:
+    for file in workflow.configfiles:
+        read_yaml(file)  # Snakemake's own reader keeps the last of two equal keys in silence
     # Into `config` itself, which every job and script gets.
     config.update(with_defaults(read_yaml(PROJECT / "config/defaults.yaml"), config))
     for key in ("data_dir", "backbone_dir", "predictions"):
@@ -61,6 +64,7 @@ SEARCHED = {(job.backbone, job.task) for job in FINAL_JOBS}
 GRID_JOBS = split_into_jobs(
     [run for run in grid_runs(CONFIG) if run.key[:2] in SEARCHED], "grid", CONFIG.jobs.runs_per_job
 )
+WEIGHTED = runs_with_weights(CONFIG)
 NUM_RUNS = Counter((run.backbone, run.task) for run in RUNS)
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = context(CONFIG)
@@ -110,13 +114,19 @@ def table_outputs(name):
 
 onsuccess:
     from cosee.bench.workflow_times import job_shares
+    from cosee.runs.recovery import discard_all
 
+    discard_all(Path(RUNS_FOLDER))  # of trainings that are recorded as complete by now
     if Path("benchmarks").is_dir():
         shares = job_shares(Path("benchmarks")).to_string(index=False, float_format="{:.1f}".format)
         print(f"time of all jobs since the first start:\n{shares}", file=sys.stderr)
 
 
 onstart:
+    from cosee.io import remove_abandoned
+
+    for folder in ("results", "figures", "resources"):
+        remove_abandoned(Path(folder))
     try:  # only at the start, because the settings of methods are checked with torch, which takes seconds to import
         if GRID_JOBS + FINAL_JOBS:
             checks.check_settings(CONFIG)

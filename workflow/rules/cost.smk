@@ -21,6 +21,7 @@ rule cost:
         ],
         steps=CONFIG.cost.steps,
         sentence=CONTEXT.sentence(split="fit"),
+        disk=disk_sentence(disk_space(CONFIG, [*RUNS, *grid_runs(CONFIG)], Path.cwd())),
         numerics=NUMERICS_VERSION,
     message:
         "cost of this preset"

@@ -102,6 +102,35 @@ if "methods" in COMPARISONS:
             "../scripts/methods.py"
 
 
+if "encoders" in COMPARISONS:
+    spec = COMPARISONS["encoders"]
+
+    rule encoders_table:
+        input:
+            curves=sorted(
+                {file for part in spec.by_backbone.values() for file in result_files(CONFIG, part, "tradeoff.csv")}
+            ),
+        output:
+            **table_outputs("encoders"),
+        log:
+            "logs/tables/encoders.log",
+        benchmark:
+            "benchmarks/tables/encoders.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            layers={name: CONFIG.backbones[name].layers for name in spec.backbones},
+            names={name: CONFIG.backbones[name].label for name in spec.backbones},
+            labels=TABLE_LABELS,
+            targets=CONFIG.protocol.targets,
+            protocol=CONFIG.protocol.name,
+            caption=context_of_encoders(CONFIG, spec).caption("encoders"),
+        message:
+            "table of encoders"
+        script:
+            "../scripts/encoders.py"
+
+
 if "calibration" in COMPARISONS:
     spec = COMPARISONS["calibration"]
 

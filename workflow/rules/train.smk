@@ -13,7 +13,7 @@ for job in [*GRID_JOBS, *FINAL_JOBS]:
             best=f"results/runs/{job.backbone}/{job.task}/best.yaml" if job.stage == "final" else [],
         output:
             [file for run in job.runs for file in run_files(run, CONFIG)],
-            weights=[weights_file(run) for run in job.runs if job.stage == "final"],
+            weights=[weights_file(run) for run in job.runs if job.stage == "final" and run.key in WEIGHTED],
         log:
             f"logs/train/{job.name}.log",
         benchmark:

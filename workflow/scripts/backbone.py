@@ -19,7 +19,9 @@ with logged(snakemake.log[0]):
     elif "repository" in source:
         fetch_backbone(source["repository"], source["revision"], folder, **changes)
     else:
+        from cosee.synthetic.decoders import LAYERS_AT, make_decoder
         from cosee.synthetic.pretraining import make_backbone
 
-        make_backbone(folder, num_layers=source["layers"], threads=snakemake.threads, **source["pretraining"])
+        make = make_decoder if source["pretraining"]["kind"] in LAYERS_AT else make_backbone
+        make(folder, num_layers=source["layers"], threads=snakemake.threads, **source["pretraining"])
     check_layers(folder, source["layers"])

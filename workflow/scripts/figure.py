@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cosee import figures
+from cosee.evaluation.frames import IDENTITY
 from cosee.io import read_frame, read_frames
 from cosee.plan.configuration import configuration
 from cosee.plan.shown import shown_curves
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def frames(paths: list[str]) -> pd.DataFrame:
     """The rows of the seeds to show."""
-    read = read_frames(paths)
+    read = read_frames(paths, IDENTITY)
     return read[read["seed"].isin(snakemake.params.seeds)]
 
 
@@ -83,7 +84,7 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     """Figure 6."""
     config = configuration(snakemake.config)
     histories = [
-        read_frame(f"{run.folder}/history.csv").assign(
+        read_frame(f"{run.folder}/history.csv", ("step", "loss", "mean_ce")).assign(
             task=run.task, backbone=run.backbone, variant=run.variant, seed=run.seed
         )
         for curve in shown_curves(config, config.figures.shown[snakemake.params.name])

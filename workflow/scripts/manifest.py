@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee.io import read_json, write_json
+from cosee.io import write_json
 from cosee.plan.configuration import configuration
 from cosee.plan.sources import backbone_label, data_label
 from cosee.plugins import installed_plugins
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.runs.stored import read_run
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     config = configuration(snakemake.config)
-    runs = [read_json(path) for path in snakemake.input.runs]
+    runs = [read_run(Path(path).parent) for path in snakemake.input.runs]
     write_json(
         snakemake.output[0],
         {

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from cosee.data.tokens import load_tokens, padding_id
 from cosee.io import read_yaml
 from cosee.plan.configuration import configuration
+from cosee.plan.disk import runs_with_weights
 from cosee.plan.jobs import split_into_jobs
 from cosee.plan.runs import final_runs, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_runs
 from cosee.runs.device import configure_torch, default_device
-from cosee.runs.execution import STATE, RunInputs, train_and_predict
+from cosee.runs.execution import RunInputs, train_and_predict
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ with logged(snakemake.log[0]):
     runs = grid_runs(config) if stage == "grid" else final_runs(config)
     jobs = split_into_jobs(runs, stage, config.jobs.runs_per_job)
     (job,) = [job for job in jobs if f"train_{job.name}" == snakemake.rule]
-    chosen = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
+    chosen = read_yaml(snakemake.input.best).get("chosen") if stage == "final" else {}
+    weighted = runs_with_weights(config)
     tokens, backbone = load_tokens(snakemake.input.tokens), Path(snakemake.input.backbone[0]).parent
     for run in job.runs:
         train_and_predict(
@@ -30,9 +32,7 @@ with logged(snakemake.log[0]):
             RunInputs(tokens, backbone, config.backbones[run.backbone].layers, padding_id(backbone / "tokenizer.json")),
             protocol=config.protocol.model_dump(),
             splits=predicted_splits(run, config),
-            keep_weights=stage == "final",
-            keep_state=len(job.runs) > 1,
+            keep_weights=stage == "final" and run.key in weighted,
+            keep_state=True,
             device=default_device(),
         )
-    for run in job.runs:  # only now, as a killed job resumes from these files
-        (Path(run.folder) / STATE).unlink(missing_ok=True)
