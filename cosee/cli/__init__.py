@@ -26,7 +26,12 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (None: that of the process) and return its exit code."""
-    args = make_parser().parse_args(arguments)
+    try:
+        parser = make_parser()
+    except InputError as error:  # of a package that adds methods or tasks
+        print(f"cosee: error: {error}", file=sys.stderr)
+        return 2
+    args = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cosee").setLevel(logging.INFO)
     try:

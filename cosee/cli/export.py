@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write; must not exist")
     parser.add_argument("--rule", help="exit rule (default: that of the run's selection)")
     parser.add_argument(
+        "--temperatures",
+        metavar="SPLIT",
+        help="divide the logits of each exit by the temperature that fits this split best, such as sel (default: none)",
+    )
+    parser.add_argument(
         "--confidence",
         type=share,
         default=0.9,
@@ -42,4 +47,4 @@ def run(args: argparse.Namespace) -> None:
     from cosee.export.model_folder import export
 
     logging.disable_progress_bar()  # a folder is written within a second
-    export(args.folder, args.backbone, args.out, args.rule, args.manifest, args.confidence)
+    export(args.folder, args.backbone, args.out, args.rule, args.manifest, args.confidence, args.temperatures)

@@ -26,17 +26,25 @@ LARGEST_GROUP = (10, 0.01)
 def hub_rows(task: Task, repository: str, revision: str) -> dict[str, pd.DataFrame]:
     """Examples of a task from the Hugging Face hub at a pinned revision, by the hub's split names.
 
+    Args:
+        task: the task; one with a repository of its own is read from there.
+        repository: data set on the hub, with a configuration for each task.
+        revision: commit of the repository.
+
     Raises:
         InputError: the hub cannot be reached or does not have the data set.
     """
     import datasets  # slow to import, and only this source needs it
 
+    place, subset = (repository, revision), (task.name,)
+    if task.repository is not None:
+        place, subset = (task.repository, task.revision or "main"), ()
     try:
-        loaded = datasets.load_dataset(repository, task.name, revision=revision)
+        loaded = datasets.load_dataset(place[0], *subset, revision=place[1])
     except Exception as error:  # the hub client raises a dozen kinds; all mean the same to the reader
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"data: cannot load {task.name} from {repository} at {revision[:12]} ({reason}); "
+            f"data: cannot load {task.name} from {place[0]} at {place[1][:12]} ({reason}); "
             "check the network, or name a local copy with --config data_dir=FOLDER."
         ) from error
     return {split: rows.to_pandas() for split, rows in loaded.items()}

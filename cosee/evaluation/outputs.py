@@ -62,6 +62,16 @@ class ExitOutputs:
         """Predicted label ids of all exits [N, M]."""
         return self.logits.argmax(axis=-1)
 
+    def answer_scores(self, rule: Rule | None) -> NDArray[np.floating]:
+        """Scores of the classes by which each exit answers [N, M, C]: without a rule, and for most, the logits."""
+        if rule is None or rule.answer is None:
+            return self.logits
+        return rule.answer(self.logits.astype(np.float64))
+
+    def answers(self, rule: Rule | None) -> NDArray[np.int64]:
+        """Label ids that each exit answers [N, M]."""
+        return self.answer_scores(rule).argmax(axis=-1)
+
     def exit_scores(self, rule: Rule) -> NDArray[np.float64]:
         """Scores of the internal exits [N, M-1] in float64, as confident scores differ in digits that float32 lacks.
 

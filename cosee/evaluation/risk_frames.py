@@ -77,7 +77,7 @@ def risk_frame(
     shown = [name for name in procedures if len(calibration) == 1 or name not in QUANTILES]
     levels = list(levels)
     for kind in kinds:
-        scored = [(model.exit_scores(rule), losses(model.predicted, model.labels, kind)) for model in calibration]
+        scored = [(model.exit_scores(rule), losses(model.answers(rule), model.labels, kind)) for model in calibration]
         if rule.thresholds is None:
             points = swept_points(*scored[0], rule.harder_is)
         else:
@@ -110,11 +110,11 @@ def _at(points: CalibrationPoints, chosen: int | None) -> tuple[int, float | Non
 def _realized(outputs: ExitOutputs, rule: Rule, threshold: float | None, kind: str, task: str) -> dict[str, float]:
     """Risk, its limits, speed-ups and score of a threshold."""
     exits = taken_exits(outputs.exit_scores(rule), threshold, rule.harder_is)
-    risk = realized(losses(outputs.predicted, outputs.labels, kind), exits)
-    answers = outputs.predicted[np.arange(len(exits)), exits]
+    answers = outputs.answers(rule)
+    risk = realized(losses(answers, outputs.labels, kind), exits)
     return {
         **vars(risk),
         "speedup": float(speedup_ratio(exits, outputs.num_layers)),
         "speedup_flops": float(outputs.num_layers / np.asarray(outputs.exit_costs)[exits].mean()),
-        "score": float(glue_scores(answers, outputs.labels, TASKS[task])["score"]),
+        "score": float(glue_scores(answers[np.arange(len(exits)), exits], outputs.labels, TASKS[task])["score"]),
     }

@@ -41,7 +41,7 @@ def certified_levels(outputs: ExitOutputs, rule: Rule, kind: str, confidence: fl
         kind: loss, one of `cosee.evaluation.risk.LOSSES`.
         confidence: 1 - δ.
     """
-    scores, loss = outputs.exit_scores(rule), losses(outputs.predicted, outputs.labels, kind)
+    scores, loss = outputs.exit_scores(rule), losses(outputs.answers(rule), outputs.labels, kind)
     if rule.thresholds is None:
         points = swept_points(scores, loss, rule.harder_is)
     else:

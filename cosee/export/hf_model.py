@@ -18,6 +18,7 @@ from cosee.errors import InputError
 from cosee.evaluation.risk_levels import CertifiedLevel, refusal, within
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule, check_threshold
+from cosee.exiting.tempering import tempered
 from cosee.methods import make_method, rule_named
 from cosee.models.loading import empty_backbone
 
@@ -33,6 +34,7 @@ class EarlyExitConfig(PreTrainedConfig):
         method_settings: hyper-parameters of the method.
         encoder: transformers configuration of the encoder.
         rule: exit rule.
+        temperatures: one per exit, by which its logits are divided before the rule reads them; None: all 1.
         tradeoff: operating points by increasing speed-up, measured on `tradeoff_split`.
         tradeoff_split: split on which they were measured.
         risks: certified levels by increasing size, for each loss: loss, level, threshold, speedup (on the calibration
@@ -56,6 +58,7 @@ class EarlyExitConfig(PreTrainedConfig):
         columns: Sequence[str] = ("text",),
         threshold: float | None = None,
         check_every: int = 1,
+        temperatures: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         """Set the attributes, and those of every configuration (`id2label`, ...)."""
@@ -69,6 +72,7 @@ class EarlyExitConfig(PreTrainedConfig):
         self.columns = list(columns)
         self.threshold = threshold
         self.check_every = check_every
+        self.temperatures = None if temperatures is None else list(temperatures)
         super().__init__(**kwargs)
 
 
@@ -99,7 +103,7 @@ def _is_number(value: Any, or_none: bool = False) -> bool:
 
 @dataclass
 class EarlyExitOutput(SequenceClassifierOutput):
-    """Logits [B, C] of the exit that each example took, and the exit layers [B], 0-based."""
+    """Answer [B, C] at the exit that each example took (of most rules its logits), and the exit layers [B], 0-based."""
 
     exit_layers: Tensor | None = None
 
@@ -130,8 +134,9 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
 
     @property
     def rule(self) -> Rule:
-        """The exit rule."""
-        return rule_named(self.config.rule)
+        """The exit rule, with the temperatures of the exits if there are some."""
+        rule = rule_named(self.config.rule)
+        return rule if self.config.temperatures is None else tempered(rule, self.config.temperatures)
 
     def set_speedup(self, target: float, tolerance: float = 0.05) -> Point:
         """Choose the threshold that gave this speed-up on the split of the trade-off table.
@@ -244,7 +249,8 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         threshold = self.config.threshold
         if threshold is None or self.model.num_exits == 1:
             last = torch.full_like(unlabeled, self.model.exit_depths[-1] - 1)
-            return EarlyExitOutput(logits=last_exit(self.model, batch), exit_layers=last)
+            rule = self.rule if self.model.num_exits > 1 else None
+            return EarlyExitOutput(logits=last_exit(self.model, batch, rule), exit_layers=last)
         logits, exits = early_exit(self.model, batch, self.rule, threshold, check_every=self.config.check_every)
         return EarlyExitOutput(logits=logits, exit_layers=exits)
 

@@ -15,8 +15,10 @@ from cosee.evaluation.frames import static_frame, static_targets_frame, targets_
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.evaluation.risk import LOSSES
 from cosee.evaluation.risk_levels import certified_levels
+from cosee.evaluation.temperature import temperatures_of
 from cosee.evaluation.tradeoff import downsample_curve
 from cosee.exiting.rules import Rule
+from cosee.exiting.tempering import tempered
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
 from cosee.io import read_json, whole_folder, write_text
@@ -51,6 +53,7 @@ def export(
     rule: str | None = None,
     manifest: str | Path | None = None,
     confidence: float = 0.9,
+    temperatures: str | None = None,
 ) -> None:
     """Write a finished run as a folder that `from_pretrained` reads once `cosee.export.hf_model` is imported.
 
@@ -65,6 +68,8 @@ def export(
         manifest: `results/manifest.json` of the preset, with the origin of data and encoder; None: the card says that
             they are not recorded.
         confidence: of the thresholds that are certified for a risk, on the calibration examples if the run has any.
+        temperatures: split whose labels fit a temperature for each exit; None: logits are used as they are. With "cal"
+            no risk is certified, as its examples have shaped the scores.
 
     Raises:
         InputError: a file is missing, does not fit the others, or `destination` exists.
@@ -80,6 +85,10 @@ def export(
         )
     split = facts["selection_split"]
     predictions = stored_predictions(run, split)
+    fitted = None
+    if temperatures is not None and len(predictions.exit_depths) > 1:
+        fitted = temperatures_of(stored_predictions(run, temperatures))
+        chosen = tempered(chosen, fitted)
     table = tradeoff_table(facts, predictions, chosen)
     task = TASKS[facts["run"]["task"]]
     config = EarlyExitConfig(
@@ -87,9 +96,10 @@ def export(
         method_settings=facts["method"],
         encoder=read_json(backbone / "config.json"),
         rule=chosen.name,
+        temperatures=fitted,
         tradeoff=[_point(row) for row in table.to_dict("records")],
         tradeoff_split=split,
-        risks=risk_table(run, chosen, confidence),
+        risks=[] if temperatures == "cal" else risk_table(run, chosen, confidence),
         columns=task.columns,
         id2label=dict(enumerate(task.classes)),
         label2id={name: index for index, name in enumerate(task.classes)},

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES, Rule, member
+from cosee.plugins import Registry, reference, subclass_of
 from cosee.ranges import check_ranges
 
 if TYPE_CHECKING:
     from cosee.methods.base import Method
 
-METHODS: dict[str, str] = {
+_OWN: dict[str, str] = {
     "berxit": "cosee.methods.berxit:Berxit",
     "consistentee": "cosee.methods.consistentee:ConsistentEE",
     "cosee": "cosee.methods.cosee:Cosee",
@@ -32,12 +33,14 @@ METHODS: dict[str, str] = {
     "palbert": "cosee.methods.palbert:Palbert",
     "pondernet": "cosee.methods.pondernet:PonderNet",
 }
+
+METHODS: Registry[str] = Registry("method", _OWN, {"cosee.methods": reference})
 """Name in the configuration -> "module:class". A module is imported when its method is first used, because names are
-also needed in processes without torch; it may belong to any package."""
+also needed in processes without torch. Installed packages add theirs (`cosee.plugins`)."""
 
 
 def register(name: str, target: str) -> None:
-    """Add a method of another package, for the rest of this process.
+    """Add a method for the rest of this process; an installed package declares it as an entry point instead.
 
     Args:
         name: name in configurations.
@@ -49,19 +52,20 @@ def register(name: str, target: str) -> None:
     module, _, cls = target.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), cls)):
         raise InputError(f"method {name}: {target!r} names no class; expected module:class.")
-    if METHODS.get(name, target) != target:
-        raise InputError(f"method {name}: the name is taken by {METHODS[name]}; choose another.")
-    METHODS[name] = target
+    METHODS.add(name, target)
 
 
 def method_class(name: str) -> "type[Method]":
     """The class of the method `name`.
 
     Raises:
-        InputError: no such method.
+        InputError: no such method, or the package that adds it cannot be loaded.
     """
     if name not in METHODS:
         raise InputError(f"method: {name!r} is unknown; expected one of {', '.join(METHODS)}.")
+    if METHODS.origin(name) is not None:
+        base = import_module("cosee.methods.base").Method  # by name: only processes that make a method have torch
+        return METHODS.load(name, subclass_of(base))
     module, _, cls = METHODS[name].partition(":")
     return getattr(import_module(module), cls)
 
@@ -94,7 +98,7 @@ def rule_named(name: str) -> Rule:
     of_family = member(name)
     if of_family is not None:
         return of_family
-    if name in METHODS:
+    if name in METHODS.own:
         module = import_module(METHODS[name].partition(":")[0])
         if hasattr(module, "RULE"):
             return module.RULE

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES, check_readable, check_threshold
+from cosee.exiting.signals import SIGNALS
 from cosee.methods import METHODS, rule_named
 from cosee.plan.configuration import Configuration
 from cosee.plan.curves import curves, signals_of
@@ -157,6 +158,9 @@ def _check_experiment(config: Configuration, where: str, experiment: Experiment)
         _defined(variant, config.variants, f"{where}: variants")
     for signal in experiment.signals:
         _defined(signal, config.signals, f"{where}: signals")
+    for registry, names in ((TASKS, experiment.tasks), (SIGNALS, experiment.signals)):
+        for name in names:
+            registry[name]  # an installed package that cannot be loaded is refused here
     for variant in experiment.variants:
         source = config.variants[variant].models_from
         here = [e for e in config.experiments if e.backbone == experiment.backbone]

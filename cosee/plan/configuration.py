@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.exiting.signals import SIGNALS
 from cosee.plan.entries import Entry, Experiment, Latency, Names, Seeds, Signals, TaskName, Training, Values, Variant
 from cosee.plan.merging import merge
 from cosee.plan.settings import Backbone, Cost, Data, Figures, Jobs, ProtocolSettings, Risk, Tables
@@ -87,8 +88,11 @@ def configuration(merged: Mapping[str, Any]) -> Configuration:
         merged: as Snakemake has it, or `merge` gives it; not changed.
 
     Raises:
-        InputError: a key is unknown or missing, or a value impossible; names it and what would be right.
+        InputError: a key is unknown or missing, or a value impossible; names it and what would be right. Or installed
+            packages add tasks or signals of the same name.
     """
+    for registry in (TASKS, SIGNALS):
+        len(registry)  # a clash of packages is no fault of the value that would be looked up first
     try:
         return Configuration.model_validate(_completed(merged))
     except ValidationError as error:
@@ -101,17 +105,22 @@ def _completed(merged: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("backbones", "variants", "training_by_task", "grid"):
         if isinstance(config.get(key), Mapping):
             config[key] = {name: entry for name, entry in config[key].items() if entry is not None}
+    every = list(TASKS.own)  # not those of packages, whose installation must change no preset
     first = (config.get("signals") or [None])[0] if isinstance(config.get("signals"), list) else None
     for part in ("tables", "figures"):
         if isinstance(config.get(part), Mapping) and not _certifies(config):
             config[part] = config[part] | {"risk": None}
         for name, spec in _mapping(config.get(part)).items():
             if isinstance(spec, Mapping) and name != "table4":
-                config[part][name] = {"backbone": config.get("backbone"), "tasks": list(TASKS), "signal": first} | spec
+                config[part][name] = {
+                    "backbone": config.get("backbone"),
+                    "tasks": every,
+                    "signal": first,
+                } | spec
     if isinstance(config.get("latency"), Mapping):
         config["latency"] = {"backbone": config.get("backbone")} | config["latency"]
     if isinstance(config.get("experiments"), list):
-        filled = {"backbone": config.get("backbone"), "tasks": list(TASKS), "signals": [first]}
+        filled = {"backbone": config.get("backbone"), "tasks": every, "signals": [first]}
         config["experiments"] = [filled | e if isinstance(e, Mapping) else e for e in config["experiments"]]
     for name, variant in _mapping(config.get("variants")).items():
         if isinstance(variant, Mapping):

@@ -67,9 +67,9 @@ def split_rows(config: Configuration, task: str) -> dict[str, int]:
         train = data.generated.train
         evaluated = dict.fromkeys(described.eval_splits, data.generated.validation)
     else:
-        train = described.official_rows["train"]
+        train = described.official_rows.get("train", 0)
         names = described.eval_splits | described.test_splits
-        evaluated = {name: described.official_rows[split] for name, split in names.items()}
+        evaluated = {name: described.official_rows.get(split, 0) for name, split in names.items()}
     held_out = 0
     if protocol.name == "heldout":
         held_out = min(protocol.sel_max, round(protocol.sel_fraction * train))
@@ -81,4 +81,5 @@ def split_rows(config: Configuration, task: str) -> dict[str, int]:
     elif protocol.has_cal:
         evaluated["cal"] = min(protocol.cal_max, round(protocol.sel_fraction * train))
         left -= evaluated["cal"]
+    left = max(0, left)  # nothing is known of the size of a package's task
     return {"fit": min(left, data.train_rows.get(task, train)), "sel": held_out, **evaluated}

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from cosee.data.tasks import TASKS
 from cosee.exiting.signals import SIGNALS
+from cosee.plugins import NAME, Registry
 
 
 def _each_once(values: list[Any]) -> list[Any]:
@@ -32,11 +33,23 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def _name_in(registry: Registry[Any]) -> Any:
+    """The type of names in a registry; the schema gives the project's own, as packages may add others."""
+
+    def check(name: str) -> str:
+        if name not in registry:
+            raise ValueError(f"is {name!r}; expected one of {', '.join(registry)}")
+        return name
+
+    form = {"type": "string", "pattern": f"^{NAME.pattern}$", "examples": [*registry.own]}
+    return Annotated[str, AfterValidator(check), WithJsonSchema(form)]
+
+
 Number = Annotated[Any, AfterValidator(_number), WithJsonSchema({"type": "number"})]
 """A number as it was written: 32 stays whole, as names of grid points and fingerprints tell 32 from 32.0."""
 Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema({"type": ["number", "boolean", "string"]})]
-TaskName = Literal[*TASKS]
-SignalName = Literal[*SIGNALS]
+TaskName = _name_in(TASKS)
+SignalName = _name_in(SIGNALS)
 Tasks = Annotated[list[TaskName], Field(min_length=1), AfterValidator(_each_once)]
 Signals = Annotated[list[SignalName], Field(min_length=1), AfterValidator(_each_once)]
 Names = Annotated[list[str], AfterValidator(_each_once)]
@@ -89,7 +102,8 @@ class Variant(Entry):
         None,
         description="exit rule of a method that has one of its own: a signal, `patience`, `pcee`, `fpabee`, "
         "`uncertainty`, `quantile`, `policy`, `safe`, `gate`, `jeidnn` (the same at one half), `sampled` "
-        "(PonderNet's, for whole splits only), or one that comes with a method; the results of such variants are in "
+        "(PonderNet's, for whole splits only), `beem`, one that answers by an ensemble of the exits (`geometric`, "
+        "`mean`, `voting`), or one that comes with a method; the results of such variants are in "
         "`results/<task>/rule_*.csv`. Default: the signals",
     )
     models_from: str | None = Field(

@@ -29,6 +29,7 @@ from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel, count_parameters
 from cosee.models.prediction import Predicted, nan_outputs, predict
 from cosee.plan.runs import Run
+from cosee.plugins import installed_plugins
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
 from cosee.runs.recovery import keep, recover
 from cosee.runs.weights import save_weights
@@ -191,6 +192,7 @@ def _run_facts(
         **outcome,
         "hardware": hardware(),
         "versions": package_versions(),
+        "plugins": installed_plugins(),
         "commit": git_commit(Path(__file__).parent),
     }
 

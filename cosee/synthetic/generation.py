@@ -48,8 +48,8 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
     Raises:
         InputError: the task or a split is unknown, or the grammar cannot generate that many different examples.
     """
-    if task not in TASKS:
-        raise InputError(f"task: mini-GLUE has no {task!r}; expected one of {', '.join(TASKS)}.")
+    if task not in GRAMMARS:
+        raise InputError(f"task: mini-GLUE has no {task!r}; expected one of {', '.join(GRAMMARS)}.")
     names = ("train", *TASKS[task].eval_splits.values(), "calibration")
     if unknown := sorted(set(sizes) - set(names)):
         raise InputError(f"sizes: mini-GLUE's {task} has no split {unknown[0]!r}; expected {', '.join(names)}.")
@@ -103,7 +103,7 @@ def _difficulty(rng: Rng) -> int:
 
 def _document(rng: Rng) -> str:
     """Two sentences with a relation of one of the tasks, and the word that connects them."""
-    task = pick(rng, tuple(TASKS))
+    task = pick(rng, tuple(CONNECTIVES))
     num_classes = TASKS[task].num_classes
     label = int(rng.integers(num_classes))
     genre = "mismatched" if rng.random() < 0.4 else "matched"

@@ -13,6 +13,8 @@ _GENERATED = "generated"
 def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool = False) -> pd.DataFrame:
     """Table 1: sizes as printed in the paper, of the official release, and of the data used here.
 
+    Tasks that the paper does not have come last.
+
     Args:
         rows: task, split (fit, sel, dev, ...), label (id, -1 if unknown), rows (number of examples); one row per class.
         reported: `config/reported/table1.csv`.
@@ -27,7 +29,10 @@ def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool 
     sizes = pd.concat([train, rows]).groupby(["task", "split", "label"])["rows"].sum()
     totals, largest = sizes.groupby(level=[0, 1]).sum(), sizes.groupby(level=[0, 1]).max()
     lines = []
-    for paper in reported.sort_values("row").itertuples():
+    others = [TASKS[name] for name in rows["task"].unique() if name not in set(reported["task"])]
+    added = pd.DataFrame([{"task": task.name, "name": task.label, "kind": task.kind} for task in others])
+    listed = pd.concat([reported.sort_values("row"), added]) if others else reported.sort_values("row")
+    for paper in listed.itertuples():
         task = TASKS[paper.task]
         hub_names = {"train": "train", "fit": None, "sel": None, **task.eval_splits, **task.test_splits}
         hub_names |= {split: None for split in ("held", "cal") if (task.name, split) in totals}
@@ -57,14 +62,14 @@ def data_statistics_wide(table: pd.DataFrame) -> pd.DataFrame:
     for task, group in table.groupby("task", sort=False):
         of = group.set_index("split")
         dev = list(TASKS[task].eval_splits)
+        printed = of["paper"].dropna()  # nothing, if the paper does not have the task
         notes = [note if note == _GENERATED else f"{split}: {note}" for split, note in of["note"].items() if note]
         lines.append(
             {
                 "Task": of["name"].iloc[0],
                 "Kind": of["kind"].iloc[0],
                 "C": str(of["classes"].iloc[0]),
-                "Paper train": of.at["train", "paper"],
-                "Paper test": of.at["test", "paper"],
+                **{f"Paper {split}": printed.get(split, NONE) for split in ("train", "test")},
                 "Official train": count(of.at["train", "official"]),
                 "Official dev": "/".join(count(of.at[split, "official"]) for split in dev),
                 "Here fit": count(of.at["fit", "rows"] or None),

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,7 @@ def test_controls_bound_the_signal(run):
     predictions = multi_exit(run)
     rng = np.random.default_rng(0)
     chance = frames.random_frame(run, predictions, "dev", rng)
-    oracle = frames.oracle_frame(run, predictions, "dev", "energy")
+    oracle = frames.oracle_frame(run, predictions, "dev", RULES["energy"])
     signal = frames.tradeoff_frame(run, predictions, "dev", ENERGY)
     assert list(chance.columns) == list(oracle.columns) == TRADEOFF
     assert_identity(chance, run, "dev", "none", variant="random")
@@ -86,6 +87,26 @@ def test_controls_bound_the_signal(run):
     assert len(oracle) == 6 and oracle["threshold"].isna().all()
     at_two = [np.interp(2, frame["speedup"], frame["accuracy"]) for frame in (chance, signal, oracle)]
     assert at_two[0] < at_two[1] < at_two[2]
+
+
+@pytest.mark.parametrize("name", ["geometric", "voting"])
+def test_every_frame_has_the_answers_of_the_rule(name):
+    predictions, rule = multi_exit(MRPC), RULES[name]
+    as_logits = ExitOutputs(**vars(predictions) | {"logits": rule.answer(predictions.logits.astype(np.float64))})
+    scores = predictions.exit_scores(rule)
+    own = replace(rule, answer=None, score=lambda logits, learned: scores)
+    assert (as_logits.predicted != predictions.predicted).any()
+    points = [(2.0, float(np.median(scores)))]
+    for make in (
+        lambda outputs, rule: frames.tradeoff_frame(MRPC, outputs, "dev", rule),
+        lambda outputs, rule: frames.oracle_frame(MRPC, outputs, "dev", rule),
+        lambda outputs, rule: frames.random_frame(MRPC, outputs, "dev", np.random.default_rng(0), rule),
+        lambda outputs, rule: frames.targets_frame(MRPC, outputs, "dev", rule, points),
+        lambda outputs, rule: frames.dis_frame(MRPC, outputs, "dev", rule),
+        lambda outputs, rule: frames.calibration_frame(MRPC, outputs, "dev", rule, points),
+        lambda outputs, rule: frames.layers_frame(MRPC, outputs, "dev", rule),
+    ):
+        pd.testing.assert_frame_equal(make(predictions, rule), make(as_logits, own))
 
 
 def test_static_frame_is_one_point_at_the_cost_of_its_depth():

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.ensembles import geometric_of, majority_of, mean_of
 
 from cosee.errors import InputError
 from cosee.evaluation.outputs import ExitOutputs, load_outputs, save_outputs
@@ -92,6 +93,16 @@ def test_scores_are_float64_of_the_internal_exits():
     f = predictions.logits[2, 1].astype(float)
     assert scores[2, 1] == pytest.approx(1 / (1 + np.exp(f).sum()))
     assert predictions.predicted[2, 1] == f.argmax()
+
+
+@pytest.mark.parametrize("rule", ["geometric", "mean", "voting", "beem", "energy", None])
+def test_an_exit_answers_by_the_exits_up_to_it_if_the_rule_says_so(rule):
+    predictions = make_predictions(num_samples=40, num_classes=3)
+    define = {"geometric": geometric_of, "mean": mean_of, "voting": majority_of}.get(rule, lambda exits: exits)
+    expected = np.array([define(exits) for exits in predictions.logits.tolist()]).argmax(axis=-1)
+    answers = predictions.answers(rule and RULES[rule])
+    np.testing.assert_array_equal(answers, expected)
+    assert (answers == predictions.predicted).all() == (rule in ("beem", "energy", None))
 
 
 def test_learned_scores_are_kept_and_read_by_the_rules_that_need_them(tmp_path):

@@ -47,6 +47,20 @@ def test_every_row_is_its_threshold_on_its_split():
     assert frame["threshold"].isna().any() and frame["threshold"].notna().any()
 
 
+@pytest.mark.parametrize("name", ["geometric", "mean"])
+def test_the_risk_is_that_of_the_answers_of_the_rule(name):
+    cal, dev, rule = outputs(0), outputs(1), RULES[name]
+    frame = risk_frame([RUN], [cal], {"dev": [dev]}, rule, **ASKED | {"levels": [0.1, 0.3]}).dropna(subset="threshold")
+    answers = rule.answer(dev.logits).argmax(axis=-1)
+    last, is_right = answers[:, -1], answers == dev.labels[:, None]
+    assert (answers[:, -1] != dev.predicted[:, -1]).any() and set(frame["loss"]) == {"same", "harm"}
+    for row in frame.itertuples():
+        exits = exit_layers(dev.exit_scores(rule), row.threshold, rule.harder_is)
+        taken = answers[np.arange(200), exits]
+        lost = taken != last if row.loss == "same" else is_right[:, -1] & (taken != dev.labels)
+        assert (row.risk, row.score) == pytest.approx((lost.mean(), (taken == dev.labels).mean()))
+
+
 def test_of_several_models_the_fastest_that_is_certified_is_taken():
     models = [outputs(3, eagerness=share) for share in (0.9, 0.0, 0.05)]
     order = by_speed(models, POLICY)

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from collections import Counter
 from itertools import pairwise
 from math import exp, inf, log
 
 import numpy as np
 import pytest
 import torch
+from helpers.ensembles import geometric_of, mean_of, probabilities
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -37,11 +39,6 @@ def learned_of(logits):
 
 
 # --- definitions, one row at a time -----------------------------------------------------------------------------------
-
-
-def probabilities(logits):
-    total = sum(exp(x - max(logits)) for x in logits)
-    return [exp(x - max(logits)) / total for x in logits]
 
 
 def entropy_of(logits):
@@ -103,6 +100,17 @@ def gated_of(gates):
     return scores
 
 
+def agreed_of(exits):
+    """Confidence times the number of layers, summed while neighbors agree."""
+    sums, total, before = [], 0.0, None
+    for number, logits in enumerate(exits, 1):
+        predicted = logits.index(max(logits))
+        total = number * max(probabilities(logits)) + (total if predicted == before else 0.0)
+        before = predicted
+        sums.append(total)
+    return sums
+
+
 DEFINITIONS = {
     "energy": lambda exits, learned: [1 / (1 + sum(exp(x) for x in logits)) for logits in exits],
     "entropy": lambda exits, learned: [entropy_of(logits) for logits in exits],
@@ -116,6 +124,10 @@ DEFINITIONS = {
     "safe": lambda exits, learned: learned,
     "gate": lambda exits, learned: gated_of(learned),
     "jeidnn": lambda exits, learned: gated_of(learned),
+    "geometric": lambda exits, learned: [max(p) for p in geometric_of(exits)],
+    "mean": lambda exits, learned: [max(p) for p in mean_of(exits)],
+    "voting": lambda exits, learned: [max(Counter(predicted_of(exits[: m + 1])).values()) for m in range(len(exits))],
+    "beem": lambda exits, learned: agreed_of(exits),
 }
 
 
@@ -251,6 +263,21 @@ def test_an_exits_score_knows_nothing_of_later_exits(rule, kind, num_exits):
     np.testing.assert_array_equal(some, every[:, :num_exits])
 
 
+@EACH
+@FEW
+@given(logits=LOGITS, seed=st.integers(0, 9))
+def test_an_exits_answer_and_score_do_not_change_with_later_exits(rule, logits, seed):
+    learned, rng = learned_of(logits), np.random.default_rng(seed)
+    answers, scores = rule.answers(logits), rule.score(logits, learned)
+    assert answers.shape == logits.shape and np.isfinite(answers).all()
+    for last in range(logits.shape[1]):
+        others = logits.copy(), learned.copy()
+        others[0][:, last + 1 :] = rng.normal(0, 9, others[0][:, last + 1 :].shape)
+        others[1][:, last + 1 :] = rng.random(others[1][:, last + 1 :].shape)
+        np.testing.assert_array_equal(rule.answers(others[0])[:, : last + 1], answers[:, : last + 1])
+        np.testing.assert_array_equal(rule.score(*others)[:, : last + 1], scores[:, : last + 1])
+
+
 @pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.lookback is not None], ids=lambda r: r.name)
 def test_an_exits_score_depends_on_no_exit_beyond_those_it_looks_back_at(rule):
     logits = np.random.default_rng(3).normal(0, 2, (9, 7, 3))
@@ -274,7 +301,7 @@ def test_scores_lie_in_the_range_and_reach_over_it(rule, num_classes):
     low, high = rule.range(num_classes, num_exits)
     passing = np.isneginf if rule.harder_is == "larger" else np.isposinf  # at every threshold
     assert not np.isnan(scores).any() and not passing(scores).any()
-    lowest = low + 1 if rule.name == "patience" else low  # a threshold of 0 is a patience of 1
+    lowest = low + 1 if rule.name in ("patience", "voting") else low  # of a whole number, the one below it
     assert finite.min() == pytest.approx(lowest, abs=1e-9) and finite.max() == pytest.approx(high, abs=1e-9)
 
 
@@ -360,7 +387,7 @@ def test_a_method_may_bring_its_own_rule(monkeypatch):
 
 @pytest.mark.parametrize("name", ["pabee", "entropyy", "", "base"])
 def test_a_name_without_a_rule_is_an_error_that_names_the_rules(name):
-    with pytest.raises(InputError, match=rf"exit rule '{name}' is unknown; expected one of energy, .*, policy, .*\."):
+    with pytest.raises(InputError, match=rf"exit rule '{name}' is unknown; expected one of energy, .*, beem\."):
         rule_named(name)
 
 

@@ -29,7 +29,7 @@ def inputs(rows=None):
     return {key: getattr(batch, key) for key in ("input_ids", "attention_mask", "token_type_ids")}
 
 
-def made(method, folder, settings=None, seed=0):
+def made(method, folder, settings=None, seed=0, rule=None):
     """A model of a method with the weights that training would start from, made to disagree, and its predictions."""
     built = make_method(method, settings or {}).build(backbone_of_run(folder, seed), 2, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -47,7 +47,7 @@ def made(method, folder, settings=None, seed=0):
     predictions = ExitOutputs(
         outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.learned_scores
     )
-    rule = rule_named(RULE_OF.get(method, "energy"))
+    rule = rule_named(rule or RULE_OF.get(method, "energy"))
     table = [{"speedup": LAYERS / built.exit_depths[0], "threshold": None, "score": 0.5}]
     if built.num_exits > 1:
         curve = tradeoff_frame(RunId("rte", "bert", method, seed, method), predictions, "sel", rule)
@@ -161,6 +161,23 @@ def comes_back(method, folder, tmp_path):
         taken = layers if len(predictions.exit_depths) > 1 else np.zeros(ROWS, dtype=int)
         expected = predictions.logits[np.arange(ROWS), taken]
         np.testing.assert_allclose(one.logits.numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("rule", ["geometric", "mean", "voting", "beem"])
+def test_the_answer_is_that_of_the_rule(rule, tiny_bert):
+    model, predictions = made("cosee", tiny_bert, rule=rule)
+    answers = predictions.answer_scores(model.rule)
+    assert (answers.argmax(-1) != predictions.predicted).any() == (rule != "beem")
+    thresholds = (None, 2.0 if rule in ("voting", "beem") else clear_threshold(model, predictions))
+    for threshold in thresholds:
+        model.config.threshold = threshold
+        layers = np.full(ROWS, LAYERS - 1)
+        if threshold is not None:
+            layers = exit_layers(predictions.exit_scores(model.rule), threshold, model.rule.harder_is)
+            assert len(set(layers)) > 1
+        output = model(**inputs())
+        assert output.exit_layers.tolist() == layers.tolist()
+        np.testing.assert_allclose(output.logits.numpy(), answers[np.arange(ROWS), layers], rtol=1e-4, atol=1e-4)
 
 
 def test_a_configuration_comes_back_exactly(cosee_model, tmp_path):

@@ -18,9 +18,11 @@ from cosee.errors import InputError
 from cosee.evaluation.frames import RunId
 from cosee.evaluation.outputs import load_outputs
 from cosee.evaluation.risk_frames import risk_frame
+from cosee.evaluation.temperature import fit_temperatures
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export.model_folder import SHOWN_POINTS, export
 from cosee.io import read_json, read_yaml, write_json
+from cosee.methods import rule_named
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = {
@@ -275,6 +277,19 @@ def test_another_rule_than_the_run_s_own(runs, tiny_bert, tmp_path):
     model.set_threshold(point["threshold"])
     simulated = exit_layers(predictions.exit_scores(model.rule), point["threshold"], "smaller")
     assert model(**rows_of("sel")).exit_layers.tolist() == simulated.tolist()
+
+
+def test_temperatures_travel_with_the_model(runs, tiny_bert, tmp_path):
+    export(runs["cosee-energy"], tiny_bert, tmp_path / "model", rule="geometric", temperatures="sel")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    predictions = load_outputs(runs["cosee-energy"] / "logits-sel.npz")
+    temperatures = fit_temperatures(predictions.logits, predictions.labels)
+    assert model.config.temperatures == temperatures.tolist()
+    answers = rule_named("geometric").answers(predictions.logits / temperatures[:, None])
+    np.testing.assert_allclose(model(**rows_of("sel")).logits.numpy(), answers[:, -1], rtol=1e-4, atol=1e-4)
+    point = model.config.tradeoff[-1]
+    model.set_threshold(point["threshold"])
+    assert speedup_ratio(model(**rows_of("sel")).exit_layers.numpy(), LAYERS) == pytest.approx(point["speedup"])
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from cosee.methods.base import Method
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
 from cosee.models.loading import load_backbone
+from cosee.plugins import Registry
 
 
 def test_methods_are_found_by_name():
@@ -32,7 +33,7 @@ def test_every_file_is_a_method_of_its_name():
 
 
 def test_a_registered_method_is_one_like_the_others(monkeypatch):
-    monkeypatch.setattr(cosee.methods, "METHODS", dict(METHODS))
+    monkeypatch.setattr(cosee.methods, "METHODS", Registry("method", METHODS.own, {}))
     register("plain", "cosee.methods.finetune:Finetune")
     register("plain", "cosee.methods.finetune:Finetune")  # as where two modules ask for it
     assert make_method("plain", {"depth": 2}) == Finetune(depth=2)

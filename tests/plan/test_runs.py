@@ -146,8 +146,10 @@ def test_a_run_serves_the_rules_that_are_applied_to_its_models(mini):
     rules = {(run.variant, run.backbone, run.task): run.rules for run in final_runs(config) if run.signal != "entropy"}
     assert rules["pabee", "bert", "rte"] == ("patience", "pcee", "fpabee")
     assert rules["pabee", "albert", "sst2"] == ("patience",)  # no experiment has the others there
-    assert rules["vanilla", "bert", "sst2"] == ("energy", "entropy", "softmax")  # one model for all signals
-    assert rules["vanilla", "bert", "rte"] == ("energy", "softmax")
+    ensembles = ("geometric", "mean", "voting", "beem")
+    assert rules["vanilla", "bert", "sst2"] == ("energy", "entropy", "softmax", *ensembles)  # one model for all signals
+    assert rules["vanilla", "bert", "rte"] == ("energy", "softmax", *ensembles)
+    assert rules["vanilla", "albert", "sst2"] == ("energy",)
     assert rules["backbone", "bert", "sst2"] == ("energy",) and rules["deebert", "bert", "rte"] == ("entropy",)
     assert {run.rules for run in final_runs(config) if run.name == "cosee-entropy"} == {("entropy",)}
     assert {run.rules for run in grid_runs(config) if run.variant == "pabee"} == {("patience",)}

@@ -38,7 +38,7 @@ def test_presets_are_what_the_schema_describes(files):
     ("change", "place"),
     [
         (lambda c: c.update(lerning_rate=1), "$"),
-        (lambda c: c["experiments"][0].update(tasks=["cola"]), "$.experiments[0].tasks[0]"),
+        (lambda c: c["experiments"][0].update(tasks=["CoLA"]), "$.experiments[0].tasks[0]"),
         (lambda c: c["training"].update(batch_size="32"), "$.training.batch_size"),
         (lambda c: c["protocol"].update(sel_fraction=0.9), "$.protocol.sel_fraction"),
     ],

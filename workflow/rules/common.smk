@@ -7,19 +7,23 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from cosee import NUMERICS_VERSION, provenance
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.exiting.rules import RULES
 from cosee.io import read_yaml
+from cosee.methods import METHODS
 from cosee.plan import checks, sources
 from cosee.plan.configuration import configuration
 from cosee.plan.contexts import context, context_of_encoders, context_of_figure, context_of_table, facts_of_risk
 from cosee.plan.cost import announcement, example_counts
-from cosee.plan.curves import RULE, evaluated_files, given_thresholds, risk_files, signals_of
+from cosee.plan.curves import RULE, curves, evaluated_files, given_thresholds, risk_files, signals_of
 from cosee.plan.disk import disk_sentence, disk_space, runs_with_weights
 from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
 from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
 from cosee.plan.merging import with_defaults
 from cosee.plan.runs import RUNS_FOLDER, display_names, final_runs, timed_run
 from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, search_points
+from cosee.plugins import with_plugins
 from cosee.runs.published import published_files
 from cosee.plan.shown import (
     compared_variants,
@@ -80,6 +84,19 @@ wildcard_constraints:
     task="|".join(TASK_NAMES),
     backbone="|".join(CONFIG.backbones),
     signal="|".join([*CONFIG.signals, RULE]),
+
+
+def numerics_of_task(task):
+    return with_plugins(NUMERICS_VERSION, TASKS.origin(task))
+
+
+def numerics_of_runs(runs):
+    origins = [registry.origin(name) for run in runs for registry, name in ((METHODS, run.method), (RULES, run.rule))]
+    return with_plugins(NUMERICS_VERSION, *origins)
+
+
+def numerics_of_curves(task, signal):
+    return with_plugins(NUMERICS_VERSION, *[RULES.origin(curve.rule) for curve in curves(CONFIG, task, signal)])
 
 
 def backbone_files(name):

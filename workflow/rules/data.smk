@@ -18,7 +18,7 @@ rule download:
         cut=CONFIG.protocol.model_dump(
             include={"name", "sel_fraction", "sel_max", "split_seed", "held_rows", "cal_max"}
         ),
-        numerics=NUMERICS_VERSION,
+        numerics=lambda wildcards: numerics_of_task(wildcards.task),
     message:
         "examples of {wildcards.task}"
     script:

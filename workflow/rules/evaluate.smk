@@ -22,7 +22,7 @@ rule sweep:
         targets=CONFIG.protocol.targets,
         thresholds=lambda wildcards: given_thresholds(CONFIG, wildcards.signal),
         reference_variant=CONFIG.reference_variant,
-        numerics=NUMERICS_VERSION,
+        numerics=lambda wildcards: numerics_of_curves(wildcards.task, wildcards.signal),
     message:
         "every threshold on {wildcards.task} ({wildcards.signal})"
     script:

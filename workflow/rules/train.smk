@@ -28,7 +28,7 @@ for job in [*GRID_JOBS, *FINAL_JOBS]:
             stage=job.stage,
             fingerprints=[run.fingerprint() for run in job.runs],
             chosen_by=checkpoint_rule(CONFIG),
-            numerics=NUMERICS_VERSION,
+            numerics=numerics_of_runs(job.runs),
         message:
             f"{'training' if job.stage == 'final' else 'grid search'} on {job.task} ({job.backbone}): {len(job.runs)} runs"
         script:

@@ -1,5 +1,6 @@
 """Examples of one task from its source, cut into fit, sel and dev."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cosee.data.glue import check_rows, cut_splits, hub_rows, local_rows, split_counts
@@ -23,7 +24,8 @@ with logged(snakemake.log[0]):
 
         sizes = {"train": source["train"], **dict.fromkeys(task.eval_splits.values(), source["validation"])}
         sizes |= {"calibration": num_cal} if num_cal else {}
-        where, rows = "minidata", generate(task.name, source["seed"], sizes, source["label_noise"])
+        make = task.generate or partial(generate, task.name)
+        where, rows = "minidata", make(source["seed"], sizes, source["label_noise"])
     check_rows(rows, task, where)
     frame = cut_splits(
         rows,

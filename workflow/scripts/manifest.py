@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from cosee.io import write_json
 from cosee.plan.configuration import configuration
 from cosee.plan.sources import backbone_label, data_label
+from cosee.plugins import installed_plugins
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
 from cosee.runs.stored import read_run
 from cosee.scripting import logged
@@ -27,6 +28,7 @@ with logged(snakemake.log[0]):
             "backbones": {name: backbone_label(config, name) for name in config.backbones},
             "sha256": {path: file_digest(path) for path in [*snakemake.input.rows, *snakemake.input.weights]},
             "versions": package_versions(),
+            "plugins": installed_plugins(),
             "hardware": hardware(),
             "trained_on": sorted({run["hardware"]["gpu"] or run["hardware"]["processor"] for run in runs}),
             "training_seconds": sum(run["seconds"]["training"] for run in runs),

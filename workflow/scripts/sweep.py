@@ -41,7 +41,7 @@ with logged(snakemake.log[0]):
                 choices = [Choice(rule, points, curve=rule)]
             for split in [split for split in model if split not in ("fit", "sel")]:
                 outputs = model[split]
-                frames["layers"].append(ev.layers_frame(identity, outputs, split))
+                frames["layers"].append(ev.layers_frame(identity, outputs, split, None if is_static else rule))
                 if is_static:
                     frames["tradeoff"].append(ev.static_frame(identity, outputs, split, rule.name))
                     frames["targets"].append(ev.static_targets_frame(identity, outputs, split))
@@ -57,8 +57,8 @@ with logged(snakemake.log[0]):
                 frames["density"].append(ev.density_frame(identity, outputs, split))
                 if curve.variant == config.reference_variant:
                     rng = numpy_generator(run.seed, "random", split)
-                    frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule.name))
-                    frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule.name))
+                    frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule))
+                    frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule))
             for choice in [] if is_static else choices:
                 shown = [split for split in ("fit", "dev") if split in model and choice.points + given]
                 frames["exits"] += [

@@ -8,8 +8,9 @@ from cosee.models.adapters.mamba import Mamba2Backbone, MambaBackbone
 from cosee.models.adapters.modernbert import ModernBertBackbone
 from cosee.models.adapters.mpnet import MPNetBackbone
 from cosee.models.backbones import Backbone
+from cosee.plugins import Registry, subclass_of
 
-ADAPTERS: dict[str, type[Backbone]] = {
+_OWN: dict[str, type[Backbone]] = {
     "bert": BertBackbone,
     "ernie": BertBackbone,
     "roberta": RobertaBackbone,
@@ -28,4 +29,7 @@ ADAPTERS: dict[str, type[Backbone]] = {
     "mamba": MambaBackbone,
     "mamba2": Mamba2Backbone,
 }
-"""transformers' `model_type` -> adapter. DeBERTa-v3 has the type of its second version, Pythia is a GPT-NeoX."""
+
+ADAPTERS: Registry[type[Backbone]] = Registry("adapter", _OWN, {"cosee.adapters": subclass_of(Backbone)})
+"""transformers' `model_type` -> adapter. DeBERTa-v3 has the type of its second version, Pythia is a GPT-NeoX.
+Installed packages add theirs."""
