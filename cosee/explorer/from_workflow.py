@@ -1,0 +1,186 @@
+"""The source of a page from the folder of a workflow: its result files, stored outputs and configuration."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cosee.data.tasks import TASKS
+from cosee.errors import InputError
+from cosee.evaluation.frames import CONTROLS, ORACLE, RANDOM
+from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.exiting.rules import RULES
+from cosee.explorer.claims import read_claims
+from cosee.explorer.facts import facts_of_runs
+from cosee.explorer.source import HISTORY, Line, Series, Source, series_id
+from cosee.io import read_frame, read_json
+from cosee.plan.configuration import Configuration
+from cosee.plan.curves import RULE, Curve, curves, evaluated_files, signals_of
+from cosee.plan.runs import Run, final_runs
+from cosee.plan.sources import backbone_label, data_label
+from cosee.runs.points import Points, matched_points
+
+KINDS = ("tradeoff", "targets", "dis", "layers")
+"""Result files that a page reads."""
+
+CONTROL_LABELS = {"random": "random exits", "oracle": "first correct exit (oracle)", "static": "models of k layers"}
+
+_NO_TEXT = "Texts of GLUE are shown only from a copy of one's own: --config data_dir=FOLDER."
+
+
+def workflow_inputs(config: Configuration) -> list[str]:
+    """Files of a workflow's folder that its page is made from, relative to the folder."""
+    tasks = dict.fromkeys(run.task for run in final_runs(config))
+    wanted = [(task, signal) for task in tasks for signal in signals_of(config, task)]
+    files = [f"results/{task}/{signal}_{kind}.csv" for task, signal in wanted for kind in KINDS]
+    files += [file for task, signal in wanted for file in evaluated_files(config, task, signal)]
+    files += [f"{run.folder}/{name}" for run in final_runs(config) for name in ("run.json", "history.csv")]
+    if shows_text(config):
+        files += [f"resources/rows/{task}.parquet" for task in tasks]
+    if config.latency and not config.predictions:
+        files.append("results/tables/latency.csv")
+    return list(dict.fromkeys(files))
+
+
+def shows_text(config: Configuration) -> bool:
+    """Whether the page may hold texts: generated ones, or those of the user's own copy of GLUE."""
+    return not config.predictions and bool(config.data_dir or config.data.source == "generated")
+
+
+def workflow_source(config: Configuration, root: str | Path = ".", claims: str | Path | None = None) -> Source:
+    """Everything that a workflow has measured.
+
+    Args:
+        config: its configuration.
+        root: its folder.
+        claims: a list of claims; None: there is none.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    root, runs = Path(root), final_runs(config)
+    tasks = [task for task in TASKS if task in {run.task for run in runs}]
+    by_signal = {(task, signal): curves(config, task, signal) for task in tasks for signal in signals_of(config, task)}
+    names = [f"{task}/{signal}" for task, signal in by_signal]
+    return Source(
+        title=f"Results of the preset {config.preset}",
+        data=data_label(config),
+        backbones={name: backbone_label(config, name) for name in config.backbones},
+        series=_series(config, by_signal),
+        reference=series_id(config.reference_variant, config.signals[0]),
+        targets=list(config.protocol.targets),
+        frames={kind: read_results([root / f"results/{name}_{kind}.csv" for name in names]) for kind in KINDS},
+        lines=[_line(root, curve) for found in by_signal.values() for curve in found if not _is_static(config, curve)],
+        points=_points(config, by_signal, root),
+        histories=_histories(runs, root),
+        examples={task: _examples(root, task) for task in tasks} if shows_text(config) else {},
+        no_text="" if shows_text(config) else _NO_TEXT,
+        latency=_latency(config, root),
+        provenance=facts_of_runs([read_json(root / run.folder / "run.json") for run in runs])
+        | {"Preset": config.preset, "Data": data_label(config), "Protocol": config.protocol.name},
+        claims=None if claims is None else read_claims(claims),
+    )
+
+
+def read_results(files: Iterable[Path]) -> pd.DataFrame:
+    """Result files of one kind as one frame; thresholds to the last digit, as exits are computed from them again."""
+    frames = []
+    for file in files:
+        try:
+            frames.append(pd.read_csv(file, keep_default_na=False, na_values=[""], float_precision="round_trip"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file}: missing or damaged; build it with snakemake.") from error
+    return pd.concat(frames, ignore_index=True)
+
+
+def _is_static(config: Configuration, curve: Curve) -> bool:
+    return config.variants[curve.variant].is_static
+
+
+def _series(config: Configuration, by_signal: dict[tuple[str, str], list[Curve]]) -> list[Series]:
+    """The lines of the trade-off view in display order: variants by signal, those with own rules, controls."""
+    signals = [signal for signal in config.signals if any(there == signal for _, there in by_signal)]
+    found: dict[str, Series] = {}
+    for name, variant in config.variants.items():
+        for (_, signal), there in by_signal.items():
+            for curve in there:
+                if curve.variant == name and not variant.is_static:
+                    kind = "own" if signal == RULE else "signal"
+                    label = f"{variant.label} ({_rule_label(curve.rule)})" if kind == "own" else variant.label
+                    identity = series_id(name, curve.rule)
+                    found.setdefault(identity, Series(identity, name, curve.rule, label, kind))
+    for signal in signals:
+        for control in CONTROLS:
+            identity = series_id(control, signal)
+            found[identity] = Series(identity, control, signal, CONTROL_LABELS[control], "control")
+    for name, variant in config.variants.items():
+        if variant.is_static and variant.depths != "others":
+            found[name] = Series(name, name, "none", variant.label, "static")
+    return list(found.values())
+
+
+def _rule_label(rule: str) -> str:
+    return RULES[rule].label if rule in RULES and rule not in ("pcee", "fpabee") else rule
+
+
+def _line(root: Path, curve: Curve) -> Line:
+    def outputs(split: str) -> list[tuple[str, ExitOutputs]]:
+        files = {run.name: root / run.outputs_file(split, curve.rule) for run in curve.runs}
+        return [(name, load_outputs(file)) for name, file in files.items() if file.is_file()]
+
+    return Line(curve.task, curve.backbone, series_id(curve.variant, curve.rule), curve.seed, outputs)
+
+
+def _points(
+    config: Configuration, by_signal: dict[tuple[str, str], list[Curve]], root: Path
+) -> dict[tuple[str, float], Points]:
+    """Operating points at equal cost on dev; static models, which have no exit rule, under their own name."""
+    found: dict[tuple[str, float], Points] = {}
+    for (_, signal), there in by_signal.items():
+        compared = [curve for curve in there if config.variants[curve.variant].depths != "others"]
+        if signal not in (config.signals[0], RULE):
+            compared = [curve for curve in compared if not _is_static(config, curve)]
+        for backbone in dict.fromkeys(curve.backbone for curve in compared):
+            here = [curve for curve in compared if curve.backbone == backbone]
+            rules = {curve.variant: curve.rule for curve in here}
+            for target in config.protocol.targets:
+                points = matched_points(here, target, root, selection=config.protocol.selection_split)
+                named = {
+                    (task, variant if config.variants[variant].is_static else series_id(variant, rules[variant])): side
+                    for (task, variant), side in points.items()
+                }
+                found.setdefault((backbone, target), {}).update(named)
+    return found
+
+
+def _histories(runs: Iterable[Run], root: Path) -> pd.DataFrame:
+    frames = []
+    for run in runs:
+        history = read_frame(root / run.folder / "history.csv")
+        identity = {name: getattr(run, name) for name in ("task", "backbone", "variant", "name", "seed")}
+        frames.append(history[[name for name in HISTORY if name in history]].assign(**identity))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _examples(root: Path, task: str) -> pd.DataFrame:
+    rows = read_frame(root / f"resources/rows/{task}.parquet")
+    return rows[[name for name in ("split", "idx", "text_a", "text_b", "difficulty") if name in rows]]
+
+
+def _latency(config: Configuration, root: Path) -> pd.DataFrame | None:
+    """Measured speed-ups with the run that was timed."""
+    file, timed = root / "results/tables/latency.csv", config.latency
+    if timed is None or not file.is_file():
+        return None
+    rule = config.variants[timed.variant].rule_for(config.signals[0])
+    return read_frame(file).assign(
+        task=timed.task, backbone=timed.backbone, series=series_id(timed.variant, rule), seed=_first_seed(config)
+    )
+
+
+def _first_seed(config: Configuration) -> Any:
+    return config.seeds[0]
+
+
+__all__ = ["CONTROL_LABELS", "KINDS", "ORACLE", "RANDOM", "shows_text", "workflow_inputs", "workflow_source"]
