@@ -1,4 +1,4 @@
-"""Trade-off curves of the page: the rows of the result files, thinned to what a screen can show, and bands over seeds."""
+"""Trade-off curves of the page: the rows of the result files, thinned for a screen, and bands over seeds."""
 
 from collections.abc import Iterator
 from typing import Any

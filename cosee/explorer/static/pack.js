@@ -1,0 +1,19 @@
+// Reading of the page's data: base64 text -> gzip -> a JSON document and its arrays (cosee/explorer/pack.py).
+
+const KINDS = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
+
+async function readPack(text) {
+  const binary = atob(text.trim());
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const buffer = await new Response(stream).arrayBuffer();
+  const length = new DataView(buffer).getUint32(0, true);
+  const start = 8 * Math.ceil((4 + length) / 8);
+  const header = new TextDecoder().decode(new Uint8Array(buffer, 4, length));
+  return JSON.parse(header, (_, value) => {
+    if (value === null || typeof value !== "object" || !("$" in value)) return value;
+    const [offset, count, kind] = value.$;
+    return new KINDS[kind](buffer, start + offset, count);
+  });
+}
