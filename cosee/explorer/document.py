@@ -34,6 +34,7 @@ def document(source: Source, pack: Pack) -> dict[str, Any]:
     frames = {kind: with_series(frame) for kind, frame in source.frames.items()}
     tradeoff = frames["tradeoff"]
     there = set(tradeoff["series"])
+    curves, splits = _curves_and_splits(source, tradeoff, pack)
     return {
         "title": source.title,
         "data": source.data,
@@ -42,8 +43,8 @@ def document(source: Source, pack: Pack) -> dict[str, Any]:
         "series": [series._asdict() for series in source.series if series.id in there],
         "reference": source.reference,
         "targets": list(source.targets),
-        "splits": _splits(source, pack),
-        "curves": list(_curves(source, tradeoff, pack)),
+        "splits": splits,
+        "curves": curves,
         "bands": list(bands(tradeoff, pack)),
         "atTargets": _rows(frames["targets"], TARGETS),
         "dis": _per_exit(frames["dis"], DIS, pack),
@@ -64,21 +65,6 @@ def _task(name: str) -> dict[str, Any]:
     return {"label": task.label, "classes": list(task.classes), "score": score}
 
 
-def _splits(source: Source, pack: Pack) -> list[dict[str, Any]]:
-    """Examples of every task and split of which some curve has outputs."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for line, split, models in _outputs(source):
-        if (line.task, split) not in found:
-            known = source.examples.get(line.task)
-            rows = None if known is None else known[known["split"] == split]
-            found[line.task, split] = {
-                "task": line.task,
-                "split": split,
-                **split_columns(models[0][1], rows, pack),
-            }
-    return list(found.values())
-
-
 def _outputs(source: Source) -> Iterator[tuple[Line, str, list[tuple[str, ExitOutputs]]]]:
     """Every line with each split that its results show, and the outputs there."""
     tradeoff = source.frames["tradeoff"]
@@ -90,24 +76,37 @@ def _outputs(source: Source) -> Iterator[tuple[Line, str, list[tuple[str, ExitOu
                 yield line, split, models
 
 
-def _curves(source: Source, tradeoff: pd.DataFrame, pack: Pack) -> Iterator[dict[str, Any]]:
-    """The curve of every seed: its operating points, and the models behind them where outputs are stored.
+def _curves_and_splits(
+    source: Source, tradeoff: pd.DataFrame, pack: Pack
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The curve of every seed, and the examples of every task and split of which some curve has outputs.
 
-    Several models, or patiences, take turns along one curve: `state` tells which one a point belongs to, and `point`
-    which of that one's points it is.
+    A curve has its operating points, and the models behind them where outputs are stored. Several models, or patiences,
+    take turns along one curve: `state` tells which one a point belongs to, and `point` which of that one's points it
+    is. The outputs of one curve are in memory at a time.
     """
-    stored = {
-        (line.task, line.backbone, split, line.series, line.seed): dict(models)
-        for line, split, models in _outputs(source)
-    }
-    for identity, rows in tradeoff.groupby(CURVE, sort=False):
-        rows = thinned(rows)
-        curve = dict(zip(CURVE, identity, strict=True)) | {"seed": int(identity[-1])}
-        curve |= {"depth": round(float((rows["speedup"] * rows["mean_exit_layer"]).iloc[0]))}
-        curve |= curve_columns(rows, pack)
-        if identity in stored:
-            curve |= _states(stored[identity], rows, pack)
-        yield curve
+    rows_of = {identity: thinned(rows) for identity, rows in tradeoff.groupby(CURVE, sort=False)}
+    states: dict[tuple[Any, ...], dict[str, Any]] = {}
+    splits: dict[tuple[str, str], dict[str, Any]] = {}
+    for line, split, models in _outputs(source):
+        identity = (line.task, line.backbone, split, line.series, line.seed)
+        if identity in rows_of:
+            states[identity] = _states(dict(models), rows_of[identity], pack)
+        if (line.task, split) not in splits:
+            known = source.examples.get(line.task)
+            examples = split_columns(models[0][1], None if known is None else known[known["split"] == split], pack)
+            splits[line.task, split] = {"task": line.task, "split": split, **examples}
+    curves = [
+        {
+            **dict(zip(CURVE, identity, strict=True)),
+            "seed": int(identity[-1]),
+            "depth": round(float((rows["speedup"] * rows["mean_exit_layer"]).iloc[0])),
+            **curve_columns(rows, pack),
+            **states.get(identity, {}),
+        }
+        for identity, rows in rows_of.items()
+    ]
+    return curves, list(splits.values())
 
 
 def _states(models: dict[str, ExitOutputs], rows: pd.DataFrame, pack: Pack) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The source of a page from the folder of a workflow: its result files, stored outputs and configuration."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,44 +8,23 @@ import pandas as pd
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.evaluation.frames import CONTROLS, ORACLE, RANDOM
+from cosee.evaluation.frames import CONTROLS
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.exiting.rules import RULES
 from cosee.explorer.claims import read_claims
 from cosee.explorer.facts import facts_of_runs
+from cosee.explorer.inputs import KINDS, shows_text
 from cosee.explorer.source import HISTORY, Line, Series, Source, series_id
 from cosee.io import read_frame, read_json
 from cosee.plan.configuration import Configuration
-from cosee.plan.curves import RULE, Curve, curves, evaluated_files, signals_of
+from cosee.plan.curves import RULE, Curve, curves, signals_of
 from cosee.plan.runs import Run, final_runs
 from cosee.plan.sources import backbone_label, data_label
 from cosee.runs.points import Points, matched_points
 
-KINDS = ("tradeoff", "targets", "dis", "layers")
-"""Result files that a page reads."""
-
 CONTROL_LABELS = {"random": "random exits", "oracle": "first correct exit (oracle)", "static": "models of k layers"}
 
 _NO_TEXT = "Texts of GLUE are shown only from a copy of one's own: --config data_dir=FOLDER."
-
-
-def workflow_inputs(config: Configuration) -> list[str]:
-    """Files of a workflow's folder that its page is made from, relative to the folder."""
-    tasks = dict.fromkeys(run.task for run in final_runs(config))
-    wanted = [(task, signal) for task in tasks for signal in signals_of(config, task)]
-    files = [f"results/{task}/{signal}_{kind}.csv" for task, signal in wanted for kind in KINDS]
-    files += [file for task, signal in wanted for file in evaluated_files(config, task, signal)]
-    files += [f"{run.folder}/{name}" for run in final_runs(config) for name in ("run.json", "history.csv")]
-    if shows_text(config):
-        files += [f"resources/rows/{task}.parquet" for task in tasks]
-    if config.latency and not config.predictions:
-        files.append("results/tables/latency.csv")
-    return list(dict.fromkeys(files))
-
-
-def shows_text(config: Configuration) -> bool:
-    """Whether the page may hold texts: generated ones, or those of the user's own copy of GLUE."""
-    return not config.predictions and bool(config.data_dir or config.data.source == "generated")
 
 
 def workflow_source(config: Configuration, root: str | Path = ".", claims: str | Path | None = None) -> Source:
@@ -62,7 +41,6 @@ def workflow_source(config: Configuration, root: str | Path = ".", claims: str |
     root, runs = Path(root), final_runs(config)
     tasks = [task for task in TASKS if task in {run.task for run in runs}]
     by_signal = {(task, signal): curves(config, task, signal) for task in tasks for signal in signals_of(config, task)}
-    names = [f"{task}/{signal}" for task, signal in by_signal]
     return Source(
         title=f"Results of the preset {config.preset}",
         data=data_label(config),
@@ -70,7 +48,7 @@ def workflow_source(config: Configuration, root: str | Path = ".", claims: str |
         series=_series(config, by_signal),
         reference=series_id(config.reference_variant, config.signals[0]),
         targets=list(config.protocol.targets),
-        frames={kind: read_results([root / f"results/{name}_{kind}.csv" for name in names]) for kind in KINDS},
+        frames={kind: _frame(config, root, by_signal, kind) for kind in KINDS},
         lines=[_line(root, curve) for found in by_signal.values() for curve in found if not _is_static(config, curve)],
         points=_points(config, by_signal, root),
         histories=_histories(runs, root),
@@ -83,15 +61,29 @@ def workflow_source(config: Configuration, root: str | Path = ".", claims: str |
     )
 
 
-def read_results(files: Iterable[Path]) -> pd.DataFrame:
-    """Result files of one kind as one frame; thresholds to the last digit, as exits are computed from them again."""
+def _frame(
+    config: Configuration, root: Path, by_signal: Mapping[tuple[str, str], list[Curve]], kind: str
+) -> pd.DataFrame:
+    """Result files of one kind as one frame; each row has its exit rule, which some files have in their name alone."""
     frames = []
-    for file in files:
-        try:
-            frames.append(pd.read_csv(file, keep_default_na=False, na_values=[""], float_precision="round_trip"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: missing or damaged; build it with snakemake.") from error
+    for task, signal in by_signal:
+        frame = read_results(root / f"results/{task}/{signal}_{kind}.csv")
+        if "exit_rule" not in frame:
+            frame["exit_rule"] = [config.variants[variant].rule_for(signal) for variant in frame["variant"]]
+        frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def read_results(file: Path) -> pd.DataFrame:
+    """A result file; thresholds to the last digit, as exits are computed from them again.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        return pd.read_csv(file, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: missing or damaged; build it with snakemake.") from error
 
 
 def _is_static(config: Configuration, curve: Curve) -> bool:
@@ -121,7 +113,8 @@ def _series(config: Configuration, by_signal: dict[tuple[str, str], list[Curve]]
 
 
 def _rule_label(rule: str) -> str:
-    return RULES[rule].label if rule in RULES and rule not in ("pcee", "fpabee") else rule
+    """Name of a rule in labels; of a family, without the patience, which is chosen."""
+    return RULES[rule].label.replace(", 2 in a row", " in a row") if rule in RULES else rule
 
 
 def _line(root: Path, curve: Curve) -> Line:
@@ -181,6 +174,3 @@ def _latency(config: Configuration, root: Path) -> pd.DataFrame | None:
 
 def _first_seed(config: Configuration) -> Any:
     return config.seeds[0]
-
-
-__all__ = ["CONTROL_LABELS", "KINDS", "ORACLE", "RANDOM", "shows_text", "workflow_inputs", "workflow_source"]

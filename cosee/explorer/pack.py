@@ -54,7 +54,12 @@ class Pack:
         header = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         start = len(header).to_bytes(4, "little") + header
         start += b"\0" * (-len(start) % _ALIGNMENT)
-        return base64.b64encode(gzip.compress(start + bytes(self._block), compresslevel=9, mtime=0)).decode("ascii")
+        return packed_text(start + bytes(self._block))
+
+
+def packed_text(content: bytes) -> str:
+    """Bytes as compressed base64 text; the same bytes always give the same text."""
+    return base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
 
 
 def unpack_text(text: str) -> dict[str, Any]:

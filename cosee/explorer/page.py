@@ -2,8 +2,8 @@
 
 The plotting library is plotly.js, as the package `plotly` on PyPI ships it: maintained, of a pinned version that pip
 installs (no second registry, nothing fetched when the page opens), SVG throughout, with export to SVG, error bars,
-bands, logarithmic axes and hovering built in. Smaller bundles of it are on no registry of Python packages. A content
-security policy in the page forbids it to load or send anything.
+bands, logarithmic axes and hovering built in. PyPI has no smaller bundle of it; compressed, as the page holds it, it
+takes 2 MB of its 4.8. A content security policy in the page forbids it to load or send anything.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from string import Template
 from plotly.offline import get_plotlyjs
 
 from cosee.explorer.document import document
-from cosee.explorer.pack import Pack
+from cosee.explorer.pack import Pack, packed_text
 from cosee.explorer.source import Source
 
 SCRIPTS = (
@@ -35,7 +35,7 @@ def page(source: Source) -> str:
     parts: Mapping[str, str] = {
         "title": escape(source.title),
         "style": _static("style.css"),
-        "plotly": _in_script(get_plotlyjs()),
+        "plotly": packed_text(get_plotlyjs().encode()),
         "data": pack.text(document(source, pack)),
         "program": _in_script(program),
     }

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cosee.evaluation.frames import CONTROLS
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.runs.points import Points
 
@@ -99,11 +98,5 @@ HISTORY = ("step", "mean_ce", "threshold_low", "threshold_high")
 
 
 def with_series(frame: pd.DataFrame) -> pd.DataFrame:
-    """A result frame with the name of the series in place of variant and exit rule."""
-    names = frame["variant"].str.cat(frame["exit_rule"], sep="|") if "exit_rule" in frame else frame["variant"]
-    return frame.assign(series=names)
-
-
-def is_control(variant: str) -> bool:
-    """Whether a value of the column `variant` is a control."""
-    return variant in CONTROLS
+    """A result frame with the name of each row's series."""
+    return frame.assign(series=frame["variant"].str.cat(frame["exit_rule"], sep="|"))

@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from cosee import NUMERICS_VERSION, provenance
 from cosee.errors import InputError
+from cosee.explorer.inputs import page_digest, workflow_inputs
 from cosee.io import read_yaml
 from cosee.plan import checks, sources
 from cosee.plan.configuration import configuration

@@ -73,6 +73,7 @@ function sentence(where, target, task, rows, of) {
   const first = `At ${target}× ${place} (dev, equal mean exit layer) ${results.label(best.id)} has the highest mean score, ${best.score.toFixed(2)} %`;
   if (!second) return `${first}; nothing else gets there.`;
   const row = of(second.id, best.id, task);
+  if (best.score === second.score) return `${first}, and so has ${results.label(second.id)}: there is nothing to tell them apart.`;
   const gap = `${points(row?.[5] ?? best.score - second.score, 2)} points ahead of ${results.label(second.id)}`;
   if (!row || missing(row[6])) return `${first}, ${gap}. That is no verdict: an interval needs at least three seeds on both sides.`;
   const beyond = row[6] > 0 || row[7] < 0;
@@ -85,7 +86,7 @@ function sentence(where, target, task, rows, of) {
 
 function drawDifferences(chart, { where, target, reference, task, rows }) {
   const there = rows.filter((row) => !missing(row.difference)).toReversed();
-  const known = (row, bound) => (missing(row[bound]) ? 0 : Math.abs(row[bound] - row.difference));
+  const known = (row, bound) => (missing(row[bound]) ? null : Math.abs(row[bound] - row.difference));
   const names = there.map((row) => plain(results.label(row.id)));
   chart.draw({
     height: 90 + 26 * Math.max(there.length, 2),

@@ -33,14 +33,17 @@ function render() {
 
 async function start() {
   showTheme();
-  const holder = document.getElementById("data");
+  const [library, data] = ["library", "data"].map((id) => document.getElementById(id));
   try {
-    results.load(await readPack(holder.textContent));
+    const read = readPack(data.textContent);
+    await loadLibrary(library.textContent);
+    results.load(await read);
   } catch (error) {
     main.replaceChildren(el("p", {}, `This page could not be read: ${error.message}. It needs a browser of 2023 or later, and to be whole.`));
     throw error;
   }
-  holder.remove();
+  library.remove();
+  data.remove();
   document.getElementById("title").textContent = results.doc.title;
   document.getElementById("subtitle").textContent = `${results.doc.data}. ${count(results.tasks().length, "task")}, ${count(results.doc.curves.length, "curve")}.`;
   document.getElementById("views").append(...VIEWS.map((view) => el("li", {}, el("a", { href: `#view=${view.name}`, "data-view": view.name }, view.title))));

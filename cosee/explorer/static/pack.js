@@ -2,12 +2,24 @@
 
 const KINDS = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array };
 
-async function readPack(text) {
+async function decompress(text) {
   const binary = atob(text.trim());
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const buffer = await new Response(stream).arrayBuffer();
+  return new Response(stream).arrayBuffer();
+}
+
+// The plotting library runs as a script of its own, as if the page had it in plain text.
+async function loadLibrary(text) {
+  const script = document.createElement("script");
+  script.textContent = new TextDecoder().decode(await decompress(text));
+  document.head.append(script);
+  script.remove();
+}
+
+async function readPack(text) {
+  const buffer = await decompress(text);
   const length = new DataView(buffer).getUint32(0, true);
   const start = 8 * Math.ceil((4 + length) / 8);
   const header = new TextDecoder().decode(new Uint8Array(buffer, 4, length));

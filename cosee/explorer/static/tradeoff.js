@@ -15,7 +15,7 @@ const tradeoffView = {
       ...placeControls(),
       selector("Speed-up in", "axis", () => this.axes(), () => this.axis()),
       selector("Axis", "scale", () => [["linear", "linear"], ["log", "logarithmic"]], () => state.get("scale", "linear")),
-      selector("Up to", "upto", () => this.ends(), () => state.get("upto", "6")),
+      selector("Up to", "upto", () => this.ends(), () => this.end()),
       checkbox("bands of seeds", "bands", true),
       checkbox("single seeds", "seeds", false),
       checkbox("random exits", "random", true),
@@ -46,13 +46,17 @@ const tradeoffView = {
     return [...[4, 6, 12].filter((end) => end < depth).map((end) => [String(end), `${end}×`]), [String(depth), `${depth}×, the end`]];
   },
 
+  end() {
+    return pick(state.get("upto", "6"), this.ends().map(([value]) => value).toReversed());
+  },
+
   update() {
     const where = results.selected();
     this.controls.forEach((control) => control.update());
     this.methods.update(where.series.map((series) => series.id));
     const axis = this.axis();
     const series = shownSeries(where);
-    const end = Math.min(Number(state.get("upto", "6")), where.depth);
+    const end = Number(this.end());
     const traces = axis === "wall" ? wallTraces(where) : lineTraces(where, series, axis);
     const log = state.get("scale") === "log";
     const range = log ? [Math.log10(0.98), Math.log10(end * 1.02)] : [1 - 0.02 * end, end * 1.01];
