@@ -6,7 +6,7 @@ from pathlib import Path
 HELP = "make one page for the browser from finished runs: trade-off, operating points, examples, training"
 EXAMPLES = (
     "cosee explore runs/mine --out explorer.html",
-    "cosee explore runs/mine --published published/mine --data-dir glue --out explorer.html",
+    "cosee explore runs/mine --published published/mine --speedups 2 3 --out beside.html",
 )
 
 

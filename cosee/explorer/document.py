@@ -56,6 +56,7 @@ def document(source: Source, pack: Pack) -> dict[str, Any]:
         "claims": None if source.claims is None else {"columns": list(COLUMNS), "rows": claim_rows(source.claims)},
         "provenance": dict(source.provenance),
         "noText": source.no_text,
+        "links": dict(source.links),
     }
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from cosee.data.tasks import TASKS
-from cosee.errors import InputError
 from cosee.evaluation.frames import CONTROLS
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.exiting.rules import RULES
+from cosee.exiting.signals import SIGNALS
 from cosee.explorer.claims import read_claims
 from cosee.explorer.facts import facts_of_runs
 from cosee.explorer.inputs import KINDS, shows_text
@@ -58,6 +58,7 @@ def workflow_source(config: Configuration, root: str | Path = ".", claims: str |
         provenance=facts_of_runs([read_json(root / run.folder / "run.json") for run in runs])
         | {"Preset": config.preset, "Data": data_label(config), "Protocol": config.protocol.name},
         claims=None if claims is None else read_claims(claims),
+        links={f"published {name}": f"published/{name}/results/explorer.html" for name in config.published},
     )
 
 
@@ -67,23 +68,11 @@ def _frame(
     """Result files of one kind as one frame; each row has its exit rule, which some files have in their name alone."""
     frames = []
     for task, signal in by_signal:
-        frame = read_results(root / f"results/{task}/{signal}_{kind}.csv")
+        frame = read_frame(root / f"results/{task}/{signal}_{kind}.csv")
         if "exit_rule" not in frame:
             frame["exit_rule"] = [config.variants[variant].rule_for(signal) for variant in frame["variant"]]
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
-
-
-def read_results(file: Path) -> pd.DataFrame:
-    """A result file; thresholds to the last digit, as exits are computed from them again.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    try:
-        return pd.read_csv(file, keep_default_na=False, na_values=[""], float_precision="round_trip")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: missing or damaged; build it with snakemake.") from error
 
 
 def _is_static(config: Configuration, curve: Curve) -> bool:
@@ -114,7 +103,7 @@ def _series(config: Configuration, by_signal: dict[tuple[str, str], list[Curve]]
 
 def _rule_label(rule: str) -> str:
     """Name of a rule in labels; of a family, without the patience, which is chosen."""
-    return RULES[rule].label.replace(", 2 in a row", " in a row") if rule in RULES else rule
+    return RULES[rule].label.replace(", 2 in a row", " in a row") if rule in RULES and rule not in SIGNALS else rule
 
 
 def _line(root: Path, curve: Curve) -> Line:

@@ -74,6 +74,7 @@ class Source:
         latency: measured wall-clock speed-ups; None if nothing was timed.
         provenance: headings and facts of the provenance panel.
         claims: the list of claims; None if there is none.
+        links: name -> address of further pages, relative to this one.
     """
 
     title: str
@@ -91,6 +92,7 @@ class Source:
     latency: pd.DataFrame | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     claims: pd.DataFrame | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 HISTORY = ("step", "mean_ce", "threshold_low", "threshold_high")

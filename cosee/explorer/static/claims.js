@@ -32,7 +32,7 @@ const claimsView = {
       el("h2", {}, "Claims"),
       el("div", { class: "controls" }, el("label", {}, "Verdict", filter)),
       el("p", { class: "hidden-note" }, `${rows.length} of ${count(claims.rows.length, "claim")}.`),
-      table("Claims with their verdicts; effects with 95 % intervals.", names.map((name, i) => ({ name, rowHead: i === 0 })), cells),
+      table("Claims with their verdicts; effects with 95 % intervals.", names.map((name, i) => ({ name, rowHead: i === 0 })), cells, { kind: "prose" }),
       el("div", { class: "tools" }, el("button", { type: "button", onclick: () => download("claims.csv", "text/csv", csv(claims.columns, rows)) }, "CSV")),
     );
   },

@@ -74,14 +74,14 @@ function sentence(where, target, task, rows, of) {
   if (!second) return `${first}; nothing else gets there.`;
   const row = of(second.id, best.id, task);
   if (best.score === second.score) return `${first}, and so has ${results.label(second.id)}: there is nothing to tell them apart.`;
-  const gap = `${points(row?.[5] ?? best.score - second.score, 2)} points ahead of ${results.label(second.id)}`;
+  const gap = `${(best.score - second.score).toFixed(2)} points ahead of ${results.label(second.id)}`;
   if (!row || missing(row[6])) return `${first}, ${gap}. That is no verdict: an interval needs at least three seeds on both sides.`;
-  const beyond = row[6] > 0 || row[7] < 0;
+  const beyond = row[6] > 0 || row[7] < 0; // of the second minus the best
   const counted = of(second.id, best.id, "average");
   const verdict = beyond
-    ? `the 95 % interval excludes zero, and the declared verdict, on the mean over tasks with p-values adjusted for the number of methods, is “${counted?.[8] ?? "no verdict"}”`
+    ? `the 95 % interval excludes zero, and the declared verdict, on the mean over tasks with p-values adjusted for the number of methods, is “${{ worse: "better", better: "worse" }[counted?.[8]] ?? "no verdict"}”`
     : "the 95 % interval contains zero: that may be noise";
-  return `${first}, ${gap}${interval(row[6], row[7])}: ${verdict}.`;
+  return `${first}, ${gap}${interval(-row[7], -row[6])}: ${verdict}.`;
 }
 
 function drawDifferences(chart, { where, target, reference, task, rows }) {

@@ -46,6 +46,8 @@ async function start() {
   data.remove();
   document.getElementById("title").textContent = results.doc.title;
   document.getElementById("subtitle").textContent = `${results.doc.data}. ${count(results.tasks().length, "task")}, ${count(results.doc.curves.length, "curve")}.`;
+  const links = Object.entries(results.doc.links).map(([name, href]) => el("a", { href }, name));
+  if (links.length) document.getElementById("subtitle").append(" Also: ", ...links.flatMap((link, i) => (i ? [", ", link] : [link])), ".");
   document.getElementById("views").append(...VIEWS.map((view) => el("li", {}, el("a", { href: `#view=${view.name}`, "data-view": view.name }, view.title))));
   const toggle = () => state.set({ theme: isDark() ? "light" : "dark" });
   document.getElementById("footer").append(el("button", { type: "button", id: "theme", onclick: toggle }, "Dark or light"));

@@ -2,9 +2,9 @@
 
 const OUTCOMES = ["right", "late", "premature", "wrong"];
 const OUTCOME_NAMES = {
-  right: "right, at the first exit of the right run",
-  late: "right, but an earlier exit was too",
-  premature: "wrong, right at full depth (premature)",
+  right: "right",
+  late: "late",
+  premature: "premature",
   wrong: "wrong at full depth too",
 };
 
@@ -152,7 +152,6 @@ const operatingView = {
       colors: OUTCOMES.map((name) => colors[name]),
       caption: "Premature: wrong here, right at full depth. Late: right, as the exit before already was.",
       group: "outcome",
-      twoLines: true,
     });
   },
 
@@ -193,20 +192,26 @@ const operatingView = {
         };
       }),
       layout: { ...layerAxis("DIS (%)"), showlegend: true },
-      caption: "Share of pairs of a right and a wrong prediction that the exit signal puts in order, mean ± standard deviation over seeds; higher is better.",
+      caption: "Share of pairs of a right and a wrong prediction that the exit signal puts in order, mean ± standard deviation over seeds; higher is better." + meanDis(lines),
       data: () => ({ columns: ["method", "layer", "dis_mean", "dis_sd", "seeds"], rows: lines.flatMap(([s, line]) => line.layers.map((layer, m) => [s.label, layer, line.mean[m], line.spread[m], line.seeds])) }),
     });
   },
 };
 
+// The DIS of each method in one number, the highest first.
+function meanDis(lines) {
+  const means = lines.map(([s, { mean }]) => [s.label, mean.reduce((sum, value) => sum + value, 0) / mean.length]);
+  means.sort((a, b) => b[1] - a[1]);
+  return ` Mean over exits: ${means.map(([label, mean]) => `${label} ${missing(mean) ? NONE : mean.toFixed(1)}`).join(", ")}.`;
+}
+
 const layerAxis = (title) => ({ xaxis: { title: { text: "layer" }, dtick: 1, automargin: true }, yaxis: { title: { text: title } } });
 
-function drawStack(chart, names, counts, { colors, caption, group: groupName, twoLines = false }) {
+function drawStack(chart, names, counts, { colors, caption, group: groupName }) {
   const x = counts[0].map((_, m) => m + 1);
-  const wrapped = (name) => (twoLines ? plain(name).replace(", ", ",<br>") : plain(name));
   chart.draw({
     traces: names.map((name, g) => ({
-      type: "bar", name: wrapped(name), x, y: counts[g], marker: { color: colors[g], line: { width: 0.5, color: themeColor("ground") }, pattern: { shape: ["", "/", ".", "x", "-"][g % 5], fillmode: "overlay", size: 6, solidity: 0.25, fgcolor: themeColor("ground") } },
+      type: "bar", name: plain(name), x, y: counts[g], marker: { color: colors[g], line: { width: 0.5, color: themeColor("ground") }, pattern: { shape: ["", "/", ".", "x", "-"][g % 5], fillmode: "overlay", size: 6, solidity: 0.25, fgcolor: themeColor("ground") } },
       hovertemplate: `layer %{x}: %{y}<extra>${plain(name)}</extra>`, meta: { series: name, part: groupName },
     })),
     layout: { barmode: "stack", ...layerAxis("examples"), showlegend: true, legend: { traceorder: "normal" } },
@@ -227,12 +232,12 @@ function seedMean(entries, name) {
 }
 
 function confusionTable(counts, classes) {
-  const columns = [{ name: "Label", rowHead: true }, ...classes.map((name) => ({ name: `answered ${name}`, number: true })), { name: "right", number: true }];
+  const columns = [{ name: "Label \\ answer", rowHead: true }, ...classes.map((name) => ({ name, number: true })), { name: "right", number: true }];
   const rows = classes.map((name, label) => {
     const total = counts[label].reduce((sum, value) => sum + value, 0);
     return [name, ...counts[label].map((value, answer) => el("span", { class: label === answer ? "good" : "bad" }, `${value}`)), total ? `${((100 * counts[label][label]) / total).toFixed(1)} %` : NONE];
   });
-  return table("Confusion matrix at this operating point (examples).", columns, rows, { kind: "confusion" });
+  return table("Confusion matrix at this operating point: examples by label (rows) and answer (columns).", columns, rows, { kind: "confusion" });
 }
 
 // What changes between two speed-ups, by default from 1.5 to 4.

@@ -16,7 +16,8 @@ function look(id) {
     const dash = { random: "dot", oracle: "longdash", static: "solid" }[series?.variant] ?? "solid";
     return { color: gray, dash, symbol: "x-thin-open" };
   }
-  const variants = [...new Set(results.doc.series.filter((s) => s.kind !== "control").map((s) => s.variant))];
+  const ofKind = (kind) => results.doc.series.filter((s) => s.kind === kind).map((s) => s.variant);
+  const variants = [...new Set([...ofKind("signal"), ...ofKind("own"), ...ofKind("static")])];
   const place = variants.indexOf(series.variant);
   const colors = isDark() ? DARK : LIGHT;
   return {

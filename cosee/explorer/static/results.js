@@ -15,6 +15,11 @@ const results = {
   tasks() {
     return Object.keys(this.doc.tasks);
   },
+  // The task that the state names, or the one with the most curves.
+  task(there) {
+    const curves = (task) => this.doc.curves.filter((curve) => curve.task === task).length;
+    return pick(state.get("task"), there.toSorted((a, b) => curves(b) - curves(a)));
+  },
   label(id) {
     return this.byId.get(id)?.label ?? id;
   },
@@ -25,7 +30,7 @@ const results = {
   // Task, encoder, split and exit rule that the state selects, and what there is to choose from.
   selected() {
     const unique = (values) => [...new Set(values)];
-    const task = pick(state.get("task"), this.tasks());
+    const task = this.task(this.tasks());
     const ofTask = this.doc.curves.filter((curve) => curve.task === task);
     const backbones = unique(ofTask.map((curve) => curve.backbone));
     const backbone = pick(state.get("backbone"), backbones);

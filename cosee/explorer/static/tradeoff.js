@@ -93,8 +93,8 @@ function lineTraces(where, series, axis) {
     const band = results.band(where, s.id);
     const style = look(s.id);
     const strong = s.id === highlight || !emphasize;
-    const line = { color: style.color, dash: style.dash, width: s.kind === "control" ? 1.5 : s.id === highlight ? 3.5 : 2 };
-    const opacity = strong || s.kind === "control" ? 1 : 0.75;
+    const line = { color: style.color, dash: style.dash, width: s.kind === "control" ? 1.5 : s.id === highlight ? 3.5 : emphasize ? 1.4 : 2 };
+    const opacity = strong || s.kind === "control" ? 1 : series.length > 8 ? 0.6 : 0.85;
     if (s.variant === "static") {
       traces.push(staticTrace(s, curves, axis, style));
       continue;

@@ -24,7 +24,7 @@ const trainingView = {
 
   where() {
     const runs = results.doc.training;
-    const task = pick(state.get("task"), [...new Set(runs.map((run) => run.task))]);
+    const task = results.task([...new Set(runs.map((run) => run.task))]);
     const backbones = [...new Set(runs.filter((run) => run.task === task).map((run) => run.backbone))];
     return { task, backbones, backbone: pick(state.get("backbone"), backbones) };
   },
