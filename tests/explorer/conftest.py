@@ -15,13 +15,7 @@ def source(folder):
     """The source of its page, with two claims."""
     from cosee.explorer.from_workflow import workflow_source
 
-    claims = folder / "claims.csv"
-    claims.write_text(
-        "claim,source,tested_in,seeds,effect,low,high,verdict,view\n"
-        '"OSC raises DIS <i>",Figure 5,sst2,3,1.5,0.5,2.5,supported,view=operating&task=sst2&at=2\n'
-        "It is fast,Table 2,,,,,,untested,\n"
-    )
-    return workflow_source(explored.config(), folder, claims)
+    return workflow_source(explored.config(), folder, explored.write_claims(folder))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from helpers.presets import read
 
 from cosee.data.tasks import TASKS
 from cosee.evaluation.outputs import ExitOutputs, load_outputs, save_outputs
-from cosee.io import write_frame, write_json
+from cosee.io import write_frame, write_json, write_text
 from cosee.plan.configuration import configuration
 from cosee.plan.curves import given_thresholds, signals_of
 from cosee.plan.runs import final_runs, predicted_splits
@@ -70,6 +70,18 @@ def write_folder(folder):
         for signal in signals_of(plan, task):
             _sweep(folder, plan, task, signal)
     return folder
+
+
+def write_claims(folder):
+    """A list of two claims, one with a view."""
+    file = folder / "claims.csv"
+    write_text(
+        file,
+        "claim,source,tested_in,seeds,effect,low,high,verdict,view\n"
+        '"OSC raises DIS <i>",Figure 5,sst2,3,1.5,0.5,2.5,supported,view=operating&task=sst2&at=2\n'
+        "It is fast,Table 2,,,,,,untested,\n",
+    )
+    return file
 
 
 def facts(run):

@@ -55,6 +55,14 @@ class Chart {
     this.title = title;
   }
 
+  // Whether the chart shows something else than before: what it shows is told by a key.
+  changes(...parts) {
+    const shows = [...parts, isDark()].join();
+    const changed = shows !== this.shows;
+    this.shows = shows;
+    return changed;
+  }
+
   // traces and layout as plotly.js has them; caption: what to see, in words; data: { columns, rows } behind the chart.
   draw({ traces, layout = {}, height = 300, caption = "", description = "", data }) {
     this.data = data;

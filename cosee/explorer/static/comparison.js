@@ -62,7 +62,7 @@ function comparisonAt(where, target, reference, over) {
 
 const scoresAt = (backbone, target, task) => results.doc.equalCost.filter((row) => row[0] === backbone && row[1] === target && row[2] === task);
 const differenceRow = (backbone, target, task, series, reference) =>
-  results.doc.differences.find((row) => row[0] === backbone && row[1] === target && row[2] === task && row[3] === series && row[4] === reference);
+  results.differenceBy.get([backbone, target, task, series, reference].join("/"));
 
 // Which method is best, and whether that is more than noise.
 function sentence(where, target, task, rows, of) {

@@ -180,6 +180,7 @@ const operatingView = {
 
   drawDis({ where, id }) {
     const shown = where.series.filter((s) => s.id === id || (s.kind === "signal" && !state.list("hide").includes(s.id)));
+    if (!this.charts.dis.changes(id, where.task, where.backbone, where.split, where.rule, state.get("hide"))) return;
     const lines = shown.map((s) => [s, seedMean(results.dis(where, s.id), "dis")]).filter(([, line]) => line);
     this.charts.dis.draw({
       traces: lines.map(([s, line]) => {

@@ -23,9 +23,20 @@ async function readPack(text) {
   const length = new DataView(buffer).getUint32(0, true);
   const start = 8 * Math.ceil((4 + length) / 8);
   const header = new TextDecoder().decode(new Uint8Array(buffer, 4, length));
-  return JSON.parse(header, (_, value) => {
-    if (value === null || typeof value !== "object" || !("$" in value)) return value;
+  return withArrays(JSON.parse(header), buffer, start);
+}
+
+// The document with typed arrays in it. Lists hold values of one kind, so that the first tells whether to look further.
+function withArrays(value, buffer, start) {
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) {
+    const nested = value.length && value[0] !== null && typeof value[0] === "object" && !Array.isArray(value[0]);
+    return nested ? value.map((each) => withArrays(each, buffer, start)) : value;
+  }
+  if ("$" in value) {
     const [offset, count, kind] = value.$;
     return new KINDS[kind](buffer, start + offset, count);
-  });
+  }
+  for (const name in value) value[name] = withArrays(value[name], buffer, start);
+  return value;
 }

@@ -10,6 +10,7 @@ const results = {
     this.bandsBy = group(document_.bands, (c) => key(c));
     this.disBy = group(document_.dis, (c) => key(c));
     this.layersBy = group(document_.layers, (c) => key(c));
+    this.differenceBy = new Map(document_.differences.map((row) => [row.slice(0, 5).join("/"), row]));
   },
 
   tasks() {
