@@ -18,8 +18,8 @@ from cosee import __version__
 from cosee.errors import InputError
 
 COMMANDS = (
-    *("train", "predict", "sweep", "submit", "publish", "compare", "replicate", "export", "classify", "bench"),
-    *("claims", "config"),
+    *("train", "predict", "sweep", "submit", "publish", "compare", "explore", "replicate", "export", "classify"),
+    *("bench", "claims", "config"),
 )
 """The commands, in the usual order of use; each is a module of this package."""
 

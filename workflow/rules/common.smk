@@ -10,6 +10,7 @@ from cosee import NUMERICS_VERSION, provenance
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES
+from cosee.explorer.inputs import page_digest, workflow_inputs
 from cosee.io import read_yaml
 from cosee.methods import METHODS
 from cosee.plan import checks, sources

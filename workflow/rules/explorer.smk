@@ -1,0 +1,25 @@
+# One page in which all results are looked into. See docs/explorer.md.
+
+CLAIMS = [str(file) for file in [PROJECT / "docs/claims.csv"] if file.is_file()]
+
+
+rule explorer:
+    input:
+        workflow_inputs(CONFIG),
+        claims=CLAIMS,
+    output:
+        "results/explorer.html",
+    log:
+        "logs/explorer.log",
+    benchmark:
+        "benchmarks/explorer/explorer.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        numerics=NUMERICS_VERSION,
+        programs=page_digest(),
+        project=str(PROJECT),
+    message:
+        "the explorer"
+    script:
+        "../scripts/explorer.py"
