@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee.models.loading import encoder_configuration
     from cosee.plan.runs import Run
     from cosee.runs.device import configure_torch, default_device
-    from cosee.runs.execution import STATE, RunInputs, train_and_predict
+    from cosee.runs.execution import RunInputs, train_and_predict
     from cosee.runs.stored import read_run
     from cosee.training.settings import TrainingSettings
 
@@ -129,11 +129,9 @@ def run(args: argparse.Namespace) -> None:
         protocol={"name": args.protocol, "criterion": args.criterion},
         splits=list(tokens),
         keep_weights=True,
-        keep_state=False,
         device=default_device(),
         folder=args.out,
     )
-    (args.out / STATE).unlink(missing_ok=True)
     facts = read_run(args.out)
     score, epoch, split = facts["sel_score"][run.rule], facts["best_epoch"][run.rule], facts["selection_split"]
     print(f"{args.out}: {args.criterion} {score:.4f} on {split} after epoch {epoch} (chosen)")

@@ -15,6 +15,7 @@ from typing import Any
 from cosee.data.tasks import TASKS
 from cosee.plan.configuration import Configuration
 from cosee.plan.entries import Experiment, Variant
+from cosee.plan.memory import once
 from cosee.plan.sources import has_split
 
 RUNS_FOLDER = "results/runs"
@@ -87,6 +88,7 @@ def task_training(config: Configuration, task: str) -> dict[str, Any]:
     return {**config.training.given, **(by_task.given if by_task else {})}
 
 
+@once
 def final_runs(config: Configuration) -> list[Run]:
     """Every final run of the configuration, without its grid point; each once, in the order of the experiments."""
     runs: dict[tuple[str, str, str, int], Run] = {}

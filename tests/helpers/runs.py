@@ -29,7 +29,6 @@ def do(run, folder, backbone, monkeypatch, **changes):
         "protocol": PROTOCOL,
         "splits": ["fit", "sel", "dev"],
         "keep_weights": True,
-        "keep_state": False,
         "device": torch.device("cpu"),
     }
     inputs = RunInputs(TOKENS, backbone, LAYERS, PAD)

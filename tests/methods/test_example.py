@@ -49,7 +49,6 @@ def test_a_file_and_a_line_make_a_method_with_a_rule_of_its_own(extended, tiny_b
         protocol={"name": "heldout", "criterion": "area"},
         splits=["sel", "dev"],
         keep_weights=True,
-        keep_state=False,
         device=torch.device("cpu"),
     )
     predictions, rule = load_outputs(f"{run.folder}/logits-dev.npz"), rule_named("margin")

@@ -13,22 +13,23 @@ from cosee.plan import checks, sources
 from cosee.plan.configuration import configuration
 from cosee.plan.contexts import context, context_of_figure, context_of_table
 from cosee.plan.cost import announcement, example_counts
-from cosee.plan.curves import RULE, evaluated_files, given_thresholds, signals_of
-from cosee.plan.figures import FIGURE_KINDS, figure_inputs, figure_rule, figure_seeds, figure_stem, reference_inputs
-from cosee.plan.jobs import run_files, split_into_jobs, training_priority, trainings_at_once, weights_file
+from cosee.plan.curves import RULE, curves, given_thresholds, signals_of
+from cosee.plan.figures import (
+    FIGURE_KINDS,
+    figure_inputs,
+    figure_rule,
+    figure_runs,
+    figure_seeds,
+    figure_stem,
+    reference_inputs,
+)
+from cosee.plan.jobs import published_record, training_jobs, training_priority, trainings_at_once
 from cosee.plan.merging import with_defaults
 from cosee.plan.runs import display_names, final_runs, timed_run
-from cosee.plan.search import checkpoint_rule, grid_files, grid_runs, search_points
+from cosee.plan.search import checkpoint_rule, grid_runs, search_points
+from cosee.plan.shown import compared_variants, result_files, runs_of, shown_curves, shown_variants, trained_curves
 from cosee.runs.published import published_files
-from cosee.plan.shown import (
-    compared_variants,
-    files_of_runs,
-    outputs_of,
-    result_files,
-    shown_curves,
-    shown_variants,
-    trained_curves,
-)
+from cosee.runs.records import remove_untrue
 
 PROJECT = Path(workflow.basedir).parent
 
@@ -39,7 +40,8 @@ try:
         if config[key]:
             config[key] = str((PROJECT / config[key]).resolve())
     CONFIG = configuration(config)
-    checks.check(CONFIG)
+    if workflow.is_main_process:  # which has checked it for every job
+        checks.check(CONFIG)
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -52,11 +54,10 @@ if CONFIG.preset != "mini" and not CONFIG.predictions:
 
 RUNS = final_runs(CONFIG)
 PUBLISHED = published_files(CONFIG.predictions) if CONFIG.predictions else {}
-FINAL_JOBS = split_into_jobs([run for run in RUNS if run.key not in PUBLISHED], "final", CONFIG.jobs.runs_per_job)
-SEARCHED = {(job.backbone, job.task) for job in FINAL_JOBS}
-GRID_JOBS = split_into_jobs(
-    [run for run in grid_runs(CONFIG) if run.key[:2] in SEARCHED], "grid", CONFIG.jobs.runs_per_job
-)
+JOBS = {job.record: job for job in training_jobs(CONFIG, PUBLISHED)}
+RECORD_OF = {run.folder: record for record, job in JOBS.items() for run in job.runs} | {
+    run.folder: published_record(run.backbone, run.task) for run in RUNS if run.key in PUBLISHED
+}
 NUM_RUNS = Counter((run.backbone, run.task) for run in RUNS)
 TASK_NAMES = list(dict.fromkeys(run.task for run in RUNS))
 CONTEXT = context(CONFIG)
@@ -72,10 +73,29 @@ GPU_SLOTS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_r
 GPUS_PER_TRAINING = int(provenance.has_nvidia_driver() or GPU_SLOTS > 1)
 
 
+if workflow.is_main_process:
+    for record in remove_untrue(CONFIG, JOBS.values()):
+        print(f"{record}: a file of its runs is missing; they are looked through again.", file=sys.stderr)
+
+
 wildcard_constraints:
     task="|".join(TASK_NAMES),
     backbone="|".join(CONFIG.backbones),
     signal="|".join([*CONFIG.signals, RULE]),
+    job="[^/]+",
+    name="[a-z0-9_][^/]*",
+    point="[^/]+",
+    seed="[0-9]+",
+    file=r"[^/]+\.(csv|json|npz|safetensors)",
+
+
+def records_of(runs):
+    """Records of the jobs that train some runs, each once."""
+    return list(dict.fromkeys(RECORD_OF[run.folder] for run in runs))
+
+
+def published_of(wildcards):
+    return [run for run in RUNS if run.key in PUBLISHED and run.key[:2] == (wildcards.backbone, wildcards.task)]
 
 
 def backbone_files(name):
@@ -101,9 +121,10 @@ onsuccess:
 
 onstart:
     try:  # only at the start, because the settings of methods are checked with torch, which takes seconds to import
-        if GRID_JOBS + FINAL_JOBS:
+        if JOBS:
             checks.check_settings(CONFIG)
     except InputError as error:
         raise WorkflowError(str(error))
     parallel = trainings_at_once(CORES, workflow.resource_settings.nodes, GPU_SLOTS, bool(GPUS_PER_TRAINING))
-    print(announcement(CONFIG, GRID_JOBS + FINAL_JOBS, Path.cwd(), parallel), file=sys.stderr)
+    trainings, minutes = sum(len(job.runs) for job in JOBS.values()), sum(job.minutes for job in JOBS.values())
+    print(announcement(CONFIG, trainings, len(JOBS), minutes, Path.cwd(), parallel), file=sys.stderr)

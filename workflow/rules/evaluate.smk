@@ -3,7 +3,7 @@
 
 rule sweep:
     input:
-        lambda wildcards: evaluated_files(CONFIG, wildcards.task, wildcards.signal),
+        lambda wildcards: records_of(runs_of(curves(CONFIG, wildcards.task, wildcards.signal))),
     output:
         tradeoff="results/{task}/{signal}_tradeoff.csv",
         targets="results/{task}/{signal}_targets.csv",

@@ -8,6 +8,7 @@ for name, spec in FIGURE_SPECS.items():
             figure_rule(name)
         input:
             frames=figure_inputs(CONFIG, name),
+            runs=records_of(figure_runs(CONFIG, name)),
             reference=reference_inputs(CONFIG, name),
         output:
             svg=report(

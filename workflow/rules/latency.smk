@@ -8,9 +8,7 @@ if CONFIG.latency:
         input:
             backbone=backbone_files(TIMED.backbone),
             tokens=f"resources/tokens/{TIMED.backbone}/{TIMED.task}.npz",
-            facts=f"{TIMED.folder}/run.json",
-            weights=weights_file(TIMED),
-            selection=f"{TIMED.folder}/logits-{CONFIG.protocol.selection_split}.npz",
+            run=records_of([TIMED]),
         output:
             "results/latency.csv",
         log:

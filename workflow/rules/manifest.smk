@@ -3,7 +3,7 @@
 
 rule manifest:
     input:
-        runs=[f"{run.folder}/run.json" for run in RUNS],
+        runs=records_of(RUNS),
         rows=expand("resources/rows/{task}.parquet", task=TASK_NAMES),
         weights=expand("resources/backbones/{backbone}/model.safetensors", backbone=CONFIG.backbones),
     output:

@@ -81,7 +81,7 @@ if "methods" in COMPARISONS:
         input:
             curves=result_files(CONFIG, spec, "tradeoff.csv"),
             targets=result_files(CONFIG, spec, "targets.csv"),
-            runs=files_of_runs(trained_curves(CONFIG, spec), "run.json"),
+            runs=records_of(runs_of(trained_curves(CONFIG, spec))),
         output:
             **table_outputs("methods"),
         log:
@@ -112,7 +112,7 @@ for name, split in {"differences": "dev", "differences_held": "held"}.items():
             name
         input:
             targets=result_files(CONFIG, spec, "targets.csv"),
-            answers=outputs_of(shown_curves(CONFIG, spec, TABLE_LABELS), split),
+            runs=records_of(runs_of(shown_curves(CONFIG, spec, TABLE_LABELS))),
         output:
             **table_outputs(name),
         log:

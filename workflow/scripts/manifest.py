@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cosee.io import read_json, write_json
 from cosee.plan.configuration import configuration
+from cosee.plan.runs import final_runs
 from cosee.plan.sources import backbone_label, data_label
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
 from cosee.scripting import logged
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     config = configuration(snakemake.config)
-    runs = [read_json(path) for path in snakemake.input.runs]
+    runs = [read_json(f"{run.folder}/run.json") for run in final_runs(config)]
     write_json(
         snakemake.output[0],
         {
