@@ -30,6 +30,7 @@ from cosee.models.multi_exit import MultiExitModel, count_parameters
 from cosee.models.prediction import Predicted, nan_outputs, predict
 from cosee.plan.runs import Run
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.runs.ownership import owned
 from cosee.runs.weights import save_weights
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
@@ -66,6 +67,7 @@ def train_and_predict(
     keep_weights: bool,
     device: torch.device,
     folder: Path | None = None,
+    wait: bool = False,
 ) -> None:
     """Train a run and write its files into its folder: history.csv, run.json, model.safetensors, and outputs.
 
@@ -84,21 +86,51 @@ def train_and_predict(
         keep_weights: whether to write the trained weights.
         device: where to compute.
         folder: the run's folder; None: `run.folder`.
+        wait: wait while another process trains this run, instead of an error.
 
     Raises:
         DivergedError: a run that is no grid point has diverged.
+        InputError: another process trains this run (`cosee.runs.ownership`).
     """
     folder = folder or Path(run.folder)
-    tokens, settings = inputs.tokens, TrainingSettings(**run.training)
     selection, criterion = SELECTION_SPLIT[protocol["name"]], protocol["criterion"]
-    rules = [rule_named(name) for name in run.rules]
-    origin = run_origin(run, [tokens["fit"], tokens[selection]], inputs.backbone, criterion)
-    outputs_names = [run.outputs_name(split, rule) for split in splits for rule in run.rules]
-    if is_finished(folder, origin, [*outputs_names, *(["model.safetensors"] if keep_weights else [])]):
+    origin = run_origin(run, [inputs.tokens["fit"], inputs.tokens[selection]], inputs.backbone, criterion)
+    names = [run.outputs_name(split, rule) for split in splits for rule in run.rules]
+    names += ["model.safetensors"] if keep_weights else []
+    if is_finished(folder, origin, names):
         log.info("%s is finished.", folder)
         return
-    remove_partials(folder)
-    (folder / "run.json").unlink(missing_ok=True)  # of another training, whose files are now replaced
+    with owned(folder, wait) as ownership:
+        if is_finished(folder, origin, names):  # by the process that was waited for
+            log.info("%s is finished.", folder)
+            return
+        remove_partials(folder)
+        (folder / "run.json").unlink(missing_ok=True)  # of another training, whose files are now replaced
+        _train_and_predict(
+            run, inputs, selection, criterion, splits, keep_weights, device, folder, origin, ownership.check
+        )
+
+
+def _train_and_predict(
+    run: Run,
+    inputs: RunInputs,
+    selection: str,
+    criterion: str,
+    splits: list[str],
+    keep_weights: bool,
+    device: torch.device,
+    folder: Path,
+    origin: str,
+    check_owner: Callable[[], None],
+) -> None:
+    """Train a run and write its files into a folder that this process owns."""
+    tokens, settings = inputs.tokens, TrainingSettings(**run.training)
+    rules = [rule_named(name) for name in run.rules]
+    shown = progress_of(str(folder))
+
+    def progress(step: int, total: int, loss: float) -> None:
+        check_owner()
+        shown(step, total, loss)
 
     # model and examples, on the device
     method = make_method(run.method, run.settings)
@@ -123,7 +155,7 @@ def train_and_predict(
             select=select,
             state_file=folder / STATE,
             fingerprint=f"{origin} {device.type}",
-            progress=progress_of(str(folder)),
+            progress=progress,
         )
     except DivergedError as error:
         if run.point is None:
@@ -133,6 +165,7 @@ def train_and_predict(
         training_facts = {"diverged": str(error), "seconds": perf_counter() - began}
         checkpoints = None
 
+    check_owner()
     # prediction, once per checkpoint; that of the run's own rule comes last, so that its weights stay
     began = perf_counter()
     by_epoch = {0: list(run.rules)} if checkpoints is None else checkpoints.rules_by_epoch()

@@ -33,5 +33,6 @@ with logged(snakemake.log[0]):
             splits=predicted_splits(run, config),
             keep_weights=stage == "final",
             device=default_device(),
+            wait=True,
         )
     write_record(snakemake.output[0], job.runs)
