@@ -23,8 +23,9 @@ from cosee.plan.figures import (
     figure_stem,
     reference_inputs,
 )
-from cosee.plan.jobs import published_record, training_jobs, training_priority, trainings_at_once
+from cosee.plan.jobs import RECORDS_FOLDER, published_record, training_jobs, training_priority, trainings_at_once
 from cosee.plan.merging import with_defaults
+from cosee.plan.requests import data_memory, results_memory, training_memory, training_runtime
 from cosee.plan.runs import display_names, final_runs, timed_run
 from cosee.plan.search import checkpoint_rule, grid_runs, search_points
 from cosee.plan.shown import compared_variants, result_files, runs_of, shown_curves, shown_variants, trained_curves
@@ -65,12 +66,16 @@ COMPARISONS = CONFIG.tables.shown
 TABLES = ["table1", "table4", *COMPARISONS]
 TABLE_LABELS = display_names(CONFIG, compared_variants(CONFIG))
 FIGURE_SPECS = CONFIG.figures.shown
-# Cores of --cores; on a cluster None, unless they are named: there --jobs says how many run at once.
-CORES = workflow.resource_settings.cores
+# Jobs go to a scheduler, whose nodes are others than this one: here --jobs says how many run at once; or this is a job.
+CLUSTER = workflow.resource_settings.nodes is not None or workflow.remote_exec
+# Cores of --cores; none on a cluster, where they would be those of another machine, and in a job those of the node.
+CORES = None if CLUSTER else workflow.resource_settings.cores
 # One slot for each training on a GPU: the limit on the resource `gpu`, which --resources or a profile sets.
-GPU_SLOTS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else 0
-# A cluster's submission host may have no GPU; more than the default single slot means that its nodes have some.
-GPUS_PER_TRAINING = int(provenance.has_nvidia_driver() or GPU_SLOTS > 1)
+GPU_SLOTS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
+# Nodes are taken to have GPUs unless `gpu=0` is said; so is this machine, driver or not, if several slots are.
+GPUS_PER_TRAINING = int(GPU_SLOTS != 0 and (CLUSTER or provenance.has_nvidia_driver() or (GPU_SLOTS or 0) > 1))
+# A try that ran out of time or memory is followed by one with more; here one that failed would fail again.
+RETRIES = 3 if CLUSTER else 0
 
 
 if workflow.is_main_process:
@@ -92,6 +97,10 @@ wildcard_constraints:
 def records_of(runs):
     """Records of the jobs that train some runs, each once."""
     return list(dict.fromkeys(RECORD_OF[run.folder] for run in runs))
+
+
+def job_of(stage, wildcards):
+    return JOBS[f"{RECORDS_FOLDER}/{stage}/{wildcards.backbone}/{wildcards.task}/{wildcards.job}.json"]
 
 
 def published_of(wildcards):
@@ -119,12 +128,19 @@ onsuccess:
         print(f"time of all jobs since the first start:\n{shares}", file=sys.stderr)
 
 
+def more(amount):
+    """An amount of a resource that grows by half of it with each further attempt."""
+    return lambda wildcards, attempt: round(amount(wildcards) * (1 + attempt) / 2)
+
+
 onstart:
     try:  # only at the start, because the settings of methods are checked with torch, which takes seconds to import
-        if JOBS:
+        if (
+            JOBS and not CLUSTER
+        ):  # there each training checks its own, as torch need not be where jobs are submitted
             checks.check_settings(CONFIG)
     except InputError as error:
         raise WorkflowError(str(error))
-    parallel = trainings_at_once(CORES, workflow.resource_settings.nodes, GPU_SLOTS, bool(GPUS_PER_TRAINING))
+    parallel = trainings_at_once(CORES, workflow.resource_settings.nodes, GPU_SLOTS or 0, bool(GPUS_PER_TRAINING))
     trainings, minutes = sum(len(job.runs) for job in JOBS.values()), sum(job.minutes for job in JOBS.values())
     print(announcement(CONFIG, trainings, len(JOBS), minutes, Path.cwd(), parallel), file=sys.stderr)

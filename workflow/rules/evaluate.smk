@@ -17,6 +17,9 @@ rule sweep:
         "benchmarks/sweep/{task}-{signal}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: results_memory(CONFIG, runs_of(curves(CONFIG, wildcards.task, wildcards.signal)))),
+        runtime=more(lambda wildcards: 120),
     params:
         targets=CONFIG.protocol.targets,
         thresholds=lambda wildcards: given_thresholds(CONFIG, wildcards.signal),

@@ -24,6 +24,9 @@ for name, spec in FIGURE_SPECS.items():
             f"benchmarks/figures/{name}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
         params:
             name=name,
             kind=FIGURE_KINDS[name].draw,

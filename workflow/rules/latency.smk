@@ -15,11 +15,14 @@ if CONFIG.latency:
             "logs/latency/timings.log",
         benchmark:
             "benchmarks/latency/timings.tsv"
+        retries: RETRIES
         conda:
             "../../environment.yml"
         threads: lambda wildcards: CORES or CONFIG.latency.threads  # all: concurrent jobs would distort the timing
         resources:
             gpu=GPUS_PER_TRAINING,
+            mem_mb=more(lambda wildcards: training_memory(CONFIG, [TIMED], GPUS_PER_TRAINING)),
+            runtime=more(lambda wildcards: 120),
         params:
             spec=CONFIG.latency.model_dump(),
             numerics=NUMERICS_VERSION,
@@ -46,6 +49,9 @@ if CONFIG.latency:
             "benchmarks/latency/shown.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
         params:
             caption=TIMED_CONTEXT.caption("latency", TIMED.backbone),
             note=TIMED_CONTEXT.sentence(TIMED.backbone),

@@ -14,6 +14,9 @@ rule manifest:
         "benchmarks/manifest/manifest.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 3000),
+        runtime=more(lambda wildcards: 30),
     params:
         project=str(PROJECT),
     message:

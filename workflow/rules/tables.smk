@@ -13,6 +13,9 @@ rule table1:
         "benchmarks/tables/table1.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 3000),
+        runtime=more(lambda wildcards: 30),
     params:
         generated=not CONFIG.data_dir and CONFIG.data.source == "generated",
         caption=replace(CONTEXT, seeds=()).caption("table1", split="all"),
@@ -40,6 +43,9 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
             f"benchmarks/tables/{name}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 6000),
+            runtime=more(lambda wildcards: 120),
         params:
             name=name,
             backbone=spec.backbone,
@@ -65,6 +71,9 @@ rule table4:
         "benchmarks/tables/table4.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 3000),
+        runtime=more(lambda wildcards: 30),
     params:
         encoder=CONFIG.tables.table4.encoder,
         caption=CONTEXT.caption_of_counts(CONFIG.tables.table4.label),
@@ -90,6 +99,9 @@ if "methods" in COMPARISONS:
             "benchmarks/tables/methods.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
         params:
             spec=spec.model_dump(),
             labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
@@ -121,6 +133,9 @@ for name, split in {"differences": "dev", "differences_held": "held"}.items():
             f"benchmarks/tables/{name}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 6000),
+            runtime=more(lambda wildcards: 120),
         params:
             name=name,
             split=split,

@@ -15,14 +15,17 @@ rule train_grid:
     benchmark:
         "benchmarks/train/grid/{backbone}/{task}/{job}.tsv"
     priority: lambda wildcards: training_priority(wildcards.backbone, wildcards.task, NUM_RUNS)
+    retries: RETRIES
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         gpu=GPUS_PER_TRAINING,
+        mem_mb=more(lambda wildcards: training_memory(CONFIG, job_of("grid", wildcards).runs, GPUS_PER_TRAINING)),
+        runtime=lambda wildcards, attempt: training_runtime(job_of("grid", wildcards), attempt),
     params:
         stage="grid",
-        runs=lambda wildcards, output: [run.fingerprint() for run in JOBS[output[0]].runs],
+        runs=lambda wildcards: [run.fingerprint() for run in job_of("grid", wildcards).runs],
         chosen_by=checkpoint_rule(CONFIG),
         numerics=NUMERICS_VERSION,
     message:
@@ -42,9 +45,13 @@ use rule train_grid as train_final with:
         "logs/train/final/{backbone}/{task}/{job}.log",
     benchmark:
         "benchmarks/train/final/{backbone}/{task}/{job}.tsv"
+    resources:
+        gpu=GPUS_PER_TRAINING,
+        mem_mb=more(lambda wildcards: training_memory(CONFIG, job_of("final", wildcards).runs, GPUS_PER_TRAINING)),
+        runtime=lambda wildcards, attempt: training_runtime(job_of("final", wildcards), attempt),
     params:
         stage="final",
-        runs=lambda wildcards, output: [run.fingerprint() for run in JOBS[output[0]].runs],
+        runs=lambda wildcards: [run.fingerprint() for run in job_of("final", wildcards).runs],
         chosen_by=checkpoint_rule(CONFIG),
         numerics=NUMERICS_VERSION,
     message:
@@ -62,6 +69,9 @@ rule unpack:
         "benchmarks/unpack/{backbone}-{task}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 3000),
+        runtime=more(lambda wildcards: 30),
     params:
         collection=CONFIG.predictions,
         runs=lambda wildcards: [run.fingerprint() for run in published_of(wildcards)],
@@ -86,6 +96,13 @@ rule select:
         "benchmarks/select/{backbone}-{task}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(
+            lambda wildcards: results_memory(
+                CONFIG, [run for run in grid_runs(CONFIG) if run.key[:2] == (wildcards.backbone, wildcards.task)]
+            )
+        ),
+        runtime=more(lambda wildcards: 60),
     params:
         points=lambda wildcards: search_points(CONFIG, wildcards.backbone, wildcards.task),
         chosen_by=checkpoint_rule(CONFIG),
