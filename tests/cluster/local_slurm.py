@@ -127,9 +127,7 @@ class LocalSlurm:
             shutil.chown(owned, "slurm", "slurm")
         for number in (0, 1):  # all that SLURM asks of a GPU is a device; this one swallows everything, as /dev/null
             os.mknod(folder / f"devices/gpu{number}", 0o20666, os.makedev(1, 3))
-        (folder / "gres.conf").write_text(
-            f"NodeName={values['host']} Name=gpu File={folder}/devices/gpu[0-1]\n"
-        )
+        (folder / "gres.conf").write_text(f"NodeName={values['host']} Name=gpu File={folder}/devices/gpu[0-1]\n")
         try:
             self._start_all()
         except BaseException:
@@ -234,7 +232,7 @@ class LocalSlurm:
 
     def _steps(self) -> list[int]:
         """Processes of this SLURM that watch over jobs, which outlive the daemon that started them."""
-        return [pid for pid, line in _processes() if line.startswith("slurmstepd:")]
+        return [pid for pid, line in processes() if line.startswith("slurmstepd:")]
 
     def _wait(self, what: str, is_there: Callable[[], bool], seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
@@ -246,7 +244,8 @@ class LocalSlurm:
             time.sleep(0.5)
 
 
-def _processes() -> list[tuple[int, str]]:
+def processes() -> list[tuple[int, str]]:
+    """Number and command line of every process."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
