@@ -1,7 +1,7 @@
-"""Memory and time that jobs ask of a scheduler, from what the plan knows: encoder, examples, batches, estimated minutes.
+"""Memory and time that jobs ask of a scheduler, by encoder, examples, batches and estimated minutes.
 
 They are upper bounds, as a job that exceeds its request is killed: what the plan does not know, such as the width of an
-encoder on the hub, is taken to be BERT-base's. `cosee bench requests` compares them with what the jobs of a run took.
+encoder on the hub, is taken to be BERT-base's. `cosee bench jobs` shows them beside what the jobs of a run took.
 """
 
 from collections.abc import Iterable

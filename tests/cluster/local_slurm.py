@@ -15,6 +15,8 @@ from pathlib import Path
 PACKAGES = "slurmctld slurmd slurmdbd slurm-client munge mariadb-server"
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sacctmgr")
 PASSWORD = "loopback-only"
+SITE = Path("/etc/slurm/slurm.conf")
+"""Where commands look for the configuration; jobs of Snakemake lose the variable that could name another place."""
 UP = (["idle"], ["mix"], ["alloc"])
 """States of a node that takes jobs."""
 
@@ -86,6 +88,8 @@ def missing() -> str:
     """What keeps SLURM from being started here, in words; empty if nothing does."""
     if os.name != "posix" or os.geteuid() != 0:
         return "needs root"
+    if SITE.exists():
+        return f"{SITE} exists: this machine has a SLURM of its own"
     absent = [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
     return f"no {absent[0]}; apt-get install --no-install-recommends {PACKAGES}" if absent else ""
 
@@ -128,6 +132,8 @@ class LocalSlurm:
         for number in (0, 1):  # all that SLURM asks of a GPU is a device; this one swallows everything, as /dev/null
             os.mknod(folder / f"devices/gpu{number}", 0o20666, os.makedev(1, 3))
         (folder / "gres.conf").write_text(f"NodeName={values['host']} Name=gpu File={folder}/devices/gpu[0-1]\n")
+        SITE.parent.mkdir(parents=True, exist_ok=True)
+        SITE.symlink_to(folder / "slurm.conf")
         try:
             self._start_all()
         except BaseException:
@@ -174,6 +180,12 @@ class LocalSlurm:
 
     def stop(self) -> None:
         """End every job and every daemon."""
+        try:
+            self._stop_all()
+        finally:
+            SITE.unlink(missing_ok=True)
+
+    def _stop_all(self) -> None:
         if "slurmctld" in self._daemons:
             self.call("scancel", "--user=root", check=False)
             time.sleep(2)

@@ -74,8 +74,8 @@ CORES = None if CLUSTER else workflow.resource_settings.cores
 GPU_SLOTS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
 # Nodes are taken to have GPUs unless `gpu=0` is said; so is this machine, driver or not, if several slots are.
 GPUS_PER_TRAINING = int(GPU_SLOTS != 0 and (CLUSTER or provenance.has_nvidia_driver() or (GPU_SLOTS or 0) > 1))
-# A try that ran out of time or memory is followed by one with more; here one that failed would fail again.
-RETRIES = 3 if CLUSTER else 0
+# A try that ran out of time or memory is followed by one with more, as another job; here it would fail again.
+RETRIES = 3 if CLUSTER and not workflow.remote_exec else 0
 
 
 if workflow.is_main_process:

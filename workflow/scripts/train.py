@@ -9,7 +9,7 @@ from cosee.plan.configuration import configuration
 from cosee.plan.jobs import training_jobs
 from cosee.plan.runs import predicted_splits
 from cosee.plan.search import at_chosen_point
-from cosee.runs.device import configure_torch, default_device
+from cosee.runs.device import configure_torch, placed_device
 from cosee.runs.execution import RunInputs, train_and_predict
 from cosee.runs.published import published_files
 from cosee.runs.records import write_record
@@ -25,14 +25,16 @@ with logged(snakemake.log[0]):
     (job,) = [job for job in jobs if job.record == snakemake.output[0]]
     chosen = read_yaml(snakemake.input.best)["chosen"] if stage == "final" else {}
     tokens, backbone = load_tokens(snakemake.input.tokens), Path(snakemake.input.backbone[0]).parent
-    for run in job.runs:
-        train_and_predict(
-            run if stage == "grid" else at_chosen_point(config, run, chosen),
-            RunInputs(tokens, backbone, config.backbones[run.backbone].layers, padding_id(backbone / "tokenizer.json")),
-            protocol=config.protocol.model_dump(),
-            splits=predicted_splits(run, config),
-            keep_weights=stage == "final",
-            device=default_device(),
-            wait=True,
-        )
+    with placed_device() as device:
+        for run in job.runs:
+            encoder = config.backbones[run.backbone]
+            train_and_predict(
+                run if stage == "grid" else at_chosen_point(config, run, chosen),
+                RunInputs(tokens, backbone, encoder.layers, padding_id(backbone / "tokenizer.json")),
+                protocol=config.protocol.model_dump(),
+                splits=predicted_splits(run, config),
+                keep_weights=stage == "final",
+                device=device,
+                wait=True,
+            )
     write_record(snakemake.output[0], job.runs)
