@@ -17,7 +17,10 @@ from typing import Any
 from cosee import __version__
 from cosee.errors import InputError
 
-COMMANDS = ("train", "predict", "sweep", "submit", "publish", "replicate", "export", "classify", "bench", "config")
+COMMANDS = (
+    *("train", "predict", "sweep", "submit", "publish", "compare", "replicate", "export", "classify", "bench"),
+    *("claims", "config"),
+)
 """The commands, in the usual order of use; each is a module of this package."""
 
 

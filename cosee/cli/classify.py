@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from cosee.cli.settings import positive
+from cosee.cli.settings import positive, share
 from cosee.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 HELP = "classify lines of text, or a column of a CSV file, with an exported model"
 EXAMPLES = (
     "cosee classify exported reviews.txt --speedup 2 > answers.csv",
+    "cosee classify exported reviews.txt --risk 0.05 --out careful.csv",
     "cat reviews.txt | cosee classify exported --threshold 0.3 --batch-size 1 | head -3",
     "cosee classify entailment pairs.csv --column sentence1 --pair-column sentence2 --out answers.csv",
 )
@@ -37,6 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speed = parser.add_mutually_exclusive_group()
     speed.add_argument("--speedup", type=float, metavar="X", help="an operating point of the model's trade-off table")
     speed.add_argument("--threshold", type=float, metavar="T", help="a threshold of its exit rule (default: as saved)")
+    speed.add_argument("--risk", type=share, metavar="R", help="the fastest threshold that is certified for this risk")
+    parser.add_argument(
+        "--loss",
+        choices=("same", "harm", "error"),
+        default="same",
+        help="of --risk: another answer than the last exit's, a wrong one where the last exit is right, or a wrong one "
+        "(default: same)",
+    )
     parser.add_argument("--column", metavar="NAME", help="read CSV with a header, texts from this column")
     parser.add_argument("--pair-column", metavar="NAME", help="second texts, for tasks on pairs")
     parser.add_argument("--batch-size", type=positive, default=32, metavar="B", help="examples at a time (default: 32)")
@@ -57,6 +66,8 @@ def run(args: argparse.Namespace) -> None:
         check_texts(args.model, model.config.columns, 2 if args.pair_column else 1)
         if args.speedup is not None:
             model.set_speedup(args.speedup)
+        if args.risk is not None:
+            model.set_risk(args.risk, args.loss)
         if args.threshold is not None:
             model.set_threshold(args.threshold)
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from cosee.cli.settings import TARGETS
+from cosee.cli.settings import TARGETS, share
 
 HELP = "write every operating point of a run, and show those at target speed-ups"
 EXAMPLES = (
@@ -24,6 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TARGETS,
         metavar="SPEEDUP",
         help="target speed-ups: thresholds are chosen on the selection split and shown on --split (default: 1.5 2 3 4)",
+    )
+    parser.add_argument(
+        "--risks",
+        type=share,
+        nargs="+",
+        metavar="R",
+        help="largest shares of answers other than the last exit's: thresholds are certified on the calibration "
+        "examples with confidence 0.9 and shown on --split too",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="CSV file to write")
 
@@ -51,3 +59,17 @@ def run(args: argparse.Namespace) -> None:
     columns = ["target_speedup", "threshold", "speedup", "speedup_flops", "score", "accuracy", "f1"]
     table = shown[columns].dropna(axis="columns", how="all")
     print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"threshold": "{:.8g}".format}))
+    if args.risks and len(outputs.exit_depths) > 1:
+        from cosee.evaluation.risk_frames import risk_frame
+
+        calibration = stored_predictions(args.folder, "cal", rule.name)
+        certified = risk_frame(
+            *([identity], [calibration], {args.split: [outputs]}, rule),
+            levels=args.risks,
+            confidence=0.9,
+            kinds=["same"],
+            procedures=["ltt"],
+        )
+        shown = certified[["level", "threshold", "risk", "low", "high", "speedup", "score"]]
+        formats = {"threshold": "{:.8g}".format, "level": "{:g}".format}
+        print(shown.to_string(index=False, float_format="{:.4f}".format, formatters=formats, na_rep="none"))

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee.cli.settings import assignment, read_settings
+from cosee.cli.settings import assignment, positive, read_settings
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.methods import METHODS
@@ -71,6 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("heldout", "field"),
         default="heldout",
         help="compare checkpoints on examples held out from train, or on dev as the papers do (default: heldout)",
+    )
+    parser.add_argument(
+        "--cal-max",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="with --data: hold out at most N more examples (and a tenth), on which thresholds are certified for "
+        "a risk (default: none)",
     )
     parser.add_argument(
         "--criterion",
@@ -152,7 +160,8 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
     else:
         rows = local_rows(task, args.data, "--data")
         check_rows(rows, task, "--data")
-        tokens = encode(cut_splits(rows, task, args.protocol), args.backbone / "tokenizer.json", MAX_LENGTH)
+        examples = cut_splits(rows, task, args.protocol, cal_max=args.cal_max)
+        tokens = encode(examples, args.backbone / "tokenizer.json", MAX_LENGTH)
         save_tokens(args.out / "tokens.npz", tokens)
     check_tokens(tokens, encoder.vocab_size, max_positions(encoder.to_dict()), str(where))
     for split in ("fit", SELECTION_SPLIT[args.protocol]):

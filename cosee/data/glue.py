@@ -6,7 +6,7 @@ Whatever the source, the result is one frame per task with the columns `split, t
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -116,13 +116,16 @@ def cut_splits(
     seed: int = 1,
     held_rows: int = 0,
     grouped: bool = True,
+    cal_max: int = 0,
 ) -> pd.DataFrame:
-    """One frame with the splits fit, sel, held, dev (dev_mm) and, where the source has it, test (test_mm).
+    """One frame with the splits fit, sel, held, cal, dev (dev_mm) and, where the source has it, test (test_mm).
 
     `heldout` cuts `sel` from the training examples; `field` trains on all of them and has no `sel`. `held` are further
-    training examples on which nothing is trained or chosen. No text of `sel` or `held` occurs in `fit`: none is a
-    phrase of a `fit` sentence or has a `fit` text as its phrase (SST-2), none shares its question, context sentence or
-    premise (QNLI, MNLI), and none has a duplicate. Examples that would belong to two splits are dropped from all.
+    training examples on which nothing is trained or chosen. `cal`, on which thresholds are certified, is the split
+    `calibration` of the source if it has one, and else cut from the training examples after the others, which stay as
+    they are. No text of `sel`, `held` or `cal` occurs in `fit`: none is a phrase of a `fit` sentence or has a `fit`
+    text as its phrase (SST-2), none shares its question, context sentence or premise (QNLI, MNLI), and none has a
+    duplicate. Examples that would belong to two splits are dropped from all.
 
     Args:
         rows: the splits of the source.
@@ -134,6 +137,8 @@ def cut_splits(
         seed: decides the cuts.
         held_rows: number of `held` examples; whole groups, so there may be a few more.
         grouped: whether texts are shared as in GLUE; generated examples are independent of each other.
+        cal_max: largest number of `cal` examples cut from the training examples, of which they are `sel_fraction` at
+            most; 0: none.
 
     Raises:
         InputError: there are too few training examples for what is held out, or none is left to train on.
@@ -141,18 +146,21 @@ def cut_splits(
     rng = np.random.default_rng(seed)
     train = _unified(rows["train"], task, "fit")
     fraction = sel_fraction if protocol == "heldout" else 0.0
+    wanted = _Wanted(fraction, sel_max, held_rows, cal_max)
     if grouped and task.has_phrases:
-        _hold_out_phrases(train, fraction, sel_max, held_rows, rng)
+        _hold_out_phrases(train, wanted, rng)
     elif grouped and task.shared_columns:
-        _hold_out_shared(train, task, fraction, sel_max, held_rows, rng)
+        _hold_out_shared(train, task, wanted, rng)
     else:
-        _hold_out_single(train, fraction, sel_max, held_rows, rng)
+        _hold_out_single(train, wanted, rng)
     train = train[train["split"] != ""].reset_index(drop=True)
     found = train["split"].value_counts()
-    if found.get("held", 0) < held_rows or "fit" not in found or (fraction > 0 and "sel" not in found):
+    missing = [split for split in ("fit", "sel", "cal") if split not in found and wanted.asks_for(split)]
+    if found.get("held", 0) < held_rows or missing:
         raise InputError(
             f"data: of {len(rows['train'])} training examples of {task.name}, {found.get('sel', 0)} became sel, "
-            f"{found.get('held', 0)} held (of {held_rows} wanted) and {found.get('fit', 0)} are left to train on; "
+            f"{found.get('held', 0)} held (of {held_rows} wanted), {found.get('cal', 0)} cal and "
+            f"{found.get('fit', 0)} are left to train on; "
             "expected as many as wanted, and some of each: hold out fewer, or take more training examples."
         )
     if train_rows is not None and (train["split"] == "fit").sum() > train_rows:
@@ -160,17 +168,34 @@ def cut_splits(
         kept = fit[_stratified(train["label"].to_numpy()[fit], train_rows, rng)]
         train = pd.concat([train.iloc[kept], train[train["split"] != "fit"]])
     evaluated = {**task.eval_splits, **task.test_splits}
-    others = [_unified(rows[hub], task, ours) for ours, hub in evaluated.items() if hub in rows]
+    others = [_unified(rows["calibration"], task, "cal")] if "calibration" in rows else []
+    others += [_unified(rows[hub], task, ours) for ours, hub in evaluated.items() if hub in rows]
     cut = pd.concat([train, *others], ignore_index=True)
     cut.loc[cut["split"].isin(list(task.test_splits)), "label"] = -1  # the hub has MRPC's, which are not public
     return cut
 
 
-def _hold_out_single(
-    train: pd.DataFrame, sel_fraction: float, sel_max: int, held_rows: int, rng: np.random.Generator
-) -> None:
-    """Name `sel` and `held` in the column `split`: single examples, stratified, none of which has a duplicate."""
-    counts = {"sel": min(sel_max, round(sel_fraction * len(train))), "held": held_rows}
+class _Wanted(NamedTuple):
+    """What is held out."""
+
+    sel_fraction: float
+    sel_max: int
+    held_rows: int
+    cal_max: int
+
+    def asks_for(self, split: str) -> bool:
+        """Whether a split must not be empty."""
+        return {"fit": True, "sel": self.sel_fraction > 0, "cal": self.sel_fraction > 0 and self.cal_max > 0}[split]
+
+    def counts(self, available: int) -> dict[str, int]:
+        """Examples of each split, in the order in which they are drawn, of some that are available."""
+        share = round(self.sel_fraction * available)
+        return {"sel": min(self.sel_max, share), "held": self.held_rows, "cal": min(self.cal_max, share)}
+
+
+def _hold_out_single(train: pd.DataFrame, wanted: _Wanted, rng: np.random.Generator) -> None:
+    """Name what is held out in the column `split`: single examples, stratified, none of which has a duplicate."""
+    counts = wanted.counts(len(train))
     free = np.flatnonzero(~train.duplicated(["text_a", "text_b"], keep=False))
     for split, count in counts.items():
         if count:
@@ -178,38 +203,42 @@ def _hold_out_single(
             train.loc[taken, "split"], free = split, np.setdiff1d(free, taken)
 
 
-def _hold_out_shared(
-    train: pd.DataFrame, task: Task, sel_fraction: float, sel_max: int, held_rows: int, rng: np.random.Generator
-) -> None:
-    """Name `sel` and `held`: whole groups of examples that share a question, context sentence or premise."""
+def _hold_out_shared(train: pd.DataFrame, task: Task, wanted: _Wanted, rng: np.random.Generator) -> None:
+    """Name what is held out: whole groups of examples that share a question, context sentence or premise."""
     names = dict(zip(task.columns, ("text_a", "text_b"), strict=True))
     shared = [train[names[column]].tolist() for column in task.shared_columns]
     groups = connected_groups([*shared, (train["text_a"] + "\t" + train["text_b"]).tolist()])
     number, share = LARGEST_GROUP
     small = np.bincount(groups)[groups] <= max(number, share * len(train))
-    for split, count in {"sel": min(sel_max, round(sel_fraction * len(train))), "held": held_rows}.items():
+    for split, count in wanted.counts(len(train)).items():
+        if split == "cal" and not count:
+            continue  # not even a permutation: what is drawn later stays as it is
         free = (train["split"] == "fit").to_numpy() & small
         train.loc[hold_out_groups(groups, count, rng, free), "split"] = split
 
 
-def _hold_out_phrases(
-    train: pd.DataFrame, sel_fraction: float, sel_max: int, held_rows: int, rng: np.random.Generator
-) -> None:
-    """Name `sel`, whole sentences as in dev, and `held`, sentences with their phrases; "" drops an example.
+def _hold_out_phrases(train: pd.DataFrame, wanted: _Wanted, rng: np.random.Generator) -> None:
+    """Name `sel` and `cal`, whole sentences as in dev, and `held`, sentences with phrases; "" drops an example.
 
-    The phrases of a sentence in `sel` are dropped.
+    The phrases of a sentence in `sel` or `cal` are dropped.
     """
     parents = parent_sentences(train["text_a"].tolist())
     duplicated = train.duplicated(["text_a"], keep=False).to_numpy()
     sentences = np.flatnonzero([p == (i,) and not duplicated[i] for i, p in enumerate(parents)])
-    count = min(sel_max, round(sel_fraction * len(sentences)))
-    sel = sentences[_stratified(train["label"].to_numpy()[sentences], count, rng)] if count else sentences[:0]
-    chosen = set(sel.tolist())
-    train.loc[[not chosen.isdisjoint(p) for p in parents], "split"] = ""
-    held, parts = hold_out_sentences(parents, np.setdiff1d(sentences, sel), held_rows, rng)
+    labels, counts = train["label"].to_numpy(), wanted.counts(len(sentences))
+
+    def hold_out_whole(split: str, free: np.ndarray) -> None:
+        chosen = free[_stratified(labels[free], counts[split], rng)] if counts[split] else free[:0]
+        names = set(chosen.tolist())
+        train.loc[[not names.isdisjoint(p) for p in parents], "split"] = ""
+        train.loc[chosen, "split"] = split
+
+    hold_out_whole("sel", sentences)
+    free = sentences[train["split"].to_numpy()[sentences] == "fit"]
+    held, parts = hold_out_sentences(parents, free, counts["held"], rng)
     train.loc[parts, "split"] = ""
     train.loc[held, "split"] = "held"
-    train.loc[sel, "split"] = "sel"
+    hold_out_whole("cal", sentences[train["split"].to_numpy()[sentences] == "fit"])
 
 
 def split_counts(cut: pd.DataFrame, task: Task) -> pd.DataFrame:

@@ -133,6 +133,18 @@ def mean_difference(ours: Mapping[int, OperatingPoint], theirs: Mapping[int, Ope
     return Estimate(value, *_sum(seed_parts), max(0.0, float(examples)) / num_examples, num_examples - 1)
 
 
+def mean_over_seeds(values: Sequence[float]) -> Estimate:
+    """Mean of a quantity that each seed gives once, such as a paired difference; variance of training only.
+
+    Args:
+        values: of the seeds; fewer than `MIN_SEEDS` have no interval.
+    """
+    value = float(np.mean(values))
+    if len(values) < MIN_SEEDS:
+        return Estimate(value)
+    return Estimate(value, float(np.var(values, ddof=1)) / len(values), len(values) - 1, 0.0, 1.0)
+
+
 def mean_over_tasks(estimates: Sequence[Estimate]) -> Estimate:
     """Mean of differences on tasks whose examples and trainings are independent."""
     square = len(estimates) ** 2

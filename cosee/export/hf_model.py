@@ -14,6 +14,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from cosee.data.batches import Batch
 from cosee.errors import InputError
+from cosee.evaluation.risk_levels import CertifiedLevel, refusal, within
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule, check_threshold
 from cosee.methods import make_method, rule_named
@@ -33,6 +34,8 @@ class EarlyExitConfig(PreTrainedConfig):
         rule: exit rule.
         tradeoff: operating points by increasing speed-up, measured on `tradeoff_split`.
         tradeoff_split: split on which they were measured.
+        risks: certified levels by increasing size, for each loss: loss, level, threshold, speedup (on the calibration
+            examples), confidence, examples (their number).
         columns: names of the one or two texts of an example, in the order of the tokenizer's arguments.
         threshold: current threshold; None: no early exit.
         check_every: run the exit test every `check_every` layers (`cosee.exiting.online.early_exit`).
@@ -48,6 +51,7 @@ class EarlyExitConfig(PreTrainedConfig):
         rule: str = "energy",
         tradeoff: Sequence[Point] = (),
         tradeoff_split: str = "sel",
+        risks: Sequence[Mapping[str, Any]] = (),
         columns: Sequence[str] = ("text",),
         threshold: float | None = None,
         check_every: int = 1,
@@ -60,6 +64,7 @@ class EarlyExitConfig(PreTrainedConfig):
         self.rule = rule
         self.tradeoff = [dict(point) for point in tradeoff]
         self.tradeoff_split = tradeoff_split
+        self.risks = [dict(row) for row in risks]
         self.columns = list(columns)
         self.threshold = threshold
         self.check_every = check_every
@@ -124,6 +129,41 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             )
         self.config.threshold = point["threshold"]
         return dict(point)
+
+    def set_risk(self, level: float, loss: str = "same") -> dict[str, Any]:
+        """Choose the fastest threshold that is certified for a risk; `save_pretrained` keeps the choice.
+
+        With the confidence of the certificate, the share of examples with the loss is at most `level`, if they are
+        drawn like the calibration examples. The level must be chosen before its speed-up is looked at.
+
+        Args:
+            level: largest risk, between 0 and 1.
+            loss: `same`, the answer differs from that of the last exit; `harm`, the last exit is right and the answer
+                is wrong; `error`, the answer is wrong.
+
+        Returns:
+            The row of the configuration's `risks`: level, threshold, speedup, loss, confidence, examples.
+
+        Raises:
+            InputError: the level is not certified; the message has the number of examples that it needs at least.
+        """
+        if not 0 < level < 1:
+            raise InputError(f"set_risk: {level:g} is no risk; expected a number between 0 and 1.")
+        if not self.config.risks:
+            raise InputError(
+                "set_risk: the model has no certified thresholds; export a run with more than one exit that has "
+                "calibration examples (`protocol.cal_max`, or `cosee train --cal-max`)."
+            )
+        rows = [row for row in self.config.risks if row["loss"] == loss]
+        if not rows:
+            known = ", ".join(dict.fromkeys(row["loss"] for row in self.config.risks))
+            raise InputError(f"set_risk: nothing is certified for the loss {loss!r}; the model has {known}.")
+        levels = [CertifiedLevel(row["level"], row["threshold"], row["speedup"]) for row in rows]
+        chosen = within(levels, level)
+        if chosen is None:
+            raise InputError(f"set_risk: {refusal(level, rows[0]['confidence'], rows[0]['examples'], levels)}")
+        self.config.threshold = chosen.threshold
+        return dict(rows[levels.index(chosen)])
 
     def set_threshold(self, threshold: float) -> None:
         """Choose a threshold: examples take the first exit whose score passes it; `save_pretrained` keeps the choice.

@@ -13,6 +13,8 @@ from cosee.data.tokens import max_positions
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.risk import LOSSES
+from cosee.evaluation.risk_levels import certified_levels
 from cosee.evaluation.tradeoff import downsample_curve
 from cosee.exiting.rules import Rule
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
@@ -45,6 +47,7 @@ def export(
     destination: str | Path,
     rule: str | None = None,
     manifest: str | Path | None = None,
+    confidence: float = 0.9,
 ) -> None:
     """Write a finished run as a folder that `from_pretrained` reads once `cosee.export.hf_model` is imported.
 
@@ -58,6 +61,7 @@ def export(
         rule: exit rule; None: the one used to select the run.
         manifest: `results/manifest.json` of the preset, with the origin of data and encoder; None: the card says that
             they are not recorded.
+        confidence: of the thresholds that are certified for a risk, on the calibration examples if the run has any.
 
     Raises:
         InputError: a file is missing, does not fit the others, or `destination` exists.
@@ -82,6 +86,7 @@ def export(
         rule=chosen.name,
         tradeoff=[_point(row) for row in table.to_dict("records")],
         tradeoff_split=split,
+        risks=risk_table(run, chosen, confidence),
         columns=task.columns,
         id2label=dict(enumerate(task.classes)),
         label2id={name: index for index, name in enumerate(task.classes)},
@@ -123,6 +128,22 @@ def tradeoff_table(facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rul
         if rule.thresholds is None:  # the sweep's first threshold equals the easiest score, up to rounding
             curve["threshold"] = curve["threshold"].where(curve["speedup"] > 1)
     return curve[["speedup", "threshold", "score"]]
+
+
+def risk_table(run: Path, rule: Rule, confidence: float) -> list[dict[str, Any]]:
+    """Certified levels of a run for each loss, from its outputs for the calibration examples; none without those."""
+    file = run / "logits-cal.npz"
+    if not file.is_file():
+        return []
+    outputs = load_outputs(file)
+    if len(outputs.exit_depths) == 1:
+        return []
+    shared = {"confidence": confidence, "examples": len(outputs.labels)}
+    return [
+        {"loss": kind, **row._asdict(), **shared}
+        for kind in LOSSES
+        for row in certified_levels(outputs, rule, kind, confidence)
+    ]
 
 
 def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:

@@ -169,6 +169,8 @@ def _check_figure(config: Configuration, name: str, spec: FigureSpec) -> None:
         _defined(variant, trained, f"{where}: among what `experiments` trains for it, variants")
     if name in SINGLE and (len(spec.tasks), len(variants)) != (1, 1):
         raise InputError(f"{where} shows one variant on one task; name one of each.")
+    if name == "risk" and len(variants) != 1:
+        raise InputError(f"{where} shows one variant, a line for each procedure; name one.")
     if name == "fig1" and not spec.thresholds:
         raise InputError(f"{where} needs `thresholds`.")
     for task in shown_tasks(config, spec):

@@ -15,7 +15,7 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan.entries import Entry, Experiment, Latency, Names, Seeds, Signals, TaskName, Training, Values, Variant
 from cosee.plan.merging import merge
-from cosee.plan.settings import Backbone, Cost, Data, Figures, Jobs, ProtocolSettings, Tables
+from cosee.plan.settings import Backbone, Cost, Data, Figures, Jobs, ProtocolSettings, Risk, Tables
 
 
 class Configuration(Entry):
@@ -63,6 +63,7 @@ class Configuration(Entry):
     experiments: list[Experiment] = Field(min_length=1, description="what is trained")
     tables: Tables = Field(description="tables")
     figures: Figures = Field(description="figures")
+    risk: Risk | None = Field(description="thresholds certified for a risk; `null` leaves its table and figure out")
     latency: Latency | None = Field(description="early exit in wall-clock time; `null` leaves it out")
     reference_variant: str = Field(
         description="the variant whose exits the random and oracle controls use, and to which differences are taken"
@@ -98,6 +99,8 @@ def _completed(merged: Mapping[str, Any]) -> dict[str, Any]:
             config[key] = {name: entry for name, entry in config[key].items() if entry is not None}
     first = (config.get("signals") or [None])[0] if isinstance(config.get("signals"), list) else None
     for part in ("tables", "figures"):
+        if isinstance(config.get(part), Mapping) and not _certifies(config):
+            config[part] = config[part] | {"risk": None}
         for name, spec in _mapping(config.get(part)).items():
             if isinstance(spec, Mapping) and name != "table4":
                 config[part][name] = {"backbone": config.get("backbone"), "tasks": list(TASKS), "signal": first} | spec
@@ -110,6 +113,12 @@ def _completed(merged: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(variant, Mapping):
             config["variants"][name] = _with_search(config, name, variant)
     return config
+
+
+def _certifies(config: Mapping[str, Any]) -> bool:
+    """Whether thresholds are certified for a risk: there are settings, and examples of `cal`."""
+    protocol = _mapping(config.get("protocol"))
+    return bool(config.get("risk") and protocol.get("cal_max")) and protocol.get("name") == "heldout"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

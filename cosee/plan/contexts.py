@@ -38,6 +38,15 @@ def context_of_figure(config: Configuration, name: str) -> Context:
     return context_of_curves(config, shown_curves(config, config.figures.shown[name]), figure_seeds(config, name))
 
 
+def facts_of_risk(config: Configuration, *, shown: bool) -> str:
+    """What captions of risk must say: the confidence and the loss and, of the table, level and procedure."""
+    risk = config.risk
+    words = {"same": "the answer differs from that of the last exit", "error": "the answer is wrong"}
+    words["harm"] = "the last exit is right and the answer is wrong"
+    at = f"Procedure: {risk.shown.procedure}. Level: {100 * risk.shown.level:g} %. " if shown else ""
+    return f"{at}Loss: {risk.shown.loss} ({words[risk.shown.loss]}). Confidence of ltt: {100 * risk.confidence:g} %."
+
+
 def context_of_table(config: Configuration, spec: Shown) -> Context:
     """The context of a table; models of k layers do not count: they are a control, most often of one seed."""
     trained = trained_curves(config, spec)

@@ -61,7 +61,8 @@ def example_counts(config: Configuration, run: Run) -> ExampleCounts:
 def split_rows(config: Configuration, task: str) -> dict[str, int]:
     """Examples of every split of a task by the sizes of the source (upper bounds for a local copy that is a subset)."""
     data, protocol, described = config.data, config.protocol, TASKS[task]
-    if data.generated and data.source == "generated" and not config.data_dir:
+    is_generated = data.generated and data.source == "generated" and not config.data_dir
+    if is_generated:
         train = data.generated.train
         evaluated = dict.fromkeys(described.eval_splits, data.generated.validation)
     else:
@@ -74,4 +75,9 @@ def split_rows(config: Configuration, task: str) -> dict[str, int]:
     if task in protocol.held_rows:
         evaluated["held"] = protocol.held_rows[task]
     left = train - held_out - evaluated.get("held", 0)
+    if protocol.has_cal and is_generated:
+        evaluated["cal"] = protocol.cal_max
+    elif protocol.has_cal:
+        evaluated["cal"] = min(protocol.cal_max, round(protocol.sel_fraction * train))
+        left -= evaluated["cal"]
     return {"fit": min(left, data.train_rows.get(task, train)), "sel": held_out, **evaluated}

@@ -77,8 +77,8 @@ def has_rule(config: Configuration, task: str, backbone: str | None = None) -> b
 
 
 def evaluated_splits(run: Run, config: Configuration) -> list[str]:
-    """Splits with labels among those that a run predicts."""
-    return [split for split in predicted_splits(run, config) if split not in TASKS[run.task].test_splits]
+    """Splits with labels among those that a run predicts, but for `cal`, which only thresholds are certified on."""
+    return [split for split in predicted_splits(run, config) if split not in ("cal", *TASKS[run.task].test_splits)]
 
 
 def given_thresholds(config: Configuration, signal: str) -> list[float]:

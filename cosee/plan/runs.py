@@ -10,13 +10,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosee.data.tasks import TASKS
-from cosee.plan.configuration import Configuration
-from cosee.plan.entries import Experiment, Variant
 from cosee.plan.memory import once
 from cosee.plan.sources import has_split
+
+if TYPE_CHECKING:  # a run can be trained where only torch and its companions are installed
+    from cosee.plan.configuration import Configuration
+    from cosee.plan.entries import Experiment, Variant
 
 RUNS_FOLDER = "results/runs"
 
@@ -82,14 +84,14 @@ class Run:
         return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def task_training(config: Configuration, task: str) -> dict[str, Any]:
+def task_training(config: "Configuration", task: str) -> dict[str, Any]:
     """Training settings of a task, unless the variant or grid point of a run says otherwise."""
     by_task = config.training_by_task.get(task)
     return {**config.training.given, **(by_task.given if by_task else {})}
 
 
 @once
-def final_runs(config: Configuration) -> list[Run]:
+def final_runs(config: "Configuration") -> list[Run]:
     """Every final run of the configuration, without its grid point; each once, in the order of the experiments."""
     runs: dict[tuple[str, str, str, int], Run] = {}
     for experiment in config.experiments:
@@ -99,12 +101,12 @@ def final_runs(config: Configuration) -> list[Run]:
     return list(runs.values())
 
 
-def model_name(name: str, variant: Variant, signal: str) -> str:
+def model_name(name: str, variant: "Variant", signal: str) -> str:
     """Name of the models of a variant that exit by a signal: the variant's, with the signal if each has its own."""
     return f"{name}-{signal}" if variant.has_model_per_signal else name
 
 
-def _variant_runs(config: Configuration, experiment: Experiment, task: str, name: str) -> Iterator[Run]:
+def _variant_runs(config: "Configuration", experiment: "Experiment", task: str, name: str) -> Iterator[Run]:
     variant = config.variants[name]
     if variant.reuses_models:
         return
@@ -130,7 +132,7 @@ def _variant_runs(config: Configuration, experiment: Experiment, task: str, name
         )
 
 
-def _other_rules(config: Configuration, backbone: str, task: str, name: str, rule: str) -> tuple[str, ...]:
+def _other_rules(config: "Configuration", backbone: str, task: str, name: str, rule: str) -> tuple[str, ...]:
     """Exit rules besides `rule` that are applied to the models of a variant on a task.
 
     Those are the signals, if one model serves all of them, and the rules of variants that reuse its models.
@@ -147,7 +149,7 @@ def _other_rules(config: Configuration, backbone: str, task: str, name: str, rul
 
 
 def _models(
-    config: Configuration, experiment: Experiment, name: str, variant: Variant
+    config: "Configuration", experiment: "Experiment", name: str, variant: "Variant"
 ) -> list[tuple[str, str | None, dict[str, Any]]]:
     """Models of a variant in an experiment: name, signal that it is trained with, settings besides the fixed ones."""
     layers = config.backbones[experiment.backbone].layers
@@ -166,7 +168,7 @@ def _models(
     return [(name, None, {})]
 
 
-def timed_run(config: Configuration) -> Run | None:
+def timed_run(config: "Configuration") -> Run | None:
     """The run whose early exit is timed: of the first seed, by the variant's own rule or the first signal."""
     wanted = config.latency
     if wanted is None:
@@ -182,7 +184,7 @@ def timed_run(config: Configuration) -> Run | None:
     )
 
 
-def predicted_splits(run: Run, config: Configuration) -> list[str]:
+def predicted_splits(run: Run, config: "Configuration") -> list[str]:
     """Splits whose logits a run keeps: for a grid run the one it is selected on, else all that something may read.
 
     The examples that it was trained on, by far the most, are predicted only where a figure compares them with dev.
@@ -193,11 +195,12 @@ def predicted_splits(run: Run, config: Configuration) -> list[str]:
     task = TASKS[run.task]
     fit = ["fit"] if _is_fit_shown(config, run) else []
     held = ["held"] if run.task in config.protocol.held_rows else []
+    cal = ["cal"] if config.protocol.has_cal else []
     tests = [name for name, hub in task.test_splits.items() if has_split(config, run.task, hub)]
-    return [*dict.fromkeys([*fit, selection, *task.eval_splits, *held, *tests])]
+    return [*dict.fromkeys([*fit, selection, *cal, *task.eval_splits, *held, *tests])]
 
 
-def _is_fit_shown(config: Configuration, run: Run) -> bool:
+def _is_fit_shown(config: "Configuration", run: Run) -> bool:
     """Whether a figure shows the training examples of a run."""
     return any(
         spec.shows_fit
@@ -208,6 +211,6 @@ def _is_fit_shown(config: Configuration, run: Run) -> bool:
     )
 
 
-def display_names(config: Configuration, variants: Iterable[str]) -> dict[str, str]:
+def display_names(config: "Configuration", variants: Iterable[str]) -> dict[str, str]:
     """Variant -> name in tables and figures, in the order given."""
     return {variant: config.variants[variant].label for variant in variants}

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from cosee.data.glue import SELECTION_SPLIT
 from cosee.plan.entries import CountsSpec, Entry, FigureSpec, Shown, Speedups, TableSpec, TaskName
 
+Loss = Literal["same", "harm", "error"]
+Procedure = Literal["naive", "crc", "ltt", "shared", "lynx"]
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 
 
@@ -106,6 +108,12 @@ class ProtocolSettings(Entry):
         description="task → further training examples held out as the split `held`, which results show beside dev; no "
         "text of theirs occurs in what is trained or chosen on"
     )
+    cal_max: int = Field(
+        ge=0,
+        description="largest size of `cal`, the examples on which thresholds are certified for a risk; at most "
+        "`sel_fraction` of the training examples, which are not trained on (generated data: as many more are "
+        "generated). 0, or the protocol `field`: none, and no table and figure `risk`",
+    )
     criterion: Literal["area", "score_at_2x"] = Field(
         description="by which grid points and checkpoints are compared: `area`, mean of the best score within a budget "
         "of layers over the budgets of speed-ups 1.5 to 4, evenly in cost, or the best score at a speed-up of 2 or more"
@@ -119,6 +127,11 @@ class ProtocolSettings(Entry):
     def selection_split(self) -> str:
         """The split on which everything is chosen: `sel`, or `dev` under the protocol `field`."""
         return SELECTION_SPLIT[self.name]
+
+    @property
+    def has_cal(self) -> bool:
+        """Whether there are examples of `cal`."""
+        return self.name == "heldout" and self.cal_max > 0
 
 
 class _Set(Entry):
@@ -137,6 +150,9 @@ class Tables(_Set):
     table4: CountsSpec = Field(description="parameters")
     methods: TableSpec | None = Field(None, description="all methods, at equal speed-ups and by their whole curves")
     differences: TableSpec | None = Field(None, description="score minus that of `reference_variant`, with intervals")
+    risk: TableSpec | None = Field(
+        None, description="promised and realized risk of certified thresholds (needs `protocol.cal_max`)"
+    )
     differences_held: TableSpec | None = Field(None, description="the same on the split `held` (`protocol.held_rows`)")
 
 
@@ -152,6 +168,46 @@ class Figures(_Set):
     fig8: FigureSpec | None = Field(None, description="trade-off, entropy")
     fig9: FigureSpec | None = Field(None, description="trade-off, softmax score")
     methods: FigureSpec | None = Field(None, description="trade-off of all methods, each by its own exit rule")
+    risk: FigureSpec | None = Field(
+        None, description="promised against realized risk, one variant (needs `protocol.cal_max`)"
+    )
+
+
+class RiskShown(Entry):
+    """The results of `risk` that its table shows; the figure shows all levels and procedures of the loss."""
+
+    level: float = Field(gt=0, lt=1, description="one of `levels`")
+    loss: Loss = Field(description="one of `losses`")
+    procedure: Procedure = Field(description="one of `procedures`")
+
+
+class Risk(Entry):
+    """Thresholds that are certified on `cal`, by the procedures of `cosee.evaluation.risk_procedures`."""
+
+    levels: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = Field(
+        description="largest risks"
+    )
+    confidence: float = Field(gt=0, lt=1, description="of the procedure `ltt`")
+    losses: Annotated[list[Loss], Field(min_length=1)] = Field(
+        description="loss of an example: `same`, its answer is not that of the last exit; `harm`, the last exit is "
+        "right and its answer is wrong; `error`, its answer is wrong"
+    )
+    procedures: Annotated[list[Procedure], Field(min_length=1)] = Field(
+        description="`naive` promises nothing, `crc` the risk in the mean, `ltt` the risk with the confidence, "
+        "`shared` and `lynx` what their papers do"
+    )
+    shown: RiskShown = Field(description="what the table shows")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Risk":
+        for key, value, among in (
+            ("levels", self.shown.level, self.levels),
+            ("losses", self.shown.loss, self.losses),
+            ("procedures", self.shown.procedure, self.procedures),
+        ):
+            if value not in among:
+                raise ValueError(f"has `shown` with {value}, which is not among its `{key}`")
+        return self
 
 
 class Jobs(Entry):

@@ -1,9 +1,10 @@
 """Sources of the data and encoders of a configuration, and their names in captions."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cosee.plan.configuration import Configuration
+if TYPE_CHECKING:
+    from cosee.plan.configuration import Configuration
 
 POOLER_WORDS = {
     "pretrained": "pretrained pooler",
@@ -15,7 +16,7 @@ POOLER_WORDS = {
 """What captions say of a backbone entry's `pooler`."""
 
 
-def data_source(config: Configuration) -> dict[str, Any]:
+def data_source(config: "Configuration") -> dict[str, Any]:
     """Source of the data: `folder`, `repository` and `revision`, or the seed and sizes of generated texts."""
     if config.data_dir:
         return {"folder": config.data_dir}
@@ -24,7 +25,7 @@ def data_source(config: Configuration) -> dict[str, Any]:
     return config.data.generated.model_dump()
 
 
-def has_split(config: Configuration, task: str, split: str) -> bool:
+def has_split(config: "Configuration", task: str, split: str) -> bool:
     """Whether the source has a test split of a task: the hub has all, generated data none.
 
     A local copy may lack some, so its folder is looked into: the one place where the plan depends on files. Published
@@ -37,14 +38,14 @@ def has_split(config: Configuration, task: str, split: str) -> bool:
     return config.data.source == "hub"
 
 
-def data_label(config: Configuration) -> str:
+def data_label(config: "Configuration") -> str:
     """The data in the words of captions; a local folder is never called generated."""
     if config.data_dir and config.data.source == "generated":
         return f"local copy {Path(config.data_dir).name}"
     return config.data.label
 
 
-def backbone_source(config: Configuration, backbone: str) -> dict[str, Any]:
+def backbone_source(config: "Configuration", backbone: str) -> dict[str, Any]:
     """Source of an encoder, the number of layers that it must have, and what is changed in it."""
     entry = config.backbones[backbone]
     changes = {
@@ -57,7 +58,7 @@ def backbone_source(config: Configuration, backbone: str) -> dict[str, Any]:
     return {"pretraining": entry.pretraining.model_dump(), "layers": entry.layers}
 
 
-def backbone_label(config: Configuration, backbone: str) -> str:
+def backbone_label(config: "Configuration", backbone: str) -> str:
     """A backbone in the words of captions: its name, depth and what must be said of it."""
     entry = config.backbones[backbone]
     note = f"; {entry.note}" if entry.note else ""

@@ -69,10 +69,24 @@ def deployed_points(
 def _models(root: Path, run: Run, curve: Curve, selection: str, split: str) -> list[tuple[ExitOutputs, Rule | None]]:
     """Outputs of a run on a split with its exit rule, or with every patience of its family that is on its curve."""
     outputs = load_outputs(root / run.outputs_file(split, curve.rule))
-    if curve.rule not in FAMILIES:
-        return [(outputs, _rule(outputs, curve.rule))]
-    selected = load_outputs(root / run.outputs_file(selection, curve.rule))
-    chosen = choose_members(selected, RULES[curve.rule], curve.task, ())
+    selected = load_outputs(root / run.outputs_file(selection, curve.rule)) if curve.rule in FAMILIES else None
+    return models_of(outputs, curve.rule, selected, curve.task)
+
+
+def models_of(
+    outputs: ExitOutputs, rule: str, selected: ExitOutputs | None, task: str
+) -> list[tuple[ExitOutputs, Rule | None]]:
+    """Outputs of one model with its exit rule, as `matched_point` takes them.
+
+    Args:
+        outputs: of the model, on the evaluated split.
+        rule: name of the exit rule; a rule with a patience comes once per patience that is on its curve.
+        selected: outputs on the selection split, which the patiences are chosen on; needed by such rules only.
+        task: key of `TASKS`.
+    """
+    if rule not in FAMILIES or selected is None:
+        return [(outputs, _rule(outputs, rule))]
+    chosen = choose_members(selected, RULES[rule], task, ())
     return [(outputs, choice.curve) for choice in chosen if choice.curve is not None]
 
 

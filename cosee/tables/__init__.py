@@ -9,6 +9,7 @@ from cosee.tables.cost import cost_wide
 from cosee.tables.differences import at_target, differences, differences_wide
 from cosee.tables.files import write_table
 from cosee.tables.latency import latency_wide
+from cosee.tables.risk import risks, risks_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
 from cosee.tables.summary import summary, summary_wide
 from cosee.tables.text import to_latex, to_markdown
@@ -26,6 +27,8 @@ __all__ = [
     "latency_wide",
     "parameter_counts",
     "parameter_counts_wide",
+    "risks",
+    "risks_wide",
     "summary",
     "summary_wide",
     "to_latex",

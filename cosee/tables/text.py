@@ -13,6 +13,9 @@ FIXED = "†"
 APART = "‡"
 """Mark of a comparison of operating points whose speed-ups differ clearly."""
 
+ABOVE = "§"
+"""Mark of a realized risk that is clearly above the level that was promised."""
+
 _LATEX = str.maketrans(
     {
         **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -25,6 +28,7 @@ _LATEX = str.maketrans(
         "τ": r"$\tau$",
         FIXED: r"$\dagger$",
         APART: r"$\ddagger$",
+        ABOVE: r"\S{}",
     }
 )
 

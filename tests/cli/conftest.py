@@ -27,7 +27,7 @@ def place(tiny_bert, tmp_path_factory):
     sentences = [" ".join(rng.choice((*GOOD, *BAD, *OTHER), rng.integers(2, 8))) for _ in range(120)]
     (folder / "resources/backbones").mkdir(parents=True)
     (folder / "resources/backbones/bert").symlink_to(tiny_bert)
-    rows = {"fit": 40, "sel": 24, "dev": 20}
+    rows = {"fit": 40, "sel": 24, "dev": 20, "cal": 60}
     tokens = {name: token_split(count, seed) for seed, (name, count) in enumerate(rows.items())}
     save_tokens(folder / "resources/tokens/bert/sst2.npz", tokens)
     for split, count in {"train": 60, "validation": 20}.items():

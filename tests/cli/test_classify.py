@@ -53,6 +53,24 @@ def test_columns_are_answered_as_pairs(made):
     assert rows_of((made / "answers.csv").read_text()) == answers
 
 
+def test_a_risk(call, made, refused):
+    model = EarlyExitForSequenceClassification.from_pretrained(made / "exported")
+    layers = []
+    for level in (0.05, 0.6):
+        row = model.set_risk(level)
+        threshold = row["threshold"]
+        _, out, _ = call(f"classify exported reviews.txt --risk {level}")
+        if threshold is not None:
+            assert out == call(f"classify exported reviews.txt --threshold {threshold!r}").out
+        layers.append(sum(layer for *_, layer in rows_of(out)))
+    assert layers[0] >= layers[1]
+    answer = refused("classify exported reviews.txt --risk 0.01")
+    assert "a risk of 0.01 needs 230 calibration examples or more with confidence 0.9, and there are 60" in answer
+    assert "the model has no certified thresholds" in refused(
+        "classify entailment pairs.csv --column sentence1 --pair-column sentence2 --risk 0.05"
+    )
+
+
 def test_a_threshold(call, made):
     _, out, _ = call("classify exported reviews.txt --threshold 1")
     assert {layer for *_, layer in rows_of(out)} == {1}

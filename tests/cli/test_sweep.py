@@ -69,7 +69,7 @@ def test_no_torch_is_imported(made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("--split test", "runs/mine: no predictions of the split 'test'; the run has dev, fit, sel"),
+        ("--split test", "runs/mine: no predictions of the split 'test'; the run has cal, dev, fit, sel"),
         ("--out runs", "sweep: error: runs: Is a directory"),
         ("--rule hunch", "exit rule 'hunch' is unknown"),
         ("--rule quantile", "reads learned scores"),
@@ -80,3 +80,11 @@ def test_no_torch_is_imported(made, tmp_path):
 def test_wrong_input(change, message, refused, made, tmp_path):
     assert message in refused(f"sweep runs/mine --out {tmp_path}/x.csv {change}")
     assert not list(tmp_path.iterdir())
+
+
+def test_certified_risks_are_shown(call, made, tmp_path):
+    code, out, _ = call(f"sweep runs/mine --risks 0.01 0.6 --out {tmp_path / 'curve.csv'}")
+    lines = out.splitlines()[-3:]
+    assert code == 0 and lines[0].split() == ["level", "threshold", "risk", "low", "high", "speedup", "score"]
+    assert lines[1].split()[:3] == ["0.01", "none", "0.0000"] and lines[1].split()[5] == "1.0000"
+    assert float(lines[2].split()[5]) > 1

@@ -21,7 +21,7 @@ FILES = {"history.csv", "run.json", "model.safetensors", "logits-fit.npz", "logi
 
 
 def test_a_run_leaves_its_files_and_nothing_else(made):
-    assert {entry.name for entry in (made / "runs/mine").iterdir()} == FILES
+    assert {entry.name for entry in (made / "runs/mine").iterdir()} == FILES | {"logits-cal.npz"}
     assert {entry.name for entry in (made / "runs/pabee").iterdir()} == FILES | {"tokens.npz", "logits-test.npz"}
     assert (made / "printed-0.txt").read_text().startswith("runs/mine: area 0.")
 
@@ -62,6 +62,14 @@ def test_rows_of_a_folder_are_cut_and_tokenised_as_in_the_workflow(made):
     assert facts["rows"] == {"fit": 54, "sel": 6, "dev": 20, "test": 30}
     assert facts["run"]["rule"] == "patience" and facts["run"]["signal"] is None
     assert facts["run"]["training"]["learning_rate"] == 0.0001 and facts["run"]["training"]["epochs"] == 3
+
+
+def test_calibration_examples_are_held_out_where_they_are_asked_for(call, made, tmp_path):
+    out = tmp_path / "run"
+    line = "train --task rte --method pabee --training epochs=1 --data GLUE --backbone resources/backbones/bert"
+    code, _, _ = call(f"{line} --cal-max 4 --out {out}")
+    assert code == 0 and read_json(out / "run.json")["rows"] == {"fit": 50, "sel": 6, "cal": 4, "dev": 20, "test": 30}
+    assert (out / "logits-cal.npz").is_file()
 
 
 def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatch, caplog):

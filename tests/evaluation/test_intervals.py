@@ -4,12 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import norm, ttest_1samp
 from scipy.stats import t as student
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.evaluation.intervals import Estimate, contributions, holm, mean_difference, mean_over_tasks, verdict
+from cosee.evaluation.intervals import (
+    Estimate,
+    contributions,
+    holm,
+    mean_difference,
+    mean_over_seeds,
+    mean_over_tasks,
+    verdict,
+)
 from cosee.evaluation.matched import OperatingPoint
 from cosee.evaluation.metrics import glue_scores
 
@@ -247,3 +255,12 @@ def test_holm_rejects_step_by_step(p_values):
 )
 def test_verdicts(low, high, p_holm, expected):
     assert verdict(low, high, p_holm) == expected
+
+
+def test_the_mean_over_seeds_has_the_interval_of_student():
+    values = [0.3, 0.5, 0.4, 0.8]
+    estimate = mean_over_seeds(values)
+    expected = student.interval(0.95, 3, np.mean(values), np.std(values, ddof=1) / 2)
+    assert estimate.interval() == pytest.approx(expected)
+    assert estimate.p_value() == pytest.approx(ttest_1samp(values, 0).pvalue)
+    assert not mean_over_seeds(values[:2]).has_interval

@@ -10,7 +10,7 @@ from cosee.errors import InputError
 from cosee.evaluation.metrics import glue_scores
 from cosee.evaluation.tradeoff import downsample_curve, oracle_curve, tradeoff_curve
 from cosee.exiting.rules import RULES, check_threshold
-from cosee.exiting.signals import SIGNALS
+from cosee.exiting.signals import SIGNALS, energy, normalized_energy
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, sweep, threshold_for_speedup
 
 ORIENTATIONS = st.sampled_from(["larger", "smaller"])
@@ -66,6 +66,16 @@ def test_a_looser_threshold_never_exits_later_and_the_extremes_are_the_first_and
     layers = layers if harder_is == "larger" else layers[::-1]
     assert (np.diff(layers, axis=0) <= 0).all()
     assert (layers[0] == scores.shape[1]).all() and (layers[-1] == 0).all()
+
+
+def test_normalized_and_plain_energy_have_the_same_operating_points():
+    logits = np.random.default_rng(0).normal(0, 3, (200, 5, 3))
+    plain, normalized = energy(logits), normalized_energy(logits)
+    expected = sweep(plain, "larger")
+    found = sweep(normalized, "larger")
+    layers = [exit_layers(s, p.thresholds, "larger") for s, p in ((plain, expected), (normalized, found))]
+    assert len(found.thresholds) > 200
+    np.testing.assert_array_equal(*layers)
 
 
 def test_a_model_without_internal_exits_has_one_operating_point():

@@ -21,7 +21,7 @@ TOKENS = {name: token_split(rows, seed) for seed, (name, rows) in enumerate({"fi
 PROTOCOL = {"name": "heldout", "criterion": "area"}
 
 
-def do(run, folder, backbone, monkeypatch, **changes):
+def do(run, folder, backbone, monkeypatch, tokens=TOKENS, **changes):
     """Train a run in a folder of its own; gives where its files lie."""
     folder.mkdir(exist_ok=True)
     monkeypatch.chdir(folder)
@@ -31,6 +31,6 @@ def do(run, folder, backbone, monkeypatch, **changes):
         "keep_weights": True,
         "device": torch.device("cpu"),
     }
-    inputs = RunInputs(TOKENS, backbone, LAYERS, PAD)
+    inputs = RunInputs(tokens, backbone, LAYERS, PAD)
     train_and_predict(run, inputs, **settings | changes)
     return folder / run.folder

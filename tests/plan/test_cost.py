@@ -32,10 +32,17 @@ def test_examples_by_source(config):
     size = config.data.generated.validation
     assert generated == generated | {"dev": size, "dev_mm": size} and "test" not in generated
 
+    assert generated["cal"] == config.protocol.cal_max == 500
+
     small = read("glue-small")
     assert split_rows(configuration(small), "rte") == {"fit": 2490 - 249, "sel": 249, "dev": 277, "test": 3000}
     qqp = split_rows(configuration(small), "qqp")
     assert (qqp["fit"], qqp["sel"]) == (363846 - 2000, 2000)
+    small["protocol"]["cal_max"] = 1000
+    assert split_rows(configuration(small), "rte") == {
+        **{"fit": 2490 - 2 * 249, "sel": 249, "cal": 249, "dev": 277, "test": 3000}
+    }
+    assert split_rows(configuration(small), "qqp")["cal"] == 1000
     small["data"]["train_rows"] = {"qqp": 500}
     assert split_rows(configuration(small), "qqp")["fit"] == 500
     small["protocol"]["name"] = "field"

@@ -161,8 +161,10 @@ def test_splits_follow_protocol_task_and_source(mini, tmp_path):
 
     runs = final_runs(configuration(mini))
     (run,) = [r for r in runs if (r.name, r.task, r.backbone, r.seed) == ("vanilla", "mnli", "bert", 0)]
+    assert splits() == (["sel", "cal", "dev", "dev_mm"], ["sel", "dev", "dev_mm"])
+    mini["protocol"]["cal_max"] = 0
     assert splits()[0] == ["sel", "dev", "dev_mm"]
-    mini["protocol"]["name"] = "field"
+    mini["protocol"] |= {"name": "field", "cal_max": 500}
     assert splits()[0] == ["dev", "dev_mm"]
     mini["data"]["source"] = "hub"
     assert splits()[0] == ["dev", "dev_mm", "test", "test_mm"]

@@ -16,6 +16,10 @@ import pytest
 import yaml
 from helpers.pipeline import PROJECT, REDUCED_MINI, SNAKEMAKE, arguments, job_counts, preset, snakemake
 
+from cosee.evaluation.outputs import load_outputs
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers
+
 # --- what is planned --------------------------------------------------------------------------------------------------
 
 
@@ -28,7 +32,7 @@ def test_one_target_needs_only_its_task(tmp_path):
 @pytest.mark.parametrize(
     ("files", "trainings", "others"),
     [
-        (["config"], 20, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["config"], 20, {"sweep": 20, "certify": 12, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
         pytest.param(
             ["glue-small"],
             1308,
@@ -120,11 +124,11 @@ def test_it_says_what_it_will_do_and_what_took_how_long(built):
 
 
 def test_every_table_and_figure_is_there(built):
-    for name in (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "differences", "latency"):
+    for name in (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "differences", "risk", "latency"):
         assert all((built / f"results/tables/{name}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex"))
     drawn = {path.stem.split("_")[0] for path in (built / "figures").iterdir() if path.stat().st_size > 5000}
-    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)} | {"tradeoff-methods", "latency"}
-    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 10
+    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)} | {"tradeoff-methods", "risk", "latency"}
+    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 11
 
 
 def test_tradeoff_has_the_promised_columns_methods_and_seeds(built):
@@ -224,6 +228,20 @@ def test_runs_record_where_they_come_from(built):
     assert final["run"]["training"]["learning_rate"] == best["point"]["learning_rate"]
 
 
+def test_risks_are_those_of_the_stored_outputs(built):
+    frame = pd.read_csv(built / "results/sst2/energy_risk.csv").query("variant == 'cosee' and seed == 0")
+    assert set(frame["procedure"]) == {"naive", "crc", "ltt", "lynx"} and set(frame["loss"]) == {"same", "harm"}
+    assert set(frame["num_calibration"]) == {60}
+    rule = RULES["energy"]
+    outputs = load_outputs(built / "results/runs/bert/sst2/cosee-energy/final/seed0/logits-dev.npz")
+    for row in frame.query("loss == 'same'").itertuples():
+        exits = exit_layers(outputs.exit_scores(rule), row.threshold, rule.harder_is)  # NaN: no early exit
+        taken = outputs.predicted[range(len(exits)), exits]
+        assert row.risk == pytest.approx((taken != outputs.predicted[:, -1]).mean())
+    by_rule = pd.read_csv(built / "results/sst2/rule_risk.csv")
+    assert set(by_rule["variant"]) == {"pabee", "pcee", "consistentee"}
+
+
 def test_only_final_weights_are_kept(built):
     kept = {path.relative_to(built).parts[5] for path in built.glob("results/runs/**/model.safetensors")}
     assert kept == {"final"}
@@ -231,7 +249,7 @@ def test_only_final_weights_are_kept(built):
 
 
 def test_nothing_is_left_to_do_for_any_target(built):
-    tables = (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "differences")
+    tables = (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "differences", "risk")
     figures = (f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9))
     assert "Nothing to be done" in snakemake(built, "all", "data", "tables", "figures", *tables, *figures)
 

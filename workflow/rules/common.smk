@@ -11,7 +11,7 @@ from cosee.errors import InputError
 from cosee.io import read_yaml
 from cosee.plan import checks, sources
 from cosee.plan.configuration import configuration
-from cosee.plan.contexts import context, context_of_figure, context_of_table
+from cosee.plan.contexts import context, context_of_figure, context_of_table, facts_of_risk
 from cosee.plan.cost import announcement, example_counts
 from cosee.plan.curves import RULE, curves, given_thresholds, signals_of
 from cosee.plan.figures import (

@@ -22,7 +22,9 @@ rule download:
     params:
         source=sources.data_source(CONFIG),
         limit=lambda wildcards: CONFIG.data.train_rows.get(wildcards.task),
-        cut=CONFIG.protocol.model_dump(include={"name", "sel_fraction", "sel_max", "split_seed", "held_rows"}),
+        cut=CONFIG.protocol.model_dump(
+            include={"name", "sel_fraction", "sel_max", "split_seed", "held_rows", "cal_max"}
+        ),
         numerics=NUMERICS_VERSION,
     message:
         "examples of {wildcards.task}"

@@ -34,7 +34,8 @@ for name, spec in FIGURE_SPECS.items():
             seeds=list(figure_seeds(CONFIG, name)),
             labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
             caption=context_of_figure(CONFIG, name).caption(figure_rule(name), spec.backbone, FIGURE_KINDS[name].split),
-            note=context_of_figure(CONFIG, name).sentence(spec.backbone, FIGURE_KINDS[name].split),
+            note=(f"{facts_of_risk(CONFIG, shown=False)} " if name == "risk" else "")
+            + context_of_figure(CONFIG, name).sentence(spec.backbone, FIGURE_KINDS[name].split),
         message:
             f"figure {name.removeprefix('fig')}"
         script:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 with logged(snakemake.log[0]):
     task = TASKS[snakemake.wildcards.task]
     source, cut = snakemake.params.source, snakemake.params.cut
+    num_cal = cut["cal_max"] if cut["name"] == "heldout" else 0
     if "folder" in source:
         where, rows = "data_dir", local_rows(task, source["folder"])
     elif "repository" in source:
@@ -21,6 +22,7 @@ with logged(snakemake.log[0]):
         from cosee.synthetic.generation import generate
 
         sizes = {"train": source["train"], **dict.fromkeys(task.eval_splits.values(), source["validation"])}
+        sizes |= {"calibration": num_cal} if num_cal else {}
         where, rows = "minidata", generate(task.name, source["seed"], sizes, source["label_noise"])
     check_rows(rows, task, where)
     frame = cut_splits(
@@ -33,6 +35,7 @@ with logged(snakemake.log[0]):
         cut["split_seed"],
         cut["held_rows"].get(task.name, 0),
         grouped="seed" not in source,  # generated examples share text only by chance
+        cal_max=0 if "seed" in source else num_cal,
     )
     write_frame(snakemake.output.rows, frame)
     write_frame(snakemake.output.counts, split_counts(frame, task))

@@ -93,7 +93,28 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     return figures.training_figure(pd.concat(histories, ignore_index=True), labels, note, tasks=spec["tasks"])
 
 
-DRAW = {"tradeoff": tradeoff, "methods": methods, "exits": exits, "energy": energy, "dis": dis, "training": training}
+def risk(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Promised against realized risk of one variant, with the loss that the table shows."""
+    (variant,) = spec["variants"]
+    return figures.risk_figure(
+        frames(snakemake.input.frames),
+        note,
+        variant=variant,
+        backbone=spec["backbone"],
+        tasks=spec["tasks"],
+        loss=configuration(snakemake.config).risk.shown.loss,
+    )
+
+
+DRAW = {
+    "tradeoff": tradeoff,
+    "methods": methods,
+    "exits": exits,
+    "energy": energy,
+    "dis": dis,
+    "training": training,
+    "risk": risk,
+}
 
 with logged(snakemake.log[0]):
     params = snakemake.params
