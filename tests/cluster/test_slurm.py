@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,10 +14,8 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import pytest
+from helpers.local_slurm import LocalSlurm, missing, processes
 from helpers.pipeline import PROJECT, REDUCED_MINI, arguments, preset
-
-sys.path.insert(0, str(Path(__file__).parent))
-from local_slurm import LocalSlurm, missing, processes
 
 LACKS = missing() or (
     "" if find_spec("snakemake_executor_plugin_slurm") else "no executor plugin; install cosee[slurm]"
