@@ -43,7 +43,7 @@ ReturnToService=2
 SlurmctldTimeout=60
 SlurmdTimeout=30
 KillWait=5
-MinJobAge=300
+MinJobAge=36000
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2
 SelectType=select/cons_tres

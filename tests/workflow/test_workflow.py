@@ -49,6 +49,15 @@ def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
     assert {name: jobs[name] for name in others} == others
 
 
+def test_planning_and_fetching_need_no_torch(tmp_path):
+    code = "import sys; sys.modules['torch'] = None; from snakemake.cli import main; main()"
+    options = arguments(tmp_path, "fetch", "--dry-run", configs=(preset("bert-base"),))[3:]
+    done = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 0, done.stderr
+    jobs = job_counts(done.stdout + done.stderr)
+    assert jobs == {"download": 6, "hub_encoder": 2, "fetch": 1, "total": 9}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("driver", "places", "at_once"),  # of 4 cores; several places say that jobs go where GPUs are
