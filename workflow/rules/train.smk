@@ -121,8 +121,12 @@ rule run_file:
         ),
     output:
         update("results/runs/{backbone}/{task}/{name}/{point}/seed{seed}/{file}"),
+    log:
+        "logs/run_file/{backbone}-{task}-{name}-{point}-seed{seed}-{file}.log",
     localrule: True
+    conda:
+        "../../environment.yml"
     message:
         "{output}"
     shell:
-        "touch -c {output:q} && test -f {output:q}"
+        "(touch -c {output:q} && test -f {output:q}) > {log:q} 2>&1"
