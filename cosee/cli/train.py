@@ -137,7 +137,6 @@ def run(args: argparse.Namespace) -> None:
         protocol={"name": args.protocol, "criterion": args.criterion},
         splits=list(tokens),
         keep_weights=True,
-        keep_state=False,
         device=default_device(),
         folder=args.out,
     )

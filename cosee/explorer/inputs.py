@@ -4,7 +4,7 @@ import hashlib
 from importlib.resources import files
 
 from cosee.plan.configuration import Configuration
-from cosee.plan.curves import evaluated_files, signals_of
+from cosee.plan.curves import signals_of
 from cosee.plan.runs import final_runs
 
 KINDS = ("tradeoff", "targets", "dis", "layers")
@@ -12,12 +12,10 @@ KINDS = ("tradeoff", "targets", "dis", "layers")
 
 
 def workflow_inputs(config: Configuration) -> list[str]:
-    """Files of a workflow's folder that its page is made from, relative to the folder."""
+    """Files of a workflow's folder that its page is made from besides its final runs, relative to the folder."""
     tasks = dict.fromkeys(run.task for run in final_runs(config))
     wanted = [(task, signal) for task in tasks for signal in signals_of(config, task)]
     files = [f"results/{task}/{signal}_{kind}.csv" for task, signal in wanted for kind in KINDS]
-    files += [file for task, signal in wanted for file in evaluated_files(config, task, signal)]
-    files += [f"{run.folder}/{name}" for run in final_runs(config) for name in ("run.json", "history.csv")]
     if shows_text(config):
         files += [f"resources/rows/{task}.parquet" for task in tasks]
     if config.latency and not config.predictions:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from cosee.data.tasks import TASKS
 from cosee.plan.configuration import Configuration
-from cosee.plan.jobs import Job
 from cosee.plan.runs import Run, predicted_splits
 
 
@@ -16,30 +15,34 @@ class ExampleCounts(NamedTuple):
     predicted: int
 
 
-def announcement(config: Configuration, jobs: list[Job], folder: Path, parallel: int) -> str:
+def announcement(
+    config: Configuration, trainings: int, jobs: int, minutes: float, folder: Path, parallel: int, disk: str
+) -> str:
     """Announcement of a start: trainings, estimates of time and disk space, folders of the results.
 
     Args:
         config: the configuration.
-        jobs: all jobs, of grid search and final runs.
+        trainings: number of all runs, of grid search and final ones.
+        jobs: number of the jobs that train them.
+        minutes: what they take by the estimate, one after the other.
         folder: the working directory.
         parallel: number of trainings that run at once.
+        disk: sentence on the space that results take (`cosee.plan.disk`).
     """
-    from cosee.plan.disk import disk_sentence, disk_space  # which counts examples by this module
-
-    runs = [run for job in jobs for run in job.runs]
-    rows = 0.0
-    for run in runs:
-        layers = config.backbones[run.backbone].layers
-        rows += example_counts(config, run).trained * run.settings.get("depth", layers) / layers
-    hours = rows / config.cost.samples_per_second / 3600 / parallel
     return (
-        f"preset {config.preset}: {len(runs)} trainings in {len(jobs)} jobs for everything, about "
-        f"{duration(hours)} of training ({config.cost.machine}, {parallel} at once); finished ones are not "
-        f"repeated.\n"
-        f"{disk_sentence(disk_space(config, runs, folder))}\n"
+        f"preset {config.preset}: {trainings} trainings in {jobs} jobs for everything, about "
+        f"{duration(minutes / 60 / parallel)} of training ({config.cost.machine}, {parallel} at once); finished ones "
+        f"are not repeated.\n"
+        f"{disk}\n"
         f"results: {folder / 'results'}   figures: {folder / 'figures'}"
     )
+
+
+def training_minutes(config: Configuration, run: Run) -> float:
+    """What a run takes by the estimate: its examples, by the share of the encoder's layers, at the stated speed."""
+    layers = config.backbones[run.backbone].layers
+    rows = example_counts(config, run).trained * run.settings.get("depth", layers) / layers
+    return rows / config.cost.samples_per_second / 60
 
 
 def duration(hours: float) -> str:

@@ -82,25 +82,6 @@ def evaluated_splits(run: Run, config: Configuration) -> list[str]:
     return [split for split in predicted_splits(run, config) if split not in ("cal", *TASKS[run.task].test_splits)]
 
 
-def evaluated_files(config: Configuration, task: str, signal: str) -> list[str]:
-    """Stored outputs that the results of a task and signal are made from; each once."""
-    used = [(run, curve.rule) for curve in curves(config, task, signal) for run in curve.runs]
-    files = [run.outputs_file(split, rule) for run, rule in used for split in evaluated_splits(run, config)]
-    return list(dict.fromkeys(files))
-
-
-def risk_files(config: Configuration, task: str, signal: str) -> list[str]:
-    """Stored outputs that thresholds are certified on and evaluated with; static models have no threshold."""
-    shown = [curve for curve in curves(config, task, signal) if not config.variants[curve.variant].is_static]
-    files = [
-        run.outputs_file(split, curve.rule)
-        for curve in shown
-        for run in curve.runs
-        for split in (config.protocol.selection_split, "cal", *TASKS[task].eval_splits)
-    ]
-    return list(dict.fromkeys(files))
-
-
 def given_thresholds(config: Configuration, signal: str) -> list[float]:
     """Thresholds that figures of a signal name."""
     return sorted({t for spec in config.figures.shown.values() if spec.signal == signal for t in spec.thresholds})

@@ -13,6 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from cosee.data.tasks import TASKS
+from cosee.plan.memory import once
 from cosee.plan.sources import has_split
 
 if TYPE_CHECKING:  # a run can be trained where only torch and its companions are installed
@@ -89,6 +90,7 @@ def task_training(config: "Configuration", task: str) -> dict[str, Any]:
     return {**config.training.given, **(by_task.given if by_task else {})}
 
 
+@once
 def final_runs(config: "Configuration") -> list[Run]:
     """Every final run of the configuration, without its grid point; each once, in the order of the experiments."""
     runs: dict[tuple[str, str, str, int], Run] = {}

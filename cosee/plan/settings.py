@@ -222,7 +222,11 @@ class Risk(Entry):
 class Jobs(Entry):
     """How trainings are grouped into processes."""
 
-    runs_per_job: int = Field(ge=1, description="trainings per process: many on one machine, 1 on a cluster")
+    minutes: float = Field(
+        ge=0,
+        description="trainings per process, one after the other: as many as take so long together by the estimate of "
+        "`cost`; one that takes longer has a process of its own, and with 0 each has",
+    )
 
 
 class Cost(Entry):

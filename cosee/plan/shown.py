@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from cosee.plan.configuration import Configuration
 from cosee.plan.curves import RULE, Curve, curves, has_rule
 from cosee.plan.entries import EncodersSpec, Shown
+from cosee.plan.runs import Run
 
 
 def shown_tasks(config: Configuration, spec: Shown) -> list[str]:
@@ -87,11 +88,6 @@ def result_files(config: Configuration, spec: Shown, kind: str) -> list[str]:
     ]
 
 
-def outputs_of(shown: Iterable[Curve], split: str) -> list[str]:
-    """Outputs on a split behind some curves, each once: those of the checkpoint that the rule of the curve has."""
-    return list(dict.fromkeys(run.outputs_file(split, curve.rule) for curve in shown for run in curve.runs))
-
-
-def files_of_runs(shown: Iterable[Curve], name: str) -> list[str]:
-    """A file of every run behind some curves, each once; a run may serve several curves."""
-    return list(dict.fromkeys(f"{run.folder}/{name}" for curve in shown for run in curve.runs))
+def runs_of(shown: Iterable[Curve]) -> list[Run]:
+    """Runs behind some curves, each once; a run may serve several curves."""
+    return list({run.folder: run for curve in shown for run in curve.runs}.values())

@@ -41,7 +41,6 @@ def test_it_is_the_run_that_the_workflow_makes(made, tmp_path, monkeypatch):
         protocol={"name": "heldout", "criterion": "area"},
         splits=["fit", "sel", "dev"],
         keep_weights=True,
-        keep_state=False,
         device=torch.device("cpu"),
     )
     for name in ("history.csv", "model.safetensors", "logits-dev.npz"):

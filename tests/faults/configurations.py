@@ -10,7 +10,8 @@ from helpers.presets import CONFIGS, read
 from cosee.plan.checks import check, check_settings
 from cosee.plan.configuration import configuration
 from cosee.plan.cost import announcement
-from cosee.plan.jobs import split_into_jobs
+from cosee.plan.disk import disk_sentence, disk_space
+from cosee.plan.jobs import training_jobs
 from cosee.plan.merging import read_preset, with_defaults
 from cosee.plan.runs import final_runs
 from cosee.plan.search import grid_runs
@@ -105,7 +106,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "latency.batch_sizes": ([], [0]),
     "reference_variant": ("nothing", "half", None),
     "keep_weights": (["nothing"], "all", None),
-    "jobs.runs_per_job": (0, 40.0, "many"),
+    "jobs.minutes": (-1, INF, "many"),
     "cost.samples_per_second": (0, INF),
     "cost.steps": (1,),
     "published": (["../x"], "mini"),
@@ -160,9 +161,11 @@ def prepare(config: dict[str, Any]) -> int:
     read_config = configuration(with_defaults({}, config))
     check(read_config)
     runs = final_runs(read_config)
-    jobs = split_into_jobs(runs + grid_runs(read_config), "final", read_config.jobs.runs_per_job)
+    every = [*runs, *grid_runs(read_config)]
+    jobs = training_jobs(read_config)
     check_settings(read_config)
-    announcement(read_config, jobs, Path("/"), 1)
+    disk = disk_sentence(disk_space(read_config, every, Path("/")))
+    announcement(read_config, len(every), len(jobs), sum(job.minutes for job in jobs), Path("/"), 1, disk)
     return 0
 
 

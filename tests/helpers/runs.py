@@ -29,7 +29,6 @@ def do(run, folder, backbone, monkeypatch, tokens=TOKENS, **changes):
         "protocol": PROTOCOL,
         "splits": ["fit", "sel", "dev"],
         "keep_weights": True,
-        "keep_state": False,
         "device": torch.device("cpu"),
     }
     inputs = RunInputs(tokens, backbone, LAYERS, PAD)

@@ -7,8 +7,7 @@ from helpers.presets import read
 
 from cosee.data.tasks import TASKS
 from cosee.plan.configuration import configuration
-from cosee.plan.cost import announcement, duration, example_counts, split_rows
-from cosee.plan.jobs import split_into_jobs
+from cosee.plan.cost import announcement, duration, example_counts, split_rows, training_minutes
 from cosee.plan.runs import final_runs
 from cosee.plan.search import grid_runs
 
@@ -18,12 +17,12 @@ def test_estimate_counts_examples_epochs_and_depth(mini):
     mini["seeds"] = [0]
     mini["cost"]["samples_per_second"] = 10
     config = configuration(mini)
-    jobs = split_into_jobs(final_runs(config), "final", 10)
     examples = config.data.generated.train - round(0.1 * config.data.generated.train)
-    minutes = examples * config.training.epochs * 1.5 / 10 / 60 / 2
-    text = announcement(config, jobs, Path("/here"), parallel=2)
+    minutes = [examples * config.training.epochs * share / 10 / 60 for share in (1, 0.5)]
+    assert [training_minutes(config, run) for run in final_runs(config)] == pytest.approx(minutes)
+    text = announcement(config, 2, 1, sum(minutes), Path("/here"), parallel=2)
     assert "2 trainings in 1 jobs" in text
-    assert f"about {minutes:.0f} minutes" in text
+    assert f"about {sum(minutes) / 2:.0f} minutes" in text
     assert str(Path("/here/results")) in text
 
 

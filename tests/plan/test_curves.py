@@ -4,7 +4,6 @@ import pytest
 
 from cosee.errors import InputError
 from cosee.plan import curves
-from cosee.plan.runs import final_runs
 
 COSEE = ["vanilla", "wo_osc", "wo_swm", "cosee"]
 
@@ -60,11 +59,3 @@ def test_a_task_without_runs_for_a_signal_is_refused(config):
 def test_results_exist_for_the_signals_that_are_asked_for(config):
     assert curves.signals_of(config, "sst2") == ["energy", "entropy", "softmax", "rule"]
     assert curves.signals_of(config, "rte") == ["energy", "rule"]
-
-
-def test_files_of_an_evaluation_are_named_once(config):
-    files = curves.evaluated_files(config, "mnli", curves.RULE)
-    assert len(set(files)) == len(files)
-    folders = {run.folder for run in final_runs(config) if run.task == "mnli" and "pabee" in run.name}
-    assert {file.rpartition("/")[0] for file in files} >= folders
-    assert sum(file.startswith("results/runs/bert/mnli/pabee/") for file in files) == 3 * 3  # sel, dev, dev_mm by rule

@@ -10,7 +10,8 @@ from cosee.evaluation.risk_procedures import PROCEDURES
 from cosee.plan.checks import check
 from cosee.plan.configuration import configuration
 from cosee.plan.contexts import facts_of_risk
-from cosee.plan.curves import risk_files
+from cosee.plan.jobs import run_files
+from cosee.plan.runs import final_runs
 from cosee.plan.settings import Loss, Procedure
 
 
@@ -49,10 +50,9 @@ def test_the_figure_shows_one_variant(mini):
 
 
 def test_thresholds_are_certified_with_the_outputs_of_the_checkpoint_of_the_rule(config):
-    files = risk_files(config, "mnli", "rule")
-    pabee = "results/runs/bert/mnli/pabee/final/seed0"
-    assert {f"{pabee}/logits-{split}@pcee.npz" for split in ("sel", "cal", "dev", "dev_mm")} <= set(files)
-    assert not any("/backbone/" in file or "/half/" in file for file in risk_files(config, "sst2", "energy"))
+    pabee = next(run for run in final_runs(config) if (run.backbone, run.task, run.name) == ("bert", "mnli", "pabee"))
+    kept = {f"{pabee.folder}/logits-{split}@pcee.npz" for split in ("sel", "cal", "dev", "dev_mm")}
+    assert kept <= set(run_files(pabee, config))
 
 
 def test_captions_say_what_is_promised(config):

@@ -1,5 +1,4 @@
 import json
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +21,7 @@ from cosee.methods import METHODS, make_method, rule_named
 from cosee.models.prediction import predict
 from cosee.plan.runs import Run
 from cosee.runs import device, execution
-from cosee.runs.execution import STATE, progress_of
+from cosee.runs.execution import STATE, progress_of, run_origin
 from cosee.runs.weights import load_run
 
 
@@ -109,47 +108,57 @@ def never(*args, **options):
     raise AssertionError("trained again")
 
 
-def test_a_finished_run_whose_files_were_removed_gets_them_back_without_training(tiny_bert, tmp_path, monkeypatch):
-    folder = do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
-    before = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
-    assert STATE not in before and {"run.json", "model.safetensors", "history.csv", "logits-dev.npz"} <= set(before)
-    for name in before:  # as Snakemake does before it repeats a job whose end it did not see
-        (folder / name).unlink()
-    began = time.time()
-    with monkeypatch.context() as patch:
-        patch.setattr(execution, "train", never)
-        do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
-    assert {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()} == before
-    assert all((folder / name).stat().st_mtime >= began - 1 for name in before)
-
-
 def test_a_run_killed_between_training_and_its_last_file_is_not_trained_again(tiny_bert, tmp_path, monkeypatch):
     def killed(*args):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(execution, "write_json", killed)
-        do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
+        do(COSEE, tmp_path, tiny_bert, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr("cosee.training.loop._Training.train_epoch", never)
-        folder = do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
+        folder = do(COSEE, tmp_path, tiny_bert, monkeypatch)
     assert (folder / "run.json").is_file() and not (folder / STATE).exists()
 
 
+def test_a_finished_run_is_left_as_it_is(tiny_bert, tmp_path, monkeypatch):
+    folder = do(COSEE, tmp_path, tiny_bert, monkeypatch)
+    before = {entry: entry.stat().st_mtime_ns for entry in folder.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("cosee.runs.execution.train", None)  # cannot be called
+        do(COSEE, tmp_path, tiny_bert, monkeypatch)
+        do(COSEE, tmp_path, tiny_bert, monkeypatch, splits=["dev"])
+    assert {entry: entry.stat().st_mtime_ns for entry in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize(
-    ("run", "changes"),
+    "spoil",
     [
-        (replace(COSEE, settings={"signal": "energy", "alpha": 0.5}), {}),
-        (COSEE, {"splits": ["fit", "sel"]}),
-        (COSEE, {"protocol": {"name": "heldout", "criterion": "score_at_2x"}}),
-        (replace(COSEE, other_rules=("patience",)), {}),
+        lambda folder: (folder / "logits-dev.npz").unlink(),
+        lambda folder: (folder / "model.safetensors").unlink(),
+        lambda folder: (folder / "run.json").write_text('{"origin": '),
+        lambda folder: (folder / "run.json").write_text('{"origin": "another"}'),
     ],
 )
-def test_a_run_that_is_asked_for_otherwise_is_trained(run, changes, tiny_bert, tmp_path, monkeypatch):
-    do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
-    with monkeypatch.context() as patch, pytest.raises(AssertionError, match="trained again"):
-        patch.setattr(execution, "train", never)
-        do(run, tmp_path, tiny_bert, monkeypatch, keep_state=True, **changes)
+def test_a_run_without_all_its_files_or_of_another_origin_is_trained_again(spoil, tiny_bert, tmp_path, monkeypatch):
+    folder = do(HALF, tmp_path, tiny_bert, monkeypatch)
+    logits = (folder / "logits-dev.npz").read_bytes()
+    spoil(folder)
+    do(HALF, tmp_path, tiny_bert, monkeypatch)
+    assert (folder / "logits-dev.npz").read_bytes() == logits and (folder / "model.safetensors").is_file()
+    assert read_json(folder / "run.json")["steps"] == 10
+
+
+def test_other_settings_examples_encoders_or_criteria_are_another_origin(tiny_bert, tiny_albert):
+    splits = [TOKENS["fit"], TOKENS["sel"]]
+    origins = {
+        run_origin(COSEE, splits, tiny_bert, "area"),
+        run_origin(replace(COSEE, seed=4), splits, tiny_bert, "area"),
+        run_origin(COSEE, [TOKENS["fit"].take(np.arange(39)), TOKENS["sel"]], tiny_bert, "area"),
+        run_origin(COSEE, splits, tiny_albert, "area"),
+        run_origin(COSEE, splits, tiny_bert, "score_at_2x"),
+    }
+    assert len(origins) == 5 and run_origin(COSEE, splits, tiny_bert, "area") in origins
 
 
 def test_each_rule_that_a_run_serves_has_the_outputs_of_its_own_checkpoint(tiny_bert, tmp_path, monkeypatch):

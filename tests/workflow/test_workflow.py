@@ -26,8 +26,7 @@ from cosee.exiting.simulation import exit_layers
 def test_one_target_needs_only_its_task(tmp_path):
     planned = snakemake(tmp_path, "results/mnli/energy_tradeoff.csv", "--dry-run", configs=(preset("config"),))
     jobs = job_counts(planned)
-    assert jobs["download"] == jobs["sweep"] == 1 and jobs["tokenize"] == 2
-    assert {name.split("_")[3] for name in jobs if name.startswith("train_")} == {"mnli"}
+    assert jobs["download"] == jobs["sweep"] == 1 and jobs["tokenize"] == jobs["train_grid"] == jobs["train_final"] == 2
 
 
 @pytest.mark.parametrize(
@@ -51,6 +50,15 @@ def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
     jobs = job_counts(snakemake(tmp_path, "all", "--dry-run", configs=tuple(map(preset, files))))
     assert sum(count for name, count in jobs.items() if name.startswith("train_")) == trainings
     assert {name: jobs[name] for name in others} == others
+
+
+def test_planning_and_fetching_need_no_torch(tmp_path):
+    code = "import sys; sys.modules['torch'] = None; from snakemake.cli import main; main()"
+    options = arguments(tmp_path, "fetch", "--dry-run", configs=(preset("bert-base"),))[3:]
+    done = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 0, done.stderr
+    jobs = job_counts(done.stdout + done.stderr)
+    assert jobs == {"download": 6, "hub_encoder": 2, "fetch": 1, "total": 9}
 
 
 @pytest.mark.slow
@@ -290,8 +298,8 @@ def interrupted(request, tmp_path_factory):
 def kill_and_go_on(folder):
     for trained in folder.glob("results/runs/albert/mnli/*/final"):
         shutil.rmtree(trained)
-    log = folder / "logs/train/final_albert_mnli_0.log"
-    log.unlink()
+    logs = folder / "logs/train/final/albert/mnli"
+    shutil.rmtree(logs)
     with subprocess.Popen(
         arguments(folder, RUN),
         stdout=subprocess.DEVNULL,
@@ -300,7 +308,7 @@ def kill_and_go_on(folder):
         cwd=PROJECT,
     ) as process:
         deadline = time.monotonic() + 300
-        while not (log.exists() and "step" in log.read_text()):
+        while not any("step" in log.read_text() for log in logs.glob("*.log")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
@@ -311,3 +319,16 @@ def kill_and_go_on(folder):
 
 def test_a_killed_run_goes_on_and_gives_the_same(built, interrupted):
     assert (interrupted.result() / RUN).read_bytes() == (built / RUN).read_bytes()
+
+
+def test_a_finished_run_is_not_trained_again_when_its_record_is_lost_and_one_that_lacks_a_file_is(built, tmp_path):
+    folder = shutil.copytree(built, tmp_path / "run")
+    (record,) = folder.glob("results/trained/final/albert/mnli/*.json")
+    before = record.read_bytes()
+    record.unlink()
+    snakemake(folder, str(record.relative_to(folder)))
+    assert record.read_bytes() == before
+    (folder / RUN).unlink()
+    printed = snakemake(folder, "results/manifest.json")
+    assert "a file of its runs is missing" in printed
+    assert (folder / RUN).read_bytes() == (built / RUN).read_bytes() and record.read_bytes() != before

@@ -15,6 +15,8 @@ rule cost:
     threads: lambda wildcards: CORES or 1  # all: concurrent jobs would distort the timing
     resources:
         gpu=GPUS_PER_TRAINING,
+        mem_mb=more(lambda wildcards: training_memory(CONFIG, RUNS, GPUS_PER_TRAINING)),
+        runtime=more(lambda wildcards: 480),
     params:
         counted=lambda wildcards: [
             (run.fingerprint(), *example_counts(CONFIG, run)) for run in [*RUNS, *grid_runs(CONFIG)]

@@ -3,7 +3,7 @@
 
 rule sweep:
     input:
-        lambda wildcards: evaluated_files(CONFIG, wildcards.task, wildcards.signal),
+        lambda wildcards: records_of(runs_of(curves(CONFIG, wildcards.task, wildcards.signal))),
     output:
         tradeoff="results/{task}/{signal}_tradeoff.csv",
         targets="results/{task}/{signal}_targets.csv",
@@ -18,6 +18,9 @@ rule sweep:
         "benchmarks/sweep/{task}-{signal}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: results_memory(CONFIG, runs_of(curves(CONFIG, wildcards.task, wildcards.signal)))),
+        runtime=more(lambda wildcards: 120),
     params:
         targets=CONFIG.protocol.targets,
         thresholds=lambda wildcards: given_thresholds(CONFIG, wildcards.signal),

@@ -6,6 +6,7 @@ CLAIMS = [str(file) for file in [PROJECT / "docs/claims.csv"] if file.is_file()]
 rule explorer:
     input:
         workflow_inputs(CONFIG),
+        runs=records_of(RUNS),
         claims=CLAIMS,
     output:
         "results/explorer.html",
@@ -15,6 +16,9 @@ rule explorer:
         "benchmarks/explorer/explorer.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 6000),
+        runtime=more(lambda wildcards: 60),
     params:
         numerics=NUMERICS_VERSION,
         programs=page_digest(),

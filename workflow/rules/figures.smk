@@ -8,6 +8,7 @@ for name, spec in FIGURE_SPECS.items():
             figure_rule(name)
         input:
             frames=figure_inputs(CONFIG, name),
+            runs=records_of(figure_runs(CONFIG, name)),
             reference=reference_inputs(CONFIG, name),
         output:
             svg=report(
@@ -23,6 +24,9 @@ for name, spec in FIGURE_SPECS.items():
             f"benchmarks/figures/{name}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
         params:
             name=name,
             kind=FIGURE_KINDS[name].draw,

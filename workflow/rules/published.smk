@@ -25,7 +25,10 @@ rule published_collection:
         "benchmarks/published/{collection}.tsv"
     conda:
         "../../environment.yml"
-    threads: workflow.cores or 1
+    threads: CORES or 1
+    resources:
+        mem_mb=more(lambda wildcards: 8000),
+        runtime=more(lambda wildcards: 120),
     params:
         snakefile=str(PROJECT / "workflow/Snakefile"),
         predictions=lambda wildcards: f"published/{wildcards.collection}",

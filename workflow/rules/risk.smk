@@ -5,7 +5,7 @@ if "risk" in COMPARISONS or "risk" in FIGURE_SPECS:
 
     rule certify:
         input:
-            lambda wildcards: risk_files(CONFIG, wildcards.task, wildcards.signal),
+            lambda wildcards: records_of(runs_of(curves(CONFIG, wildcards.task, wildcards.signal))),
         output:
             "results/{task}/{signal}_risk.csv",
         log:
@@ -14,6 +14,11 @@ if "risk" in COMPARISONS or "risk" in FIGURE_SPECS:
             "benchmarks/certify/{task}-{signal}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(
+                lambda wildcards: results_memory(CONFIG, runs_of(curves(CONFIG, wildcards.task, wildcards.signal)))
+            ),
+            runtime=more(lambda wildcards: 120),
         params:
             asked=CONFIG.risk.model_dump(exclude={"shown"}),
             target=CONFIG.protocol.table_target,
@@ -38,6 +43,9 @@ if "risk" in COMPARISONS:
             "benchmarks/tables/risk.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
         params:
             backbone=spec.backbone,
             shown=CONFIG.risk.shown.model_dump(),

@@ -17,7 +17,7 @@ with logged(snakemake.log[0]):
         inner = Path(source["folder"]) / snakemake.wildcards.backbone
         fetch_backbone(str(inner if inner.is_dir() else source["folder"]), None, folder, **changes)
     elif "repository" in source:
-        fetch_backbone(source["repository"], source["revision"], folder, **changes)
+        fetch_backbone(snakemake.input[0], None, folder, **changes)
     else:
         from cosee.synthetic.decoders import LAYERS_AT, make_decoder
         from cosee.synthetic.pretraining import make_backbone

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cosee.io import write_json
 from cosee.plan.configuration import configuration
+from cosee.plan.runs import final_runs
 from cosee.plan.sources import backbone_label, data_label
 from cosee.plugins import installed_plugins
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     config = configuration(snakemake.config)
-    runs = [read_run(Path(path).parent) for path in snakemake.input.runs]
+    runs = [read_run(run.folder) for run in final_runs(config)]
     write_json(
         snakemake.output[0],
         {
