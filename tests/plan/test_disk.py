@@ -64,8 +64,8 @@ def test_space_follows_from_examples_exits_rules_and_encoders(mini, tmp_path):
 
 
 def test_a_start_announces_the_space(config):
-    disk = disk_sentence(disk_space(config, final_runs(config), Path("/here")))
-    text = announcement(config, 3, 1, 10.0, Path("/here"), parallel=2, disk=disk)
+    space = disk_sentence(disk_space(config, final_runs(config), Path("/here")))
+    text = announcement(config, 20, 2, 60.0, Path("/here"), 2, space)
     assert "disk: about " in text and "and the weights of 1 run (of the size of their encoders; `keep_weights`)" in text
 
 

@@ -104,6 +104,25 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny_bert, tmp_path, monkeypatch
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
 
 
+def never(*args, **options):
+    raise AssertionError("trained again")
+
+
+def test_a_run_killed_between_training_and_its_last_file_is_not_trained_again(tiny_bert, tmp_path, monkeypatch):
+    run = replace(COSEE, training={**TRAINING, "save_minutes": 0.0})
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(execution, "write_json", killed)
+        do(run, tmp_path, tiny_bert, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr("cosee.training.loop._Training.train_epoch", never)
+        folder = do(run, tmp_path, tiny_bert, monkeypatch)
+    assert (folder / "run.json").is_file() and not (folder / STATE).exists()
+
+
 def test_a_finished_run_is_left_as_it_is(tiny_bert, tmp_path, monkeypatch):
     folder = do(COSEE, tmp_path, tiny_bert, monkeypatch)
     before = {entry: entry.stat().st_mtime_ns for entry in folder.iterdir()}
