@@ -90,9 +90,9 @@ def train(
             run.train_epoch()
             # compare the checkpoint with the best one
             run.evaluate_epoch()
-            # save, but not what is finished
+            # save, after the last epoch too: predictions may take long, and a kill in them must not repeat the training
             position.epoch, position.batch = position.epoch + 1, 0
-            if position.epoch < settings.epochs and run.is_save_due():
+            if run.is_save_due():
                 run.save()
             progress(position.epoch * schedule.steps_per_epoch, schedule.total_steps, run.rows[-1]["loss"])
 

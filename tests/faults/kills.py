@@ -29,13 +29,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def finished(folder: Path) -> dict[str, int]:
-    """Trainings that are finished -> the inode of their first output, which a repeated training would replace."""
-    found = {}
-    for facts in folder.glob("results/runs/*/*/*/*/*/run.json"):
-        found[str(facts.parent.relative_to(folder))] = facts.stat().st_ino
-    for facts in folder.glob("results/runs/*/*/*/*/*/.finished/run.json"):
-        found[str(facts.parent.parent.relative_to(folder))] = facts.stat().st_ino
-    return found
+    """Trainings that are finished -> the inode of their last file, which a repeated training would replace."""
+    files = folder.glob("results/runs/*/*/*/*/*/run.json")
+    return {str(facts.parent.relative_to(folder)): facts.stat().st_ino for facts in files}
 
 
 def start(folder: Path, target: str) -> subprocess.Popen:
@@ -95,12 +91,13 @@ def run_kills(folder: Path, count: int, seconds: tuple[float, float], seed: int 
         except subprocess.TimeoutExpired:
             kill(process, alone=kills % 3 == 2)
             kills += 1
-        repeated += sum(inode != before[run] for run, inode in finished(folder).items() if run in before)
+        after = finished(folder)
+        repeated += sum(after.get(run) != inode for run, inode in before.items())
     before, process = finished(folder), start(folder, target)
     assert process.wait(1800) == 0, (folder / "printed.txt").read_text()[-3000:]
     after = finished(folder)
     repeated += sum(after.get(run) != inode for run, inode in before.items())
-    assert not list(folder.rglob("*.partial*")) and not list(folder.rglob(".finished"))
+    assert not list(folder.rglob("*.partial*"))
     assert repeated == 0, f"{repeated} finished trainings were repeated"
     whole = folder / "whole"
     whole.mkdir()

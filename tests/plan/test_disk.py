@@ -9,7 +9,6 @@ from cosee.plan.checks import check
 from cosee.plan.configuration import configuration
 from cosee.plan.cost import announcement
 from cosee.plan.disk import CURVE_BYTES, STEP_BYTES, Disk, disk_sentence, disk_space, runs_with_weights, size
-from cosee.plan.jobs import split_into_jobs
 from cosee.plan.runs import final_runs, timed_run
 from cosee.plan.search import grid_runs
 
@@ -65,7 +64,8 @@ def test_space_follows_from_examples_exits_rules_and_encoders(mini, tmp_path):
 
 
 def test_a_start_announces_the_space(config):
-    text = announcement(config, split_into_jobs(final_runs(config), "final", 10), Path("/here"), parallel=2)
+    space = disk_sentence(disk_space(config, final_runs(config), Path("/here")))
+    text = announcement(config, 20, 2, 60.0, Path("/here"), 2, space)
     assert "disk: about " in text and "and the weights of 1 run (of the size of their encoders; `keep_weights`)" in text
 
 

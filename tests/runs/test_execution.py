@@ -109,15 +109,17 @@ def never(*args, **options):
 
 
 def test_a_run_killed_between_training_and_its_last_file_is_not_trained_again(tiny_bert, tmp_path, monkeypatch):
+    run = replace(COSEE, training={**TRAINING, "save_minutes": 0.0})
+
     def killed(*args):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(execution, "write_json", killed)
-        do(COSEE, tmp_path, tiny_bert, monkeypatch)
+        do(run, tmp_path, tiny_bert, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr("cosee.training.loop._Training.train_epoch", never)
-        folder = do(COSEE, tmp_path, tiny_bert, monkeypatch)
+        folder = do(run, tmp_path, tiny_bert, monkeypatch)
     assert (folder / "run.json").is_file() and not (folder / STATE).exists()
 
 
