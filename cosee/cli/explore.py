@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read, make the page, say where it is."""
     from cosee.errors import InputError
-    from cosee.explorer.claims import read_claims
+    from cosee.explorer.claims import claim_rows, read_claims
     from cosee.explorer.from_runs import runs_source
     from cosee.explorer.page import page
     from cosee.io import write_text
@@ -48,6 +48,6 @@ def run(args: argparse.Namespace) -> None:
         data_dir=args.data_dir,
         targets=sorted(set(args.speedups)),
     )
-    source.claims = read_claims(args.claims) if args.claims else None
+    source.claims = claim_rows(read_claims(args.claims)) if args.claims else None
     write_text(args.out, page(source))
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB; open it in a browser.")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cosee.data.tasks import TASKS
 from cosee.evaluation.outputs import ExitOutputs
-from cosee.explorer.claims import COLUMNS, claim_rows
+from cosee.explorer.claims import SHOWN
 from cosee.explorer.curves import bands, curve_columns, thinned
 from cosee.explorer.differences import difference_rows, equal_cost_scores
 from cosee.explorer.examples import model_columns, sampled_examples, split_columns
@@ -53,7 +53,7 @@ def document(source: Source, pack: Pack) -> dict[str, Any]:
         "equalCost": list(equal_cost_scores(source.points)),
         "latency": None if source.latency is None else _records(source.latency),
         "training": list(training_curves(source.histories, pack)) if len(source.histories) else [],
-        "claims": None if source.claims is None else {"columns": list(COLUMNS), "rows": claim_rows(source.claims)},
+        "claims": None if source.claims is None else {"columns": list(SHOWN), "rows": list(source.claims)},
         "provenance": dict(source.provenance),
         "noText": source.no_text,
         "links": dict(source.links),

@@ -49,9 +49,9 @@ def exits_at(steps: NDArray[np.integer], point: int) -> NDArray[np.int64]:
     return (steps > point).sum(axis=1)
 
 
-def confidences(outputs: ExitOutputs) -> NDArray[np.int64]:
-    """Probability of the predicted class at every exit, in steps of 1 / `CONFIDENCE_STEPS` [N, M]."""
-    largest = log_softmax(outputs.logits.astype(np.float64)).max(axis=-1)
+def confidences(outputs: ExitOutputs, rule: Rule) -> NDArray[np.int64]:
+    """Probability of the class that every exit answers, in steps of 1 / `CONFIDENCE_STEPS` [N, M]."""
+    largest = log_softmax(outputs.answer_scores(rule).astype(np.float64)).max(axis=-1)
     return np.rint(CONFIDENCE_STEPS * np.exp(largest)).astype(np.int64)
 
 
@@ -77,8 +77,8 @@ def model_columns(
         "model": name,
         "rule": rule.name,
         "steps": pack.add(steps[kept], "u1"),
-        "predicted": pack.add(outputs.predicted[kept], "u1"),
-        "confidence": pack.add(confidences(outputs)[kept], "u1"),
+        "predicted": pack.add(outputs.answers(rule)[kept], "u1"),
+        "confidence": pack.add(confidences(outputs, rule)[kept], "u1"),
     }
 
 

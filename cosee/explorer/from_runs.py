@@ -166,7 +166,7 @@ def _measured(identity: str, entrant: Entrant, backbone: str, targets: Sequence[
                         frames["tradeoff"].append(ev.tradeoff_frame(run, outputs, split, choice.curve))
                     frames["targets"].append(ev.targets_frame(run, outputs, split, choice.rule, choice.points))
                 frames["dis"].append(ev.dis_frame(run, outputs, split, rule))
-                frames["layers"].append(ev.layers_frame(run, outputs, split).assign(exit_rule=family))
+                frames["layers"].append(ev.layers_frame(run, outputs, split, rule).assign(exit_rule=family))
     return frames
 
 
@@ -186,7 +186,9 @@ def model_name(place: int) -> str:
 def _shown(model: Model) -> list[str]:
     """Splits with labels on which nothing was chosen or trained."""
     return [
-        split for split, outputs in model.items() if split not in ("fit", _SELECTION) and (outputs.labels >= 0).all()
+        split
+        for split, outputs in model.items()
+        if split not in ("fit", "cal", _SELECTION) and (outputs.labels >= 0).all()
     ]
 
 

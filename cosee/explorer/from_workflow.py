@@ -11,7 +11,7 @@ from cosee.evaluation.frames import CONTROLS
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.exiting.rules import RULES
 from cosee.exiting.signals import SIGNALS
-from cosee.explorer.claims import read_claims
+from cosee.explorer.claims import claim_rows, read_claims
 from cosee.explorer.facts import facts_of_runs
 from cosee.explorer.inputs import KINDS, shows_text
 from cosee.explorer.source import HISTORY, Line, Series, Source, series_id
@@ -57,7 +57,7 @@ def workflow_source(config: Configuration, root: str | Path = ".", claims: str |
         latency=_latency(config, root),
         provenance=facts_of_runs([read_json(root / run.folder / "run.json") for run in runs])
         | {"Preset": config.preset, "Data": data_label(config), "Protocol": config.protocol.name},
-        claims=None if claims is None else read_claims(claims),
+        claims=None if claims is None else claim_rows(read_claims(claims), _collection(config), config.published),
         links={f"published {name}": f"published/{name}/results/explorer.html" for name in config.published},
     )
 
@@ -73,6 +73,11 @@ def _frame(
             frame["exit_rule"] = [config.variants[variant].rule_for(signal) for variant in frame["variant"]]
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def _collection(config: Configuration) -> str | None:
+    """Name of the published collection that the page shows."""
+    return Path(config.predictions).name if config.predictions else None
 
 
 def _is_static(config: Configuration, curve: Curve) -> bool:

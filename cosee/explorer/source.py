@@ -73,7 +73,7 @@ class Source:
         no_text: why there are no texts.
         latency: measured wall-clock speed-ups; None if nothing was timed.
         provenance: headings and facts of the provenance panel.
-        claims: the list of claims; None if there is none.
+        claims: rows of the claims view, see `cosee.explorer.claims`; None if there is no list.
         links: name -> address of further pages, relative to this one.
     """
 
@@ -91,7 +91,7 @@ class Source:
     no_text: str = ""
     latency: pd.DataFrame | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    claims: pd.DataFrame | None = None
+    claims: list[list[Any]] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,6 +1,7 @@
 """Chromium, driven by Playwright; skipped where there is none."""
 
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -22,12 +23,14 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def explored_folder(tmp_path_factory):
     """A workflow's folder with its page in `results/explorer.html`, and two claims on it."""
+    from cosee.explorer.claims import claim_rows, read_claims
     from cosee.explorer.from_workflow import workflow_source
     from cosee.explorer.page import page
     from cosee.io import write_text
 
     folder = explored.write_folder(tmp_path_factory.mktemp("explored"))
-    source = workflow_source(explored.config(), folder, explored.write_claims(folder))
+    claims = claim_rows(read_claims(explored.write_claims(folder)), here="there")
+    source = replace(workflow_source(explored.config(), folder), claims=claims)
     write_text(folder / "results/explorer.html", page(source))
     return folder
 

@@ -1,5 +1,7 @@
 """A small explored folder, its source, its document and its page, made once."""
 
+from dataclasses import replace
+
 import pytest
 from helpers import explored
 
@@ -13,9 +15,11 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def source(folder):
     """The source of its page, with two claims."""
+    from cosee.explorer.claims import claim_rows, read_claims
     from cosee.explorer.from_workflow import workflow_source
 
-    return workflow_source(explored.config(), folder, explored.write_claims(folder))
+    claims = claim_rows(read_claims(explored.write_claims(folder)), here="there")
+    return replace(workflow_source(explored.config(), folder), claims=claims)
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,10 @@ def test_exits_are_those_of_the_simulation_at_every_point(name, seed):
 def test_a_confidence_is_the_probability_of_the_predicted_class():
     there = outputs()
     exact = np.exp(there.logits) / np.exp(there.logits).sum(axis=-1, keepdims=True)
-    assert abs(confidences(there) / CONFIDENCE_STEPS - exact.max(axis=-1)).max() <= 0.5 / CONFIDENCE_STEPS + 1e-12
+    assert (
+        abs(confidences(there, RULES["energy"]) / CONFIDENCE_STEPS - exact.max(axis=-1)).max()
+        <= 0.5 / CONFIDENCE_STEPS + 1e-12
+    )
 
 
 @given(st.integers(1, 400), st.integers(2, 50))

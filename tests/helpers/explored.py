@@ -13,10 +13,11 @@ from helpers.presets import read
 
 from cosee.data.tasks import TASKS
 from cosee.evaluation.outputs import ExitOutputs, load_outputs, save_outputs
-from cosee.io import write_frame, write_json, write_text
+from cosee.io import write_frame, write_json
 from cosee.plan.configuration import configuration
 from cosee.plan.curves import given_thresholds, signals_of
 from cosee.plan.runs import final_runs, predicted_splits
+from cosee.tables.claims import COLUMNS
 
 LAYERS = 5
 EXAMPLES = 80
@@ -73,14 +74,13 @@ def write_folder(folder):
 
 
 def write_claims(folder):
-    """A list of two claims, one with a view."""
+    """A list of two claims, one tested on a collection `there`, as `cosee claims` writes it."""
     file = folder / "claims.csv"
-    write_text(
-        file,
-        "claim,source,tested_in,seeds,effect,low,high,verdict,view\n"
-        '"OSC raises DIS <i>",Figure 5,sst2,3,1.5,0.5,2.5,supported,view=operating&task=sst2&at=2\n'
-        "It is fast,Table 2,,,,,,untested,\n",
-    )
+    test = dict(collection="there", backbone="bert", tasks="sst2", measure="dis", variant="cosee (energy)", split="dev")
+    test |= dict(reference="vanilla (energy)", seeds=3, effect=1.5, low=0.5, high=2.5, verdict="supported")
+    rows = [{"id": "a", "claim": "OSC raises DIS <i>", "source": "Figure 5"} | test]
+    rows += [{"id": "b", "claim": "It is fast", "source": "Table 2", "verdict": "not tested"}]
+    write_frame(file, pd.DataFrame(rows, columns=list(COLUMNS)))
     return file
 
 
@@ -101,7 +101,7 @@ def facts(run):
 def _rows(task):
     rng = np.random.default_rng(len(task))
     frames = []
-    for split, count in (("fit", 8), ("sel", 40), ("dev", EXAMPLES)):
+    for split, count in (("fit", 8), ("sel", 40), ("cal", 20), ("dev", EXAMPLES)):
         texts = [f"{split} text {number}" for number in range(count)]
         if split == "dev":
             texts[: len(HOSTILE)] = HOSTILE
@@ -138,7 +138,7 @@ def _history(run):
 
 def _sweep(folder, plan, task, signal):
     """The workflow's own script, run here."""
-    kinds = ("tradeoff", "targets", "dis", "exits", "layers", "density")
+    kinds = ("tradeoff", "targets", "dis", "exits", "layers", "density", "calibration")
     job = SimpleNamespace(
         log=["log"],
         config=settings(),

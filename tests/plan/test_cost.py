@@ -20,8 +20,8 @@ def test_estimate_counts_examples_epochs_and_depth(mini):
     examples = config.data.generated.train - round(0.1 * config.data.generated.train)
     minutes = [examples * config.training.epochs * share / 10 / 60 for share in (1, 0.5)]
     assert [training_minutes(config, run) for run in final_runs(config)] == pytest.approx(minutes)
-    text = announcement(config, 2, 1, sum(minutes), Path("/here"), parallel=2)
-    assert "2 trainings in 1 jobs" in text
+    text = announcement(config, 2, 1, sum(minutes), Path("/here"), parallel=2, disk="disk: full")
+    assert "2 trainings in 1 jobs" in text and "disk: full" in text
     assert f"about {sum(minutes) / 2:.0f} minutes" in text
     assert str(Path("/here/results")) in text
 
