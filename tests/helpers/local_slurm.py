@@ -159,10 +159,8 @@ class LocalSlurm:
     def kill_node(self) -> None:
         """Kill the daemon of the node and all that it runs, as when a machine loses its power."""
         daemon = self._daemons.pop("slurmd")
-        doomed = [daemon.pid, *_descendants(daemon.pid), *self._steps()]
-        for pid in doomed:
-            _signal(pid, signal.SIGKILL)
-        for pid in {each for parent in doomed for each in _descendants(parent)}:
+        roots = [daemon.pid, *self._steps()]
+        for pid in [*roots, *(below for root in roots for below in _descendants(root))]:
             _signal(pid, signal.SIGKILL)
         daemon.wait()
 

@@ -150,8 +150,8 @@ onsuccess:
 
 
 def more(amount):
-    """An amount of a resource that grows by half of it with each further attempt."""
-    return lambda wildcards, attempt: round(amount(wildcards) * (1 + attempt) / 2)
+    """An amount of a resource that grows by a quarter of it with each further attempt, so that nodes still have it."""
+    return lambda wildcards, attempt: round(amount(wildcards) * (3 + attempt) / 4)
 
 
 onstart:
