@@ -1,6 +1,9 @@
 import errno
 import json
+import multiprocessing
 import os
+import stat
+import threading
 
 import numpy as np
 import pandas as pd
@@ -101,8 +104,8 @@ def test_a_full_disk_is_one_sentence(tmp_path, error):
 
 
 def test_other_errors_stay_what_they_are(tmp_path):
-    with pytest.raises(PermissionError), io.whole_file(tmp_path / "a.txt"):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)), io.whole_file(tmp_path / "a.txt"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_weights_are_as_readable_as_any_other_file(tmp_path):
@@ -191,3 +194,96 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(InputError, match="exists already"), io.whole_folder(tmp_path / "new"):
         pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe, got = tmp_path / "pipe.csv", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader.start()
+    io.write_frame(pipe, pd.DataFrame({"x": [1, 2]}))
+    reader.join()
+    assert got == ["x\n1\n2\n"] and stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_full_device_is_refused_and_stays_a_device():
+    with pytest.raises(InputError, match=r"^/dev/full: the disk is full"):
+        io.write_text("/dev/full", "much")
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+def test_a_symbolic_link_stays_and_its_target_is_replaced_whole(tmp_path):
+    target, link = tmp_path / "there" / "a.txt", tmp_path / "link.txt"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    io.write_text(link, "new")
+    assert link.is_symlink() and target.read_text() == "new\n"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_folder_is_refused_as_a_file(tmp_path):
+    with pytest.raises(InputError, match=f"^{tmp_path}: is a folder"):
+        io.write_text(tmp_path, "x")
+
+
+def test_errors_name_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    monkeypatch.setattr(os, "replace", failing(errno.EROFS))
+    with pytest.raises(InputError, match=f"^{path}: cannot be written"):
+        io.write_text(path, "x")
+    with pytest.raises(InputError, match=f"^{tmp_path / 'f'}: the disk is full"), io.whole_folder(tmp_path / "f"):
+        failing(errno.ENOSPC)()
+    assert list(tmp_path.iterdir()) == []
+
+
+def failing(code):
+    def fail(*_):
+        raise OSError(code, os.strerror(code), "/inner/.name.partial")
+
+    return fail
+
+
+def test_partial_files_of_processes_that_are_gone_are_removed(tmp_path):
+    gone = multiprocessing.get_context("fork").Process(target=int)
+    gone.start()
+    gone.join()
+    host = io._process().rpartition("-")[0]
+    (tmp_path / "figures").mkdir()
+    dead, alive, other = (
+        tmp_path / "figures" / f".fig1.{who}.partial.svg"
+        for who in (f"{host}-{gone.pid}", io._process(), f"{host}x-{gone.pid}")
+    )
+    old = tmp_path / f".model.{host}x-1.partial"
+    old.mkdir()
+    for path in (dead, alive, other, old / "file"):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    io.remove_abandoned(tmp_path)
+    assert not dead.exists() and not old.exists()
+    assert alive.exists() and other.exists()
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", '"text"', "[" * 100_000])
+def test_json_that_is_no_object_is_refused(text, tmp_path):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=r"a\.json: (expected a JSON object|truncated or not JSON)"):
+        io.read_json(tmp_path / "a.json")
+
+
+def test_a_csv_file_that_was_cut_or_is_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    io.write_frame(path, pd.DataFrame({"x": [1, 20], "y": [3, 40]}))
+    assert io.read_frame(path, ["x", "y"]).shape == (2, 2)
+    with pytest.raises(InputError, match=r"a\.csv: lacks the column 'speedup'"):
+        io.read_frames([path], ["x", "speedup"])
+    path.write_text(path.read_text()[:-2])
+    with pytest.raises(InputError, match=r"a\.csv: truncated"):
+        io.read_frame(path)
+
+
+def test_a_key_twice_in_yaml_is_refused(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: {b: 1, c: 2, b: 3}\n")
+    with pytest.raises(InputError, match=r"a\.yaml: not YAML \(the key 'b' is there twice"):
+        io.read_yaml(tmp_path / "a.yaml")

@@ -1,5 +1,6 @@
 """Ranges of settings: allowed values, and their use by methods and training."""
 
+import re
 from dataclasses import dataclass
 from typing import get_type_hints
 
@@ -17,7 +18,7 @@ TRAINING = {"learning_rate": 1e-3, "batch_size": 8, "epochs": 1}
 @pytest.mark.parametrize(
     ("name", "inside", "outside"),
     [
-        ("PositiveFloat", [1e-9, 2], [0, -1.0]),
+        ("PositiveFloat", [1e-9, 2], [0, -1.0, "1", None, True, [1.0], float("inf"), float("nan")]),
         ("NonNegativeFloat", [0, 0.5], [-1e-9]),
         ("Fraction", [0, 1, 0.5], [-0.1, 1.1]),
         ("FractionBelowOne", [0, 0.99], [1, -0.1]),
@@ -35,7 +36,7 @@ def test_a_range_allows_what_its_words_say(name, inside, outside):
     for value in inside:
         check_ranges(Settings, {"value": value}, "here")
     for value in outside:
-        with pytest.raises(InputError, match=rf"^here: value must be .+, got {value}\.$"):
+        with pytest.raises(InputError, match=rf"^here: value must be .+, got {re.escape(repr(value))}\.$"):
             check_ranges(Settings, {"value": value}, "here")
 
 
@@ -58,6 +59,12 @@ def test_every_number_of_a_method_has_a_range(name):
             {"num_rollouts": 1},
             "method consistentee: num_rollouts must be a whole number above 1, got 1.",
         ),
+        ("berxit", {"lte": 3}, "method berxit: lte must be true or false, got 3."),
+        ("berxit", {"dropout": False}, "method berxit: dropout must be from 0 to below 1, got False."),
+        ("cosee", {"alpha": "0.1"}, "method cosee: alpha must be 0 or more, got '0.1'."),
+        ("cosee", {"signal": "margin"}, "method cosee: signal must be energy or entropy or softmax, got 'margin'."),
+        ("cosee", {"osc_average": 1}, "method cosee: osc_average must be present or all, got 1."),
+        ("finetune", {"depth": "two"}, "method finetune: depth must be a whole number or None, got 'two'."),
     ],
 )
 def test_a_method_refuses_what_is_out_of_range(name, settings, sentence):
@@ -70,6 +77,9 @@ def test_a_method_refuses_what_is_out_of_range(name, settings, sentence):
     ("changes", "sentence"),
     [
         ({"batch_size": 8.0}, "training: batch_size must be a whole number above 0, got 8.0."),
+        ({"precision": 16}, "training: precision must be fp32 or bf16, got 16."),
+        ({"learning_rate": "2e-5"}, "training: learning_rate must be above 0, got '2e-5'."),
+        ({"learning_rate": float("inf")}, "training: learning_rate must be above 0, got inf."),
         ({"weight_decay": -0.1}, "training: weight_decay must be 0 or more, got -0.1."),
         ({"accumulation": 3}, "training: a batch of 8 examples cannot be split into 3 passes of equal size"),
     ],

@@ -204,7 +204,6 @@ def trainings(file: Path, tokens: Path, backbones: Path, out: Path, until: float
             protocol=plan["protocol"],
             splits=[split for split in examples if split != "fit"],
             keep_weights=False,
-            keep_state=False,
             device=device,
             folder=out / run.folder,
         )

@@ -27,6 +27,38 @@ ENCODERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Shapes: transformers configurations, by the names of the presets' encoders; the defaults are BERT-base."""
 
+FAMILIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "mini-BERT": ENCODERS["mini"],
+        "mini-GPT": {
+            "model_type": "gpt2",
+            "vocab_size": 533,
+            "hidden_size": 48,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 1,
+            "n_inner": 96,
+            "n_positions": 128,
+            "resid_pdrop": 0.0,
+            "embd_pdrop": 0.0,
+            "attn_pdrop": 0.0,
+            "bos_token_id": 0,
+            "eos_token_id": 0,
+        },
+        "mini-Mamba": {
+            "model_type": "mamba2",
+            "vocab_size": 533,
+            "hidden_size": 48,
+            "num_hidden_layers": 12,
+            "state_size": 8,
+            "num_heads": 2,
+            "head_dim": 48,
+            "n_groups": 1,
+            "chunk_size": 32,
+        },
+    }
+)
+"""Shapes of the encoders in the preset `decoders`, the first being what the others are compared with."""
+
 LENGTHS: Mapping[str, tuple[int, float, float, int]] = MappingProxyType(
     {"sst2": (3, 1.28, 8.42, 66), "mnli": (5, 3.5, 9.75, 128)}
 )

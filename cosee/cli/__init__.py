@@ -18,20 +18,26 @@ from cosee import __version__
 from cosee.errors import InputError
 
 COMMANDS = (
-    *("train", "predict", "sweep", "submit", "publish", "compare", "replicate", "export", "classify", "bench"),
-    *("claims", "config"),
+    *("train", "predict", "sweep", "submit", "publish", "compare", "explore", "replicate", "export", "classify"),
+    *("bench", "claims", "config"),
 )
 """The commands, in the usual order of use; each is a module of this package."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (None: that of the process) and return its exit code."""
-    args = make_parser().parse_args(arguments)
+    try:
+        parser = make_parser()
+    except InputError as error:  # of a package that adds methods or tasks
+        print(f"cosee: error: {error}", file=sys.stderr)
+        return 2
+    args = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cosee").setLevel(logging.INFO)
     try:
         args.run(args)
-        sys.stdout.flush()  # a closed pipe must show here, not when the interpreter ends
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a closed pipe must show here, not when the interpreter ends
     except InputError as error:
         return _refuse(args.command, str(error))
     except BrokenPipeError:

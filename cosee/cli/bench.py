@@ -24,6 +24,7 @@ EXAMPLES = (
     "cosee bench training --encoder mini --lengths sst2 --batch-size 128 --rows 4096",
     "cosee bench utilization --encoder bert-base --batch-size 128 --length 128 --precision bf16",
     "cosee bench compiled --encoder bert-base --batch-size 32 --precision bf16",
+    "cosee bench layers --batch-size 32",
     "cosee bench sweep --rows 40430",
     "cosee bench jobs --folder benchmarks",
 )
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "training": (_training, "a COSEE step against a vanilla one; training against a padded, looping reference"),
         "utilization": (_utilization, "FLOP/s of a training step beside those of a large matrix product"),
         "compiled": (_compiled, "a training step against one with compiled layers, and the time of compiling"),
+        "layers": (_layers, "cost of a layer of mini-GPT and mini-Mamba beside one of mini-BERT"),
         "sweep": (_sweep, "seconds and memory of an exact trade-off curve"),
         "jobs": (_jobs, "time and memory of every rule in a finished run of the workflow"),
     }
@@ -64,8 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("latency", "visits", "serving", "training", "utilization", "compiled"):
         command = commands[name]
         command.add_argument("--encoder", default="mini", choices=("mini", "bert-base"), help="shape (default: mini)")
+    for name in ("latency", "visits", "serving", "training", "utilization", "compiled", "layers"):
+        command = commands[name]
         command.add_argument("--threads", type=positive, default=1, help="threads on a CPU (default: 1)")
-    for name in ("latency", "visits", "serving", "training", "compiled"):
+    for name in ("latency", "visits", "serving", "training", "compiled", "layers"):
         command = commands[name]
         command.add_argument(
             "--lengths",
@@ -84,11 +88,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     serving.add_argument("--speedup", type=float, default=2.0, metavar="X", help="in layers (default: 2)")
     serving.add_argument("--capacity", type=positive, default=32, metavar="B", help="examples at a time (default: 32)")
     serving.add_argument("--rate", type=positive_number, metavar="R", help="arrivals per second (default: all at once)")
-    for name in ("training", "utilization", "compiled"):
-        command = commands[name]
-        command.add_argument(
+    for name in ("training", "utilization", "compiled", "layers"):
+        commands[name].add_argument(
             "--batch-size", type=positive, default=32, metavar="B", help="examples per step (default: 32)"
         )
+    for name in ("training", "utilization", "compiled"):
+        command = commands[name]
         command.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="(default: fp32)")
     commands["utilization"].add_argument(
         "--length", type=positive, default=128, metavar="T", help="tokens of every example, at most 128 (default: 128)"
@@ -199,6 +204,15 @@ def _compiled(args: argparse.Namespace) -> "pd.DataFrame":
     from cosee.bench.compiled import measure_compiled
 
     return measure_compiled(*_in_training(args), args.batch_size, args.rounds, precision=args.precision)
+
+
+def _layers(args: argparse.Namespace) -> "pd.DataFrame":
+    from cosee.bench.layers import measure_layers
+    from cosee.bench.shapes import FAMILIES, rows_for
+    from cosee.runs.device import default_device
+
+    rows = rows_for("mini", args.lengths, args.rows)
+    return measure_layers(FAMILIES, rows, default_device(), args.batch_size, args.rounds)
 
 
 def _sweep(args: argparse.Namespace) -> "pd.DataFrame":

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from cosee.cli.settings import share
+
 HELP = "write a run as a model folder that transformers and `cosee classify` read"
 EXAMPLES = (
     "cosee export runs/mine --backbone resources/backbones/bert --out exported",
@@ -19,6 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write; must not exist")
     parser.add_argument("--rule", help="exit rule (default: that of the run's selection)")
     parser.add_argument(
+        "--temperatures",
+        metavar="SPLIT",
+        help="divide the logits of each exit by the temperature that fits this split best, such as sel (default: none)",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=share,
+        default=0.9,
+        metavar="C",
+        help="of the thresholds certified for a risk, if the run has calibration examples (default: 0.9)",
+    )
+    parser.add_argument(
         "--manifest", type=Path, metavar="FILE", help="manifest.json of the workflow, with data and encoder"
     )
 
@@ -33,4 +47,4 @@ def run(args: argparse.Namespace) -> None:
     from cosee.export.model_folder import export
 
     logging.disable_progress_bar()  # a folder is written within a second
-    export(args.folder, args.backbone, args.out, args.rule, args.manifest)
+    export(args.folder, args.backbone, args.out, args.rule, args.manifest, args.confidence, args.temperatures)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Load, predict, write."""
-    from cosee.data.tokens import check_tokens, load_tokens, max_positions, padding_id
+    from cosee.data.tokens import check_origin, check_tokens, load_tokens, max_positions, padding_id
     from cosee.runs.stored import read_run
 
     facts = read_run(args.folder)
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee.training.settings import TrainingSettings
 
     encoder, rows, device = encoder_configuration(args.backbone), tokens[args.split], default_device()
+    check_origin(args.tokens, facts["run"]["task"], args.backbone / "tokenizer.json")
     check_tokens({args.split: rows}, encoder.vocab_size, max_positions(encoder.to_dict()), str(args.tokens))
     model = load_run(args.folder, args.backbone).to(device)
     split = DeviceSplit(rows, device, padding_id(args.backbone / "tokenizer.json"))

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from math import inf
+from math import inf, nan
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -21,10 +21,24 @@ def assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
+LARGEST = 10**9
+"""Largest count that an argument may ask for."""
+
+
 def positive(text: str) -> int:
     """A whole number above 0, for argparse."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    shown = text if len(text) <= 40 else text[:40] + "…"
+    if not (text.isascii() and text.isdecimal() and text.strip("0")):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {shown!r}")
+    if len(text) > 100 or int(text) > LARGEST:
+        raise argparse.ArgumentTypeError(f"expected a whole number up to {LARGEST:,}, got {shown!r}")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """A whole number, 0 or more, for argparse."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"expected a whole number, not negative, got {text[:40]!r}")
     return int(text)
 
 
@@ -36,6 +50,17 @@ def positive_number(text: str) -> float:
         value = 0.0
     if value == 0:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return value
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
     return value
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee.cli.settings import assignment, read_settings
+from cosee.cli.settings import assignment, positive, read_settings, whole
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.methods import METHODS
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="the run's folder; an unfinished run in it is resumed"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of example order and fresh weights (default: 0)")
+    parser.add_argument("--seed", type=whole, default=0, help="seed of example order and fresh weights (default: 0)")
     parser.add_argument(
         "--rule",
         help="exit rule for the comparison of checkpoints (default: that of the method's paper)",
@@ -71,6 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("heldout", "field"),
         default="heldout",
         help="compare checkpoints on examples held out from train, or on dev as the papers do (default: heldout)",
+    )
+    parser.add_argument(
+        "--cal-max",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="with --data: hold out at most N more examples (and a tenth), on which thresholds are certified for "
+        "a risk (default: none)",
     )
     parser.add_argument(
         "--criterion",
@@ -97,7 +105,7 @@ def run(args: argparse.Namespace) -> None:
     from cosee.models.loading import encoder_configuration
     from cosee.plan.runs import Run
     from cosee.runs.device import configure_torch, default_device
-    from cosee.runs.execution import STATE, RunInputs, train_and_predict
+    from cosee.runs.execution import RunInputs, train_and_predict
     from cosee.runs.stored import read_run
     from cosee.training.settings import TrainingSettings
 
@@ -129,11 +137,9 @@ def run(args: argparse.Namespace) -> None:
         protocol={"name": args.protocol, "criterion": args.criterion},
         splits=list(tokens),
         keep_weights=True,
-        keep_state=False,
         device=default_device(),
         folder=args.out,
     )
-    (args.out / STATE).unlink(missing_ok=True)
     facts = read_run(args.out)
     score, epoch, split = facts["sel_score"][run.rule], facts["best_epoch"][run.rule], facts["selection_split"]
     print(f"{args.out}: {args.criterion} {score:.4f} on {split} after epoch {epoch} (chosen)")
@@ -146,16 +152,19 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
         InputError: they do not fit the task, the protocol or the encoder.
     """
     from cosee.data.glue import SELECTION_SPLIT, check_rows, cut_splits, local_rows
-    from cosee.data.tokens import check_tokens, encode, load_tokens, max_positions, save_tokens
+    from cosee.data.tokens import check_origin, check_tokens, encode, load_tokens, max_positions, save_tokens
 
     task, where = TASKS[args.task], args.tokens or args.data
+    tokenizer = args.backbone / "tokenizer.json"
     if args.tokens:
         tokens = load_tokens(args.tokens)
+        check_origin(args.tokens, task.name, tokenizer)
     else:
         rows = local_rows(task, args.data, "--data")
         check_rows(rows, task, "--data")
-        tokens = encode(cut_splits(rows, task, args.protocol), args.backbone / "tokenizer.json", MAX_LENGTH)
-        save_tokens(args.out / "tokens.npz", tokens)
+        examples = cut_splits(rows, task, args.protocol, cal_max=args.cal_max)
+        tokens = encode(examples, tokenizer, MAX_LENGTH)
+        save_tokens(args.out / "tokens.npz", tokens, task.name, tokenizer)
     check_tokens(tokens, encoder.vocab_size, max_positions(encoder.to_dict()), str(where))
     for split in ("fit", SELECTION_SPLIT[args.protocol]):
         if split not in tokens:

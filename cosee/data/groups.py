@@ -19,7 +19,7 @@ def parent_sentences(texts: Sequence[str]) -> list[tuple[int, ...]]:
 
     A text contains another one if the words of the latter, cut at white space, occur in it consecutively. Texts are
     visited from the longest on; one that no earlier text contains is a sentence, whose parts are then looked up: linear
-    in the number of parts, quadratic only in the length of a sentence.
+    in the number of parts that are as long as some text.
 
     Args:
         texts: N texts; equal ones have the same parents.
@@ -28,12 +28,14 @@ def parent_sentences(texts: Sequence[str]) -> list[tuple[int, ...]]:
         For each text the indices of its sentences, ascending; of a sentence its own, or that of the first equal text.
     """
     words = [tuple(text.split()) for text in texts]
+    lengths = {len(text) for text in words} - {0}
     parents: dict[Words, list[int]] = {text: [] for text in words}
     for index in sorted(range(len(words)), key=lambda i: -len(words[i])):
         text = words[index]
         if parents[text]:  # part of a longer text, or equal to one that has been seen
             continue
-        for part in {text[i:j] for i in range(len(text)) for j in range(i + 1, len(text) + 1)} or {text}:
+        fitting = [length for length in lengths if length <= len(text)]
+        for part in {text[i : i + k] for k in fitting for i in range(len(text) - k + 1)} or {text}:
             if part in parents:
                 parents[part].append(index)
     return [tuple(sorted(parents[text])) for text in words]

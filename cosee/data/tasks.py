@@ -1,13 +1,25 @@
 """The six GLUE tasks of the paper (Table 1): columns, label ids, metrics, splits and submission names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from cosee.plugins import Registry, instance_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Generate = Callable[[int, Mapping[str, int], float], Mapping[str, "pd.DataFrame"]]
+"""Seed, examples per split by its name on the hub (or `calibration`), share of wrong labels -> one frame per split.
+
+A frame has the text columns of the task, `label` (ids), `idx` (0, 1, ...) and, if it says so, `difficulty`.
+"""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One classification task of GLUE, as the hub's `nyu-mll/glue` names its columns, splits and label ids.
+    """One classification task, as the hub names its columns, splits and label ids: of GLUE, or of an installed package.
 
     Attributes:
         name: configuration name of the data set, also the folder of a local copy.
@@ -19,11 +31,16 @@ class Task:
         eval_splits: name of each evaluation split in this project -> name on the hub.
         test_splits: the same for the splits without public labels.
         submission: file name that the GLUE server expects for each test split.
-        official_rows: number of examples of the official release by split name on the hub.
+        official_rows: number of examples of the official release by split name on the hub; what is missing there is
+            left out of the estimate of a preset's cost.
         submits_names: whether the server expects names of classes instead of ids.
         has_phrases: whether most training examples are parts of others (SST-2), so that whole sentences are held out.
         shared_columns: text columns whose text stands in several training examples, but in none of dev: what is held
             out shares none with what is trained on. In the other tasks dev shares texts with train as well.
+        repository: data set on the hub that has this task alone; None: the task is the configuration of this name in
+            the repository that the preset names.
+        revision: commit of `repository`.
+        generate: makes examples for presets with generated data; None: mini-GLUE's grammar does.
     """
 
     name: str
@@ -39,6 +56,9 @@ class Task:
     submits_names: bool = False
     has_phrases: bool = False
     shared_columns: tuple[str, ...] = ()
+    repository: str | None = None
+    revision: str | None = None
+    generate: Generate | None = None
 
     @property
     def num_classes(self) -> int:
@@ -124,5 +144,5 @@ _ALL = (
     ),
 )
 
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
-"""The tasks by name, in the order of the paper's Table 2."""
+TASKS: Registry[Task] = Registry("task", {task.name: task for task in _ALL}, {"cosee.tasks": instance_of(Task)})
+"""The tasks by name: `TASKS.own`, in the order of the paper's Table 2, and those of installed packages."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.evaluation.confidence import CALIBRATION, answer_calibration
 from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, glue_scores
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.selection import CRITERIA, criteria
@@ -27,6 +28,13 @@ NO_RULE = "none"
 
 RANDOM, ORACLE, STATIC = CONTROLS = ("random", "oracle", "static")
 """The controls, which stand in the column `variant` too: exits at random, by an oracle, and models of k layers."""
+
+IDENTITY = ("task", "backbone", "variant", "seed", "split", "model")
+"""Columns that every frame of results begins with."""
+CURVE = (*IDENTITY, "exit_rule", "threshold", "speedup", "score")
+"""Columns of a trade-off curve that tables read."""
+TARGET = (*IDENTITY, "exit_rule", "target_speedup", "speedup", "score")
+"""Columns of scores at target speed-ups that tables read."""
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)
 """Default target speed-ups."""
@@ -69,23 +77,23 @@ def random_frame(
     outputs: ExitOutputs,
     split: str,
     rng: np.random.Generator,
-    exit_rule: str = NO_RULE,
+    rule: Rule | None = None,
     max_points: int = 500,
 ) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits with random scores; variant `RANDOM`."""
-    predicted, labels = _predicted_and_labels(outputs, split)
+    """Control: the trade-off curve of the same exits and answers with random scores; variant `RANDOM`."""
+    predicted, labels = _answers_and_labels(outputs, split, rule)
     scores = random_scores((predicted.shape[0], predicted.shape[1] - 1), rng)
     curve = tradeoff_curve(scores, predicted, labels, "larger", TASKS[run.task], outputs.exit_costs)
     curve = _with_first_exit(curve, predicted, labels, run.task)
-    return _identified(downsample_curve(curve, max_points), replace(run, variant=RANDOM), split, exit_rule)
+    return _identified(downsample_curve(curve, max_points), replace(run, variant=RANDOM), split, _rule_name(rule))
 
 
-def oracle_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
-    """Control: the trade-off curve of the same exits of an oracle that knows the labels; variant `ORACLE`."""
-    predicted, labels = _predicted_and_labels(outputs, split)
+def oracle_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule | None = None) -> pd.DataFrame:
+    """Control: the curve of the same exits and answers for an oracle that knows the labels; variant `ORACLE`."""
+    predicted, labels = _answers_and_labels(outputs, split, rule)
     curve = oracle_curve(predicted, labels, TASKS[run.task], outputs.exit_costs)
     curve = _with_first_exit(curve, predicted, labels, run.task)
-    return _identified(curve, replace(run, variant=ORACLE), split, exit_rule)
+    return _identified(curve, replace(run, variant=ORACLE), split, _rule_name(rule))
 
 
 def static_frame(run: RunId, outputs: ExitOutputs, split: str, exit_rule: str = NO_RULE) -> pd.DataFrame:
@@ -123,7 +131,7 @@ def targets_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thre
     method without a test-time threshold, which shows the nearest of its trained points. `rule` is the exit rule
     that the threshold belongs to: of a family of rules, one member.
     """
-    predicted, labels = _predicted_and_labels(outputs, split)
+    predicted, labels = _answers_and_labels(outputs, split, rule)
     target, threshold = np.reshape(list(thresholds), (-1, 2)).T
     layers = exit_layers(_scores(outputs, rule), threshold, rule.harder_is)
     realized = {
@@ -142,6 +150,33 @@ def static_targets_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.Dat
     frame = frame.assign(variant=run.variant, adjustable=False, rule=NO_RULE)
     frame.insert(frame.columns.get_loc("threshold"), "target_speedup", np.nan)
     return frame
+
+
+def calibration_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
+    """Calibration of the answers at thresholds: target_speedup, threshold, speedup, and `answer_calibration`.
+
+    The thresholds are those of `targets_frame`; `adjustable` and `rule` as there.
+    """
+    _answers_and_labels(outputs, split)
+    answers = outputs.answer_scores(rule)
+    scores, rows = _scores(outputs, rule), []
+    for target, threshold in thresholds:
+        layers = exit_layers(scores, threshold, rule.harder_is)
+        point = {"target_speedup": target, "threshold": threshold}
+        point["speedup"] = float(speedup_ratio(layers, outputs.num_layers))
+        rows.append(point | answer_calibration(answers, outputs.labels, layers))
+    frame = pd.DataFrame(rows, columns=["target_speedup", "threshold", "speedup", *CALIBRATION], dtype=np.float64)
+    frame = frame.assign(adjustable=rule.thresholds is None, rule=rule.name)
+    return _identified(frame, run, split, rule.family)
+
+
+def static_calibration_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
+    """The row of a static model in the same frame: neither target nor threshold, and no early exit."""
+    _, labels = _answers_and_labels(outputs, split)
+    point = {"target_speedup": np.nan, "threshold": np.nan, "speedup": outputs.num_layers / outputs.exit_depths[0]}
+    measures = answer_calibration(outputs.logits, labels, np.zeros(len(labels), dtype=np.int64))
+    frame = pd.DataFrame([point | measures]).assign(adjustable=False, rule=NO_RULE)
+    return _identified(frame, run, split, NO_RULE)
 
 
 def criteria_of(outputs: ExitOutputs, task: str, rule: Rule) -> dict[str, float]:
@@ -171,7 +206,7 @@ def selection_curve(outputs: ExitOutputs, task: str, rule: Rule) -> pd.DataFrame
 
 def dis_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule) -> pd.DataFrame:
     """Difficulty inversion score of every internal exit: layer, dis, dis_strict (percent), num_easy, num_hard."""
-    predicted, labels = _predicted_and_labels(outputs, split)
+    predicted, labels = _answers_and_labels(outputs, split, rule)
     scores, correct = _scores(outputs, rule), predicted[:, :-1] == labels[:, None]
     frame = pd.DataFrame(
         {
@@ -185,17 +220,17 @@ def dis_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule) -> pd.Da
     return _identified(frame, run, split, rule.family)
 
 
-def layers_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
-    """Every exit used for all examples: layer, score, accuracy, f1, loss (mean cross-entropy in nats)."""
-    predicted, labels = _predicted_and_labels(outputs, split)
+def layers_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule | None = None) -> pd.DataFrame:
+    """Every exit used for all examples, with a rule's answers: layer, score, accuracy, f1, loss (mean, in nats)."""
+    predicted, labels = _answers_and_labels(outputs, split, rule)
     scores = glue_scores(predicted.T, labels, TASKS[run.task])
-    loss = cross_entropy(outputs.logits, labels).mean(axis=0)
+    loss = cross_entropy(outputs.answer_scores(rule), labels).mean(axis=0)
     return _identified(pd.DataFrame({"layer": outputs.exit_depths, **scores, "loss": loss}), run, split)
 
 
 def histogram_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresholds: Thresholds) -> pd.DataFrame:
     """Examples of each class by exit layer: threshold, target_speedup, layer, label, count, speedup."""
-    _, labels = _predicted_and_labels(outputs, split)
+    _, labels = _answers_and_labels(outputs, split)
     classes, num_exits = TASKS[run.task].classes, len(outputs.exit_depths)
     scores = _scores(outputs, rule)
     frames = []
@@ -238,7 +273,7 @@ def density_frame(
 
 def _curve(outputs: ExitOutputs, task: str, split: str, rule: Rule) -> pd.DataFrame:
     """Trade-off curve of one model: of all thresholds, or of the fixed ones of the rule."""
-    predicted, labels = _predicted_and_labels(outputs, split)
+    predicted, labels = _answers_and_labels(outputs, split, rule)
     scores, costs = _scores(outputs, rule), outputs.exit_costs
     if rule.thresholds is None:
         curve = tradeoff_curve(scores, predicted, labels, rule.harder_is, TASKS[task], costs)
@@ -255,7 +290,7 @@ def _with_first_exit(curve: pd.DataFrame, predicted: NDArray, labels: NDArray, t
 def _static_curve(outputs: ExitOutputs, task: str, split: str) -> pd.DataFrame:
     """The one point of a truncated model."""
     (depth,) = outputs.exit_depths
-    predicted, labels = _predicted_and_labels(outputs, split)
+    predicted, labels = _answers_and_labels(outputs, split)
     point = {
         "threshold": np.nan,
         "mean_exit_layer": float(depth),
@@ -265,13 +300,20 @@ def _static_curve(outputs: ExitOutputs, task: str, split: str) -> pd.DataFrame:
     return pd.DataFrame([point | glue_scores(predicted[:, 0], labels, TASKS[task]) | {"first_exit_score": np.nan}])
 
 
-def _predicted_and_labels(outputs: ExitOutputs, split: str) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
-    """Predicted label ids of all exits [N, M] and labels [N]."""
+def _answers_and_labels(
+    outputs: ExitOutputs, split: str, rule: Rule | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
+    """Label ids that all exits answer [N, M], by a rule if one is given, and labels [N]."""
     if (outputs.labels < 0).any():
         raise InputError(f"Split {split!r} has examples without a label; it can be predicted, but not evaluated.")
     if not np.isfinite(outputs.logits).all():
         raise InputError(f"The logits of split {split!r} contain NaN or inf: training diverged. Choose another run.")
-    return outputs.predicted, outputs.labels
+    return outputs.answers(rule), outputs.labels
+
+
+def _rule_name(rule: Rule | None) -> str:
+    """Value of the column `exit_rule`."""
+    return NO_RULE if rule is None else rule.family
 
 
 def _scores(outputs: ExitOutputs, rule: Rule) -> NDArray[np.float64]:

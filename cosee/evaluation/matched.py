@@ -48,7 +48,7 @@ def deployed_point(outputs: ExitOutputs, rule: Rule | None, threshold: float) ->
     """A multi-exit model at a threshold; a static model, which has no rule, at its one exit."""
     exits = _exits(outputs, rule, threshold)
     mean_layer = np.asarray(outputs.exit_depths)[exits].mean()
-    return OperatingPoint(_right(outputs, exits), outputs.labels, float(outputs.num_layers / mean_layer))
+    return OperatingPoint(_right(outputs, rule, exits), outputs.labels, float(outputs.num_layers / mean_layer))
 
 
 def matched_point(models: Sequence[tuple[ExitOutputs, Rule | None]], target_speedup: float) -> OperatingPoint | None:
@@ -75,7 +75,7 @@ def matched_point(models: Sequence[tuple[ExitOutputs, Rule | None]], target_spee
     gap = mean_layers[slow] - mean_layers[fast]
     weight = 0.0 if gap <= _TOLERANCE else (mean_layers[slow] - target) / gap
     right_slow, right_fast = (
-        _right(outputs, _exits(outputs, rule, thresholds[point]))
+        _right(outputs, rule, _exits(outputs, rule, thresholds[point]))
         for point in (slow, fast)
         for outputs, rule in (models[model[point]],)
     )
@@ -104,7 +104,7 @@ def _exits(outputs: ExitOutputs, rule: Rule | None, threshold: float) -> NDArray
     return exit_layers(outputs.exit_scores(rule), threshold, rule.harder_is)
 
 
-def _right(outputs: ExitOutputs, exits: NDArray[np.int64]) -> NDArray[np.float64]:
+def _right(outputs: ExitOutputs, rule: Rule | None, exits: NDArray[np.int64]) -> NDArray[np.float64]:
     """Whether the answer of each example's exit is correct [N], 0 or 1."""
-    chosen = outputs.predicted[np.arange(len(exits)), exits]
+    chosen = outputs.answers(rule)[np.arange(len(exits)), exits]
     return (chosen == outputs.labels).astype(np.float64)

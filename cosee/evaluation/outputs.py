@@ -66,6 +66,16 @@ class ExitOutputs:
         """Predicted label ids of all exits [N, M]."""
         return self.logits.argmax(axis=-1)
 
+    def answer_scores(self, rule: Rule | None) -> NDArray[np.floating]:
+        """Scores of the classes by which each exit answers [N, M, C]: without a rule, and for most, the logits."""
+        if rule is None or rule.answer is None:
+            return self.logits
+        return rule.answer(self.logits.astype(np.float64))
+
+    def answers(self, rule: Rule | None) -> NDArray[np.int64]:
+        """Label ids that each exit answers [N, M]."""
+        return self.answer_scores(rule).argmax(axis=-1)
+
     def exit_scores(self, rule: Rule) -> NDArray[np.float64]:
         """Scores of the internal exits [N, M-1] in float64, as confident scores differ in digits that float32 lacks.
 
@@ -96,11 +106,35 @@ def load_outputs(path: str | Path) -> ExitOutputs:
     arrays = load_arrays(path)
     try:
         per_exit = {name: tuple(arrays.pop(name).tolist()) for name in ("exit_depths", "exit_costs")}
-        return ExitOutputs(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
-    except (KeyError, TypeError, InputError) as error:
+        outputs = ExitOutputs(**arrays | per_exit | {"num_layers": int(arrays["num_layers"])})
+        _check_values(outputs)
+        return outputs
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a file of exit outputs ({error}); delete it and run the prediction again."
         ) from error
+
+
+def _check_values(outputs: ExitOutputs) -> None:
+    """Check types and values that no prediction gives.
+
+    Raises:
+        InputError: there is no example, an array is of another type, or a label or a cost is impossible.
+    """
+    count, _, classes = outputs.logits.shape
+    if not count:
+        raise InputError("it has no examples")
+    known = [] if outputs.steps is None else [outputs.steps]
+    kinds = [array.dtype.kind for array in (outputs.logits, outputs.labels, outputs.idx, *known)]
+    if kinds[0] != "f" or not set(kinds[1:]) <= {"i", "u"}:
+        raise InputError("its arrays are of other types")
+    if not -1 <= outputs.labels.min() <= outputs.labels.max() < classes:
+        raise InputError(f"it has labels from {outputs.labels.min()} to {outputs.labels.max()} of {classes} classes")
+    depths, costs = np.asarray(outputs.exit_depths), np.asarray(outputs.exit_costs)
+    if not 1 <= depths.min() <= depths.max() <= outputs.num_layers or (np.diff(depths) <= 0).any():
+        raise InputError(f"its exits {outputs.exit_depths} are none of {outputs.num_layers} layers")
+    if len(costs) != len(depths) or not (np.isfinite(costs) & (costs > 0)).all():
+        raise InputError(f"its {len(depths)} exits have the costs {outputs.exit_costs}")
 
 
 def exit_outputs(model: "MultiExitModel", predicted: "Predicted", rows: "TokenSplit", num_layers: int) -> ExitOutputs:

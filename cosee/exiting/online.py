@@ -4,6 +4,7 @@ Predictions and exit layers equal those that `cosee.exiting.simulation.exit_laye
 """
 
 from collections.abc import Callable
+from math import nan
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ def early_exit(
             not depend on it: examples that should have exited between two tests get the logits of their own exit.
 
     Returns:
-        Logits of the exit taken [B, C] and exit layers [B], 0-based.
+        Answer of the rule at the exit taken [B, C], for most rules the exit's logits, and exit layers [B], 0-based.
 
     Raises:
         InputError: the rule is not online.
@@ -73,13 +74,24 @@ def early_exit(
                 lengths = (last_token_positions(mask) if lengths is None else lengths)[remaining]
                 hidden, mask = hidden[:, : lengths.max()], mask[index, ..., : lengths.max()]
         untested.clear()
-    logits = torch.from_numpy(scorer.logits[np.arange(len(batch)), exits]).float()
+    logits = torch.from_numpy(scorer.answers(exits)).float()
     return logits.to(hidden.device), torch.from_numpy(exits).to(hidden.device)
 
 
 @torch.inference_mode()
-def last_exit(model: MultiExitModel, batch: Batch) -> Tensor:
-    """Logits [B, C] of the last exit, without early exit; other exits are visited only if the last depends on them."""
+def last_exit(model: MultiExitModel, batch: Batch, rule: Rule | None = None) -> Tensor:
+    """Answer [B, C] at the last exit, without early exit; other exits are visited only if it depends on them.
+
+    Args:
+        model: a model in eval mode.
+        batch: input examples; labels are not used.
+        rule: exit rule whose answer is wanted; None: the logits of the last exit.
+
+    Raises:
+        InputError: the rule is not online.
+    """
+    if rule is not None and rule.answer is not None:
+        return early_exit(model, batch, rule, nan)[0]  # no score passes NaN
     hidden, mask = model.backbone.embed(batch.input_ids, batch.attention_mask, batch.token_type_ids)
     carry = None
     for layer in range(model.backbone.num_layers):
@@ -117,7 +129,7 @@ class OnlineScorer:
     def __init__(self, rule: Rule, num_examples: int, model: MultiExitModel) -> None:
         """Allocate the outputs of all exits."""
         self.rule = rule
-        self.logits = np.empty((num_examples, model.num_exits, model.exits.num_classes))
+        self.logits = np.zeros((num_examples, model.num_exits, model.exits.num_classes))
         self.learned = np.empty((num_examples, model.num_exits)) if rule.needs_learned_scores else None
 
     def test(self, rows: np.ndarray, exit: int, outputs: list[Outputs], threshold: float) -> np.ndarray:
@@ -131,6 +143,10 @@ class OnlineScorer:
             learned = self.learned[rows, window]
         scores = rule.score(self.logits[rows, window], learned)[:, -len(outputs) :]
         return scores < threshold if rule.harder_is == "larger" else scores > threshold
+
+    def answers(self, exits: np.ndarray) -> np.ndarray:
+        """Answers of the rule [N, C] at the exits taken [N], 0-based; exits after them may not have been visited."""
+        return self.rule.answers(self.logits)[np.arange(len(exits)), exits]
 
 
 def to_numpy(*values: Tensor) -> np.ndarray:

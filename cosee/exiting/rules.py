@@ -1,27 +1,28 @@
 """Exit rules: one score per exit from the outputs of the exits so far, compared with a threshold.
 
 A rule may count, compare neighboring exits or read learned scores; like a signal of one exit it ends in a comparison
-of a score with a threshold. So every rule is swept, evaluated and used online by the same code. The score of an exit
-depends on this exit and those before it alone, never on later ones.
+of a score with a threshold. A rule may also change the answer: an ensemble answers by all exits so far. So every rule
+is swept, evaluated and used online by the same code. Score and answer of an exit depend on this exit and those before
+it alone, never on later ones.
 
 Written for torch tensors and NumPy arrays alike, through the array API.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import inf, log
 from types import MappingProxyType
 
-from array_api_compat import array_namespace
-
 from cosee.errors import InputError
-from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal, log_softmax
+from cosee.exiting.ensembles import agreed_confidence, arithmetic_mean, geometric_mean, majority, most_votes
+from cosee.exiting.scores import Score, agreements, consecutive, divergences, gated, halted, learned, sampled
+from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal
+from cosee.plugins import Registry, instance_of
 
-Score = Callable[[Array, Array | None], Array]
-"""Logits [N, m, C] and learned scores [N, m] (or None) of the first m exits -> exit scores [N, m]."""
+Answer = Callable[[Array], Array]
+"""Logits [N, m, C] of the first m exits -> scores of the classes [N, m, C], of which the highest is the answer.
 
-GOLDEN = (5**0.5 - 1) / 2
-"""The inverse golden ratio, whose multiples modulo 1 cover [0, 1) most evenly."""
+Like logits they are logarithms: their softmax says how sure the answer is.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Rule:
         thresholds: fixed thresholds of the method; None: any.
         needs_learned_scores: whether the rule reads learned scores.
         is_online: whether an example's score depends on this example alone, so that it can exit before others.
-        lookback: number of earlier exits that a score depends on; None: all of them.
+        lookback: number of earlier exits that a score depends on; None: all of them. An answer may depend on all.
+        answer: from the logits of the first m exits to the scores of the classes by which each of them answers; None:
+            the logits themselves.
         family: name under which results are filed; that of the rule, but for the members of `FAMILIES`.
     """
 
@@ -51,11 +54,16 @@ class Rule:
     needs_learned_scores: bool = False
     is_online: bool = True
     lookback: int | None = None
+    answer: Answer | None = None
     family: str = ""
 
     def __post_init__(self) -> None:
         if not self.family:
             object.__setattr__(self, "family", self.name)
+
+    def answers(self, logits: Array) -> Array:
+        """Scores of the classes by which every exit answers, from the logits of the first m exits [N, m, C]."""
+        return logits if self.answer is None else self.answer(logits)
 
 
 def signal_rule(signal: Signal) -> Rule:
@@ -70,77 +78,16 @@ def signal_rule(signal: Signal) -> Rule:
     )
 
 
-def agreements(logits: Array, scores: Array | None = None) -> Array:
-    """Number of consecutive exits, up to each, that agree with the exit before them [N, m]; minus infinity for none.
-
-    PABEE (Zhou et al. 2020) exits when the count reaches its patience P, at exit P+1 at the earliest. P is 1 or more:
-    no threshold lets an example exit where the prediction has just changed. As the comparison is strict, a threshold of
-    P - 1 is a patience of P.
-    """
-    xp = array_namespace(logits)
-    predicted = xp.argmax(logits, axis=-1)
-    counts = xp.zeros_like(logits[..., 0])
-    for m in range(1, counts.shape[1]):
-        counts[:, m] = (predicted[:, m] == predicted[:, m - 1]) * (counts[:, m - 1] + 1)
-    return xp.where(counts > 0, counts, -inf)
-
-
-def divergences(logits: Array, scores: Array | None = None) -> Array:
-    """Jensen-Shannon divergence of each exit's prediction from the one before, over log 2: 0 to 1 [N, m].
-
-    Infinity at the first exit. F-PABEE (Gao et al. 2023).
-    """
-    xp, log_p = array_namespace(logits), log_softmax(logits)
-    before, here = log_p[:, :-1], log_p[:, 1:]
-    middle = xp.logaddexp(before, here) - log(2)
-    divergence = xp.exp(before) * (before - middle) + xp.exp(here) * (here - middle)
-    divergence = xp.clip(xp.sum(divergence, axis=-1) / (2 * log(2)), min=0)  # rounding may give tiny negative values
-    return xp.concat([xp.full_like(logits[:, :1, 0], inf), divergence], axis=1)
-
-
-def consecutive(score: Score, patience: int) -> Score:
-    """Hardest of the last `patience` scores, for a score where harder is larger; infinity before there are as many.
-
-    It lies below a threshold if and only if the last `patience` scores all do: the counter of PCEE-BERT (Zhang et al.
-    2022) and F-PABEE.
-    """
-
-    def hardest(logits: Array, scores: Array | None = None) -> Array:
-        values = score(logits, scores)
-        xp, length = array_namespace(values), values.shape[1]
-        padded = xp.concat([xp.full_like(values[:, :1], inf)] * (patience - 1) + [values], axis=1)
-        return xp.max(xp.stack([padded[:, i : i + length] for i in range(patience)]), axis=0)
-
-    return hardest
-
-
-def learned(logits: Array, scores: Array | None) -> Array:
-    """Learned scores of the method, unchanged [N, m]."""
-    return scores
-
-
-def halted(logits: Array, scores: Array | None) -> Array:
-    """Probability of having halted by each exit [N, m], from conditional halting probabilities.
-
-    1 - prod_j (1 - lambda_j): the cumulative distribution that PALBERT's Q-exit (Balagansky & Gavrilov 2022) compares
-    with a quantile.
-    """
-    return 1 - array_namespace(scores).cumulative_prod(1 - scores, axis=1)
-
-
-def sampled(logits: Array, scores: Array | None) -> Array:
-    """Probability of having halted by each exit minus the example's own number u in [0, 1); above 0 once halted [N, m].
-
-    PonderNet (Banino et al. 2021) flips a coin with probability lambda at every exit. One uniform number per example
-    gives the same distribution of exits (inverse-transform sampling). The numbers are multiples of the golden ratio
-    modulo 1: they cover [0, 1) more evenly than random ones and are the same every time, which reduces the variance of
-    results.
-
-    The n-th example has the n-th number, so the examples must be those of a whole split.
-    """
-    xp = array_namespace(scores)
-    numbers = xp.arange(1, scores.shape[0] + 1, dtype=xp.float64, device=scores.device)
-    return halted(logits, scores) - (numbers * GOLDEN % 1)[:, None]
+def ensemble_rule(name: str, label: str, answer: Answer, signal: Signal) -> Rule:
+    """Rule that answers by an ensemble of the exits so far, at the first exit whose signal of that answer passes."""
+    return Rule(
+        name,
+        label,
+        lambda logits, scores: signal.score(answer(logits)),
+        signal.harder_is,
+        lambda num_classes, num_exits: signal.range(num_classes),
+        answer=answer,
+    )
 
 
 def _unit(num_classes: int, num_exits: int) -> tuple[float, float]:
@@ -149,6 +96,10 @@ def _unit(num_classes: int, num_exits: int) -> tuple[float, float]:
 
 def _signed_unit(num_classes: int, num_exits: int) -> tuple[float, float]:
     return -1.0, 1.0
+
+
+def _agreed_range(num_classes: int, num_exits: int) -> tuple[float, float]:
+    return 1 / num_classes, num_exits * (num_exits + 1) / 2
 
 
 def pcee(patience: int) -> Rule:
@@ -182,11 +133,12 @@ def members(rule: Rule, num_exits: int) -> tuple[Rule, ...]:
     return tuple(make(patience) for patience in range(1, most + 1))
 
 
-RULES: Mapping[str, Rule] = MappingProxyType(
+RULES: Registry[Rule] = Registry(
+    "exit rule",
     {
         rule.name: rule
         for rule in (
-            *(signal_rule(signal) for signal in SIGNALS.values()),
+            *(signal_rule(signal) for signal in SIGNALS.own.values()),
             Rule("patience", "patience", agreements, "smaller", lambda num_classes, num_exits: (0, num_exits - 1)),
             *(replace(make(2), name=name) for name, make in FAMILIES.items()),
             Rule("uncertainty", "learned uncertainty", learned, "larger", _unit, needs_learned_scores=True, lookback=0),
@@ -204,10 +156,20 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             Rule(
                 "policy", "policy", learned, "smaller", _unit, thresholds=(0.5,), needs_learned_scores=True, lookback=0
             ),
+            Rule("safe", "learned safety", learned, "smaller", _unit, needs_learned_scores=True, lookback=0),
+            Rule("gate", "learned gates", gated, "smaller", _unit, needs_learned_scores=True),
+            Rule("jeidnn", "gates at one half", gated, "smaller", _unit, thresholds=(0.5,), needs_learned_scores=True),
+            ensemble_rule("geometric", "geometric ensemble", geometric_mean, SIGNALS["softmax"]),
+            ensemble_rule("mean", "mean probability", arithmetic_mean, SIGNALS["softmax"]),
+            Rule(
+                "voting", "votes", most_votes, "smaller", lambda num_classes, num_exits: (0, num_exits), answer=majority
+            ),
+            Rule("beem", "agreed confidence", agreed_confidence, "smaller", _agreed_range),
         )
-    }
+    },
+    {"cosee.rules": instance_of(Rule), "cosee.signals": lambda kind, entry: signal_rule(SIGNALS[entry.name])},
 )
-"""The exit rules by name. A new one is a function and a line here.
+"""The exit rules by name. A new one is a function and a line here, or comes with an installed package.
 
 `pcee` and `fpabee` alone have the patience 2 of the released scripts; where a threshold is chosen, so is the patience.
 """

@@ -5,13 +5,15 @@ the same formula that the sweep evaluates in float64. Every signal stays finite 
 saturated logits, for which the released code's softmax-then-log gives 0 * log 0 = NaN.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any, Literal
 
 from array_api_compat import array_namespace
+
+from cosee.plugins import Registry, instance_of
 
 Array = Any
 """A floating torch.Tensor or numpy.ndarray."""
@@ -86,7 +88,8 @@ def softmax_score(logits: Array) -> Array:
     return 1 / xp.sum(xp.exp(logits - xp.max(logits, axis=-1, keepdims=True)), axis=-1)
 
 
-SIGNALS: Mapping[str, Signal] = MappingProxyType(
+SIGNALS: Registry[Signal] = Registry(
+    "exit signal",
     {
         signal.name: signal
         for signal in (
@@ -94,6 +97,7 @@ SIGNALS: Mapping[str, Signal] = MappingProxyType(
             Signal("entropy", "normalized entropy", normalized_entropy, "larger", lambda num_classes: (0.0, 1.0)),
             Signal("softmax", "softmax score", softmax_score, "smaller", lambda num_classes: (1 / num_classes, 1.0)),
         )
-    }
+    },
+    {"cosee.signals": instance_of(Signal)},
 )
-"""The exit signals by name. A new one is a function and a line here."""
+"""The exit signals by name. A new one is a function and a line here, or comes with an installed package."""

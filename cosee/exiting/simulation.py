@@ -83,9 +83,8 @@ def sweep(scores: ArrayLike, harder_is: Orientation) -> Sweep:
     over to other examples. The first is the easiest score itself (nothing is strictly easier), the last the next number
     beyond the hardest score that matters. `exit_layers` gives exactly the same exits for them.
     """
-    easiest = _easiest_so_far(scores, harder_is)
+    easiest, is_record = _easiest_so_far(scores, harder_is), reachable_exits(scores, harder_is)
     last = easiest.shape[1]
-    is_record = easiest < np.pad(easiest, ((0, 0), (1, 0)), constant_values=np.inf)[:, :-1]
     example, after = np.nonzero(is_record)
     before = np.full_like(after, last)
     same_example = example[1:] == example[:-1]
@@ -97,6 +96,12 @@ def sweep(scores: ArrayLike, harder_is: Orientation) -> Sweep:
     moved = np.concatenate([[0], np.cumsum(num_moves)])
     thresholds = hardness(_between(distinct), harder_is)  # turning the sign twice restores the signal's own scale
     return Sweep(thresholds, moved, example[order], before[order], after[order])
+
+
+def reachable_exits(scores: ArrayLike, harder_is: Orientation) -> NDArray[np.bool_]:
+    """Internal exits that an example takes at some threshold, those easier than all before them [N, M-1]."""
+    easiest = _easiest_so_far(scores, harder_is)
+    return easiest < np.pad(easiest, ((0, 0), (1, 0)), constant_values=np.inf)[:, :-1]
 
 
 def random_scores(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:

@@ -5,6 +5,7 @@ Importing this module registers them with `AutoConfig`, `AutoModelForSequenceCla
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 import torch
@@ -14,8 +15,10 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from cosee.data.batches import Batch
 from cosee.errors import InputError
+from cosee.evaluation.risk_levels import CertifiedLevel, refusal, within
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule, check_threshold
+from cosee.exiting.tempering import tempered
 from cosee.methods import make_method, rule_named
 from cosee.models.loading import empty_backbone
 
@@ -31,8 +34,11 @@ class EarlyExitConfig(PreTrainedConfig):
         method_settings: hyper-parameters of the method.
         encoder: transformers configuration of the encoder.
         rule: exit rule.
+        temperatures: one per exit, by which its logits are divided before the rule reads them; None: all 1.
         tradeoff: operating points by increasing speed-up, measured on `tradeoff_split`.
         tradeoff_split: split on which they were measured.
+        risks: certified levels by increasing size, for each loss: loss, level, threshold, speedup (on the calibration
+            examples), confidence, examples (their number).
         columns: names of the one or two texts of an example, in the order of the tokenizer's arguments.
         threshold: current threshold; None: no early exit.
         check_every: run the exit test every `check_every` layers (`cosee.exiting.online.early_exit`).
@@ -48,9 +54,11 @@ class EarlyExitConfig(PreTrainedConfig):
         rule: str = "energy",
         tradeoff: Sequence[Point] = (),
         tradeoff_split: str = "sel",
+        risks: Sequence[Mapping[str, Any]] = (),
         columns: Sequence[str] = ("text",),
         threshold: float | None = None,
         check_every: int = 1,
+        temperatures: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         """Set the attributes, and those of every configuration (`id2label`, ...)."""
@@ -60,15 +68,42 @@ class EarlyExitConfig(PreTrainedConfig):
         self.rule = rule
         self.tradeoff = [dict(point) for point in tradeoff]
         self.tradeoff_split = tradeoff_split
+        self.risks = [dict(row) for row in risks]
         self.columns = list(columns)
         self.threshold = threshold
         self.check_every = check_every
+        self.temperatures = None if temperatures is None else list(temperatures)
         super().__init__(**kwargs)
+
+
+def check_config(config: EarlyExitConfig) -> None:
+    """Check what a config.json says of early exit, which a person may have changed.
+
+    Raises:
+        InputError: the exit rule is unknown, a threshold or row of the trade-off table is no number, or there are not
+            one or two names of texts.
+    """
+    rule_named(config.rule)
+    if not _is_number(config.threshold, or_none=True):
+        raise InputError(f"config.json: threshold is {config.threshold!r}; expected a number, or null.")
+    for row in config.tradeoff:
+        if not (_is_number(row.get("speedup")) and _is_number(row.get("threshold"), or_none=True)):
+            raise InputError(f"config.json: {row!r} is no row of a trade-off table; expected speedup and threshold.")
+    if len(config.columns) not in (1, 2):
+        raise InputError(f"config.json: columns is {config.columns!r}; expected one or two names.")
+    if not isinstance(config.check_every, int) or config.check_every < 1:
+        raise InputError(f"config.json: check_every is {config.check_every!r}; expected a whole number above 0.")
+
+
+def _is_number(value: Any, or_none: bool = False) -> bool:
+    if value is None:
+        return or_none
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 @dataclass
 class EarlyExitOutput(SequenceClassifierOutput):
-    """Logits [B, C] of the exit that each example took, and the exit layers [B], 0-based."""
+    """Answer [B, C] at the exit that each example took (of most rules its logits), and the exit layers [B], 0-based."""
 
     exit_layers: Tensor | None = None
 
@@ -81,6 +116,7 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
 
     def __init__(self, config: EarlyExitConfig) -> None:
         """Build the method's model; its weights are to be loaded."""
+        check_config(config)
         super().__init__(config)
         method = make_method(config.method, config.method_settings)
         # transformers may set the meta device here, on which the heads' seeded generators cannot draw.
@@ -92,9 +128,15 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         self.post_init()
 
     @property
+    def num_tokens(self) -> int:
+        """Token ids that the encoder knows."""
+        return self.model.backbone.encoder.get_input_embeddings().num_embeddings
+
+    @property
     def rule(self) -> Rule:
-        """The exit rule."""
-        return rule_named(self.config.rule)
+        """The exit rule, with the temperatures of the exits if there are some."""
+        rule = rule_named(self.config.rule)
+        return rule if self.config.temperatures is None else tempered(rule, self.config.temperatures)
 
     def set_speedup(self, target: float, tolerance: float = 0.05) -> Point:
         """Choose the threshold that gave this speed-up on the split of the trade-off table.
@@ -117,13 +159,48 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
                 "set_speedup: the model has no trade-off table; use set_threshold, or export the model again."
             )
         point = min(table, key=lambda row: abs(row["speedup"] - target))
-        if not abs(point["speedup"] - target) <= tolerance * target:
+        if not abs(point["speedup"] - target) <= tolerance * target < inf:
             raise InputError(
                 f"set_speedup: the trade-off table has nothing within {tolerance:.0%} of {target:g}x; "
                 f"it gives {_offer(table, point)}."
             )
         self.config.threshold = point["threshold"]
         return dict(point)
+
+    def set_risk(self, level: float, loss: str = "same") -> dict[str, Any]:
+        """Choose the fastest threshold that is certified for a risk; `save_pretrained` keeps the choice.
+
+        With the confidence of the certificate, the share of examples with the loss is at most `level`, if they are
+        drawn like the calibration examples. The level must be chosen before its speed-up is looked at.
+
+        Args:
+            level: largest risk, between 0 and 1.
+            loss: `same`, the answer differs from that of the last exit; `harm`, the last exit is right and the answer
+                is wrong; `error`, the answer is wrong.
+
+        Returns:
+            The row of the configuration's `risks`: level, threshold, speedup, loss, confidence, examples.
+
+        Raises:
+            InputError: the level is not certified; the message has the number of examples that it needs at least.
+        """
+        if not 0 < level < 1:
+            raise InputError(f"set_risk: {level:g} is no risk; expected a number between 0 and 1.")
+        if not self.config.risks:
+            raise InputError(
+                "set_risk: the model has no certified thresholds; export a run with more than one exit that has "
+                "calibration examples (`protocol.cal_max`, or `cosee train --cal-max`)."
+            )
+        rows = [row for row in self.config.risks if row["loss"] == loss]
+        if not rows:
+            known = ", ".join(dict.fromkeys(row["loss"] for row in self.config.risks))
+            raise InputError(f"set_risk: nothing is certified for the loss {loss!r}; the model has {known}.")
+        levels = [CertifiedLevel(row["level"], row["threshold"], row["speedup"]) for row in rows]
+        chosen = within(levels, level)
+        if chosen is None:
+            raise InputError(f"set_risk: {refusal(level, rows[0]['confidence'], rows[0]['examples'], levels)}")
+        self.config.threshold = chosen.threshold
+        return dict(rows[levels.index(chosen)])
 
     def set_threshold(self, threshold: float) -> None:
         """Choose a threshold: examples take the first exit whose score passes it; `save_pretrained` keeps the choice.
@@ -147,6 +224,8 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
     ) -> EarlyExitOutput:
         """Classify a padded batch, each example at its own exit; no gradients.
 
+        Padding may stand on either side: the result is that of padding on the right, on which decoders rely.
+
         Args:
             input_ids: token ids [B, T].
             attention_mask: true for tokens that are not padding [B, T]; None: no padding.
@@ -159,13 +238,19 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
             raise InputError(
                 "an early-exit model is for inference, but is in training mode; call `model.eval()` first."
             )
-        first = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        segments = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        if attention_mask is not None:
+            order = attention_mask.long().argsort(dim=1, descending=True, stable=True)
+            input_ids, segments, attention_mask = (
+                values.gather(1, order) for values in (input_ids, segments, attention_mask)
+            )
         unlabeled = input_ids.new_full((len(input_ids),), -1)
-        batch = Batch(input_ids, attention_mask, first, unlabeled, unlabeled)
+        batch = Batch(input_ids, attention_mask, segments, unlabeled, unlabeled)
         threshold = self.config.threshold
         if threshold is None or self.model.num_exits == 1:
             last = torch.full_like(unlabeled, self.model.exit_depths[-1] - 1)
-            return EarlyExitOutput(logits=last_exit(self.model, batch), exit_layers=last)
+            rule = self.rule if self.model.num_exits > 1 else None
+            return EarlyExitOutput(logits=last_exit(self.model, batch, rule), exit_layers=last)
         logits, exits = early_exit(self.model, batch, self.rule, threshold, check_every=self.config.check_every)
         return EarlyExitOutput(logits=logits, exit_layers=exits)
 

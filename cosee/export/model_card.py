@@ -7,8 +7,13 @@ from typing import Any
 import pandas as pd
 
 from cosee.data.tasks import TASKS
+from cosee.evaluation.risk_levels import CertifiedLevel, within
 from cosee.export.hf_model import EarlyExitConfig
 from cosee.plan.captions import PROTOCOLS
+from cosee.tables.text import escape_markdown
+
+SHOWN_LEVELS = (0.01, 0.02, 0.05, 0.1)
+"""Levels of risk in the model card."""
 
 
 def model_card(
@@ -55,9 +60,9 @@ model.set_speedup({twice:.2f})
 
 | | |
 | --- | --- |
-| data | {data} |
+| data | {escape_markdown(data)} |
 | examples | {examples} |
-| encoder | {encoder} |
+| encoder | {escape_markdown(encoder)} |
 | method | {run["method"]}: {settings} |
 | training | {training} |
 | seed | {seeds} |
@@ -73,6 +78,30 @@ Measured on `{config.tradeoff_split}`, the split on which thresholds are chosen{
 `config.json` holds all {len(config.tradeoff)} points.
 
 {_markdown(table)}
+{_risks(config)}"""
+
+
+def _risks(config: EarlyExitConfig) -> str:
+    """The section on certified risks; empty if there are none."""
+    if not config.risks:
+        return ""
+    first = config.risks[0]
+    lines = []
+    for loss in dict.fromkeys(row["loss"] for row in config.risks):
+        of_loss = [row for row in config.risks if row["loss"] == loss]
+        rows = [CertifiedLevel(row["level"], row["threshold"], row["speedup"]) for row in of_loss]
+        found = {level: within(rows, level) for level in SHOWN_LEVELS}
+        cells = {f"{100 * level:g} %": "–" if row is None else f"{row.speedup:.2f}×" for level, row in found.items()}
+        lines.append({"risk": loss} | cells)
+    return f"""
+## Risk
+
+`model.set_risk(0.05)` chooses the fastest threshold whose risk is at most 5 % with confidence {first["confidence"]:g},
+for examples drawn like the {first["examples"]} that it was certified on; nothing is promised for others. The risk
+`same` is the share of answers that differ from the last exit's, `harm` that of wrong ones where the last exit is right,
+`error` that of wrong ones. Speed-ups on the calibration examples, by level (– is not certified):
+
+{pd.DataFrame(lines).to_markdown(index=False)}
 """
 
 

@@ -13,8 +13,12 @@ from cosee.data.tokens import max_positions
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.risk import LOSSES
+from cosee.evaluation.risk_levels import certified_levels
+from cosee.evaluation.temperature import temperatures_of
 from cosee.evaluation.tradeoff import downsample_curve
 from cosee.exiting.rules import Rule
+from cosee.exiting.tempering import tempered
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
 from cosee.io import read_json, whole_folder, write_text
@@ -30,13 +34,16 @@ SHOWN_POINTS = 12
 """Operating points in the model card."""
 
 SPECIAL_TOKENS = {
-    "pad_token": ("[PAD]", "<pad>"),
+    "pad_token": ("[PAD]", "<pad>", "<|padding|>", "<|endoftext|>", "</s>"),
     "unk_token": ("[UNK]", "<unk>"),
     "cls_token": ("[CLS]", "<s>"),
     "sep_token": ("[SEP]", "</s>"),
     "mask_token": ("[MASK]", "<mask>"),
 }
-"""Role of a special token in transformers -> its names in the vocabularies of BERT, ALBERT and MPNet."""
+"""Role of a special token in transformers -> its names in the vocabularies of encoders, the preferred one first.
+
+Most decoders have no padding token and pad with the token that ends a text, which the attention mask hides.
+"""
 
 
 def export(
@@ -45,6 +52,8 @@ def export(
     destination: str | Path,
     rule: str | None = None,
     manifest: str | Path | None = None,
+    confidence: float = 0.9,
+    temperatures: str | None = None,
 ) -> None:
     """Write a finished run as a folder that `from_pretrained` reads once `cosee.export.hf_model` is imported.
 
@@ -58,6 +67,9 @@ def export(
         rule: exit rule; None: the one used to select the run.
         manifest: `results/manifest.json` of the preset, with the origin of data and encoder; None: the card says that
             they are not recorded.
+        confidence: of the thresholds that are certified for a risk, on the calibration examples if the run has any.
+        temperatures: split whose labels fit a temperature for each exit; None: logits are used as they are. With "cal"
+            no risk is certified, as its examples have shaped the scores.
 
     Raises:
         InputError: a file is missing, does not fit the others, or `destination` exists.
@@ -73,6 +85,10 @@ def export(
         )
     split = facts["selection_split"]
     predictions = stored_predictions(run, split)
+    fitted = None
+    if temperatures is not None and len(predictions.exit_depths) > 1:
+        fitted = temperatures_of(stored_predictions(run, temperatures))
+        chosen = tempered(chosen, fitted)
     table = tradeoff_table(facts, predictions, chosen)
     task = TASKS[facts["run"]["task"]]
     config = EarlyExitConfig(
@@ -80,8 +96,10 @@ def export(
         method_settings=facts["method"],
         encoder=read_json(backbone / "config.json"),
         rule=chosen.name,
+        temperatures=fitted,
         tradeoff=[_point(row) for row in table.to_dict("records")],
         tradeoff_split=split,
+        risks=[] if temperatures == "cal" else risk_table(run, chosen, confidence),
         columns=task.columns,
         id2label=dict(enumerate(task.classes)),
         label2id={name: index for index, name in enumerate(task.classes)},
@@ -108,7 +126,10 @@ def read_manifest(path: str | Path, fingerprint: str) -> dict[str, Any]:
         InputError: the file is missing, damaged or of another preset.
     """
     manifest = read_json(path)
-    if fingerprint not in [run.get("fingerprint") for run in manifest.get("runs", [])]:
+    runs = manifest.get("runs")
+    if not isinstance(runs, list) or not all(isinstance(run, Mapping) for run in runs):
+        raise InputError(f"{path}: is no manifest; expected the manifest.json of the run's preset.")
+    if fingerprint not in [run.get("fingerprint") for run in runs]:
         raise InputError(f"{path}: does not list the run {fingerprint}; expected the manifest.json of its own preset.")
     return manifest
 
@@ -125,6 +146,22 @@ def tradeoff_table(facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rul
     return curve[["speedup", "threshold", "score"]]
 
 
+def risk_table(run: Path, rule: Rule, confidence: float) -> list[dict[str, Any]]:
+    """Certified levels of a run for each loss, from its outputs for the calibration examples; none without those."""
+    file = run / "logits-cal.npz"
+    if not file.is_file():
+        return []
+    outputs = load_outputs(file)
+    if len(outputs.exit_depths) == 1:
+        return []
+    shared = {"confidence": confidence, "examples": len(outputs.labels)}
+    return [
+        {"loss": kind, **row._asdict(), **shared}
+        for kind in LOSSES
+        for row in certified_levels(outputs, rule, kind, confidence)
+    ]
+
+
 def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:
     """The table with the results of its thresholds on dev: dev_speedup, dev_score."""
     if len(predictions.exit_depths) == 1:
@@ -139,6 +176,7 @@ def tokenizer_of(backbone: Path) -> PreTrainedTokenizerFast:
     """The tokenizer that encoded the examples, unchanged; transformers' BERT class would build a new one."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=str(backbone / "tokenizer.json"),
+        padding_side="right",
         model_max_length=max_positions(read_json(backbone / "config.json")),
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],  # transformers 5 would omit segments
     )

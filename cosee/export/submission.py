@@ -33,7 +33,7 @@ def submission_frame(outputs: ExitOutputs, rule: Rule, threshold: float, task: T
     layers = np.zeros(count, dtype=np.int64)
     if len(outputs.exit_depths) > 1:
         layers = exit_layers(outputs.exit_scores(rule), threshold, rule.harder_is)
-    predicted = outputs.predicted[np.arange(count), layers]
+    predicted = outputs.answers(rule)[np.arange(count), layers]
     frame = pd.DataFrame({"index": outputs.idx, "prediction": np.array(task.submission_labels)[predicted]})
     depths = np.array(outputs.exit_depths)[layers]
     return frame.sort_values("index", ignore_index=True), speedup_ratio(depths - 1, outputs.num_layers)

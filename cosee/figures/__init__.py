@@ -10,6 +10,7 @@ from cosee.figures.exits import exit_histogram_figure
 from cosee.figures.frames import paper_layers
 from cosee.figures.heatmap import dis_figure
 from cosee.figures.latency import latency_figure
+from cosee.figures.risk import risk_figure
 from cosee.figures.style import save
 from cosee.figures.tradeoff import tradeoff_figure
 from cosee.figures.training import training_figure
@@ -20,6 +21,7 @@ __all__ = [
     "exit_histogram_figure",
     "latency_figure",
     "paper_layers",
+    "risk_figure",
     "save",
     "tradeoff_figure",
     "training_figure",

@@ -1,10 +1,8 @@
-"""Data of the figures: selection of rows, and mean and band over seeds."""
+"""Data of the figures: selection of rows."""
 
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
@@ -46,29 +44,6 @@ def panels(frame: pd.DataFrame, variants: Iterable[str], preferred: Iterable[str
         there = ", ".join(frame["variant"].unique())
         raise InputError(f"{what}: there are no results of {', '.join(variants)}, only of {there}.")
     return [task for task in preferred if task in at_hand] or [task for task in TASKS if task in at_hand]
-
-
-def seed_band(curves: pd.DataFrame, x: str, y: str, grid: ArrayLike) -> pd.DataFrame:
-    """Mean, lowest and highest seed of curves, on a common grid.
-
-    Between its points a curve is linear in `x`; beyond its ends it is NaN, and so is the mean where any seed is.
-
-    Args:
-        curves: columns seed, `x` and `y`; points at the same `x` are averaged.
-        x: name of the column along the axis.
-        y: name of the column of values.
-        grid: positions [G].
-
-    Returns:
-        Columns x, mean, low, high, G rows.
-    """
-    grid = np.asarray(grid, dtype=float)
-    values = []
-    for _, curve in curves.groupby("seed"):
-        points = curve.groupby(x)[y].mean()
-        values.append(np.interp(grid, points.index, points, left=np.nan, right=np.nan))
-    values = np.array(values)
-    return pd.DataFrame({"x": grid, "mean": values.mean(axis=0), "low": values.min(axis=0), "high": values.max(axis=0)})
 
 
 def ordered(present: Iterable[str], labels: Iterable[str]) -> list[str]:

@@ -23,6 +23,7 @@ TEXT_WIDTH = 7.0
 STYLE: Mapping[str, Any] = MappingProxyType(
     {
         "font.size": 8,
+        "text.parse_math": False,  # a "$" in a label is a dollar
         "axes.titlesize": 8.5,
         "axes.labelsize": 8,
         "xtick.labelsize": 7.5,

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cosee.data.tasks import TASKS
+from cosee.evaluation.bands import seed_band
 from cosee.evaluation.frames import ORACLE, RANDOM, STATIC
-from cosee.figures.frames import ordered, panels, seed_band, select
+from cosee.figures.frames import ordered, panels, select
 from cosee.figures.style import STYLE, finish, grid_figure, line_styles, task_label
 
 PAPER_TASKS = ("sst2", "qnli", "mnli", "qqp")

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cosee.figures.frames import ordered, panels, seed_band, select
+from cosee.evaluation.bands import seed_band, smooth
+from cosee.figures.frames import ordered, panels, select
 from cosee.figures.style import STYLE, finish, grid_figure, line_styles, task_label
 
 _LOSSES = {"mean_ce": "cross-entropy (nats)", "loss": "objective"}
@@ -67,9 +68,3 @@ def training_figure(
             ax.set_xlim(0, steps[-1])
             ax.grid(color="0.92", linewidth=0.6)
         return finish(figure, note)
-
-
-def smooth(runs: pd.DataFrame, column: str, window: int) -> pd.Series:
-    """Centered moving average of a column within every seed; at the ends over fewer steps."""
-    rolled = runs.groupby("seed")[column].rolling(window, center=True, min_periods=1).mean()
-    return rolled.droplevel("seed")

@@ -7,16 +7,17 @@ If `cosee.exiting.rules` lacks its exit rule, that rule is `RULE` in the method'
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from cosee.errors import InputError
 from cosee.exiting.rules import RULES, Rule, member
+from cosee.plugins import Registry, reference, subclass_of
 from cosee.ranges import check_ranges
 
 if TYPE_CHECKING:
     from cosee.methods.base import Method
 
-METHODS: dict[str, str] = {
+_OWN: dict[str, str] = {
     "berxit": "cosee.methods.berxit:Berxit",
     "consistentee": "cosee.methods.consistentee:ConsistentEE",
     "cosee": "cosee.methods.cosee:Cosee",
@@ -25,17 +26,21 @@ METHODS: dict[str, str] = {
     "finetune": "cosee.methods.finetune:Finetune",
     "gamlbert": "cosee.methods.gamlbert:GamlBert",
     "gpfee": "cosee.methods.gpfee:Gpfee",
+    "jeidnn": "cosee.methods.jeidnn:JeiDnn",
     "leebert": "cosee.methods.leebert:LeeBert",
+    "lynx": "cosee.methods.lynx:Lynx",
     "pabee": "cosee.methods.pabee:Pabee",
     "palbert": "cosee.methods.palbert:Palbert",
     "pondernet": "cosee.methods.pondernet:PonderNet",
 }
+
+METHODS: Registry[str] = Registry("method", _OWN, {"cosee.methods": reference})
 """Name in the configuration -> "module:class". A module is imported when its method is first used, because names are
-also needed in processes without torch; it may belong to any package."""
+also needed in processes without torch. Installed packages add theirs (`cosee.plugins`)."""
 
 
 def register(name: str, target: str) -> None:
-    """Add a method of another package, for the rest of this process.
+    """Add a method for the rest of this process; an installed package declares it as an entry point instead.
 
     Args:
         name: name in configurations.
@@ -47,19 +52,20 @@ def register(name: str, target: str) -> None:
     module, _, cls = target.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), cls)):
         raise InputError(f"method {name}: {target!r} names no class; expected module:class.")
-    if METHODS.get(name, target) != target:
-        raise InputError(f"method {name}: the name is taken by {METHODS[name]}; choose another.")
-    METHODS[name] = target
+    METHODS.add(name, target)
 
 
 def method_class(name: str) -> "type[Method]":
     """The class of the method `name`.
 
     Raises:
-        InputError: no such method.
+        InputError: no such method, or the package that adds it cannot be loaded.
     """
     if name not in METHODS:
         raise InputError(f"method: {name!r} is unknown; expected one of {', '.join(METHODS)}.")
+    if METHODS.origin(name) is not None:
+        base = import_module("cosee.methods.base").Method  # by name: only processes that make a method have torch
+        return METHODS.load(name, subclass_of(base))
     module, _, cls = METHODS[name].partition(":")
     return getattr(import_module(module), cls)
 
@@ -68,7 +74,7 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
     """The method `name` with the given hyper-parameters.
 
     Raises:
-        InputError: no such method, it has no such hyper-parameter, or a value is out of its range.
+        InputError: no such method, it has no such hyper-parameter, or a value is of another type or out of its range.
     """
     method = method_class(name)
     known = {field.name for field in fields(method)}
@@ -77,10 +83,6 @@ def make_method(name: str, settings: Mapping[str, Any]) -> "Method":
         raise InputError(
             f"method {name}: no hyper-parameter {foreign[0]!r}; expected one of {', '.join(sorted(known)) or 'none'}."
         )
-    for key, kind in get_type_hints(method).items():
-        choices = get_args(kind) if get_origin(kind) is Literal else ()
-        if choices and key in settings and settings[key] not in choices:
-            raise InputError(f"method {name}: {key} must be {' or '.join(choices)}, got {settings[key]!r}.")
     check_ranges(method, settings, f"method {name}")
     return method(**settings)
 
@@ -96,7 +98,7 @@ def rule_named(name: str) -> Rule:
     of_family = member(name)
     if of_family is not None:
         return of_family
-    if name in METHODS:
+    if name in METHODS.own:
         module = import_module(METHODS[name].partition(":")[0])
         if hasattr(module, "RULE"):
             return module.RULE

@@ -52,7 +52,7 @@ class Cosee(Method):
         dropout: on the pooled state before each head.
     """
 
-    signal: str = "energy"
+    signal: Literal[*SIGNALS] = "energy"
     alpha: NonNegativeFloat = 0.1
     beta0: NonNegativeFloat = 1.0
     margin: NonNegativeFloat = 0.3

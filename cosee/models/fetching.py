@@ -1,12 +1,19 @@
 """Bring a pretrained encoder into one form: float32 safetensors, config.json and tokenizer.json in a folder."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+from cosee.data.tokens import padding_id
 from cosee.errors import InputError
 from cosee.io import whole_file
-from cosee.models.loading import FILES, load_encoder
+from cosee.models.loading import FILES, LOADING, adapter_of, load_encoder, without_stdin
+from cosee.models.text_ends import end_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 PROBE = "the film was good and the people liked it"
 """Plain words that any English vocabulary knows."""
@@ -27,12 +34,14 @@ def fetch_backbone(
         revision: commit on the hub; None for a local folder.
         target: folder to write; its files come last and whole, once everything is checked.
         dropout: share of hidden states and attention weights that is dropped in training; None: the encoder's own.
-        exit_state: one of `cosee.models.backbones.EXIT_STATES`; None: that of the encoder's configuration, or "cls".
-        pooler: one of `cosee.models.poolers.POOLERS`; None: that of the encoder's configuration, or "pretrained".
+        exit_state: one of `cosee.models.backbones.EXIT_STATES`; None: that of the encoder's configuration, or its
+            adapter's default.
+        pooler: one of `cosee.models.poolers.POOLERS`; None: that of the encoder's configuration, or its adapter's
+            default.
 
     Raises:
         InputError: no weights or tokenizer, damaged files, an unknown architecture, a tokenizer without the language, a
-            pooler that is to be read but was never trained.
+            pooler that is to be read but was never trained, dropout for an encoder without any.
     """
     local = revision is None
     if local:
@@ -41,13 +50,22 @@ def fetch_backbone(
     with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         partial = Path(name)
         encoder = load_encoder(source, revision, pooler)
+        adapter = adapter_of(encoder.config, source)
         if dropout is not None:
-            encoder.config.hidden_dropout_prob = encoder.config.attention_probs_dropout_prob = dropout
+            _set_dropout(encoder.config, adapter.dropouts, dropout, source)
         if exit_state is not None:
             encoder.config.exit_state = exit_state
         encoder.save_pretrained(partial)
         _save_tokenizer(source, revision, partial)
+        if adapter.causal:
+            end_texts(partial / "tokenizer.json", encoder.config.eos_token_id)
         check_tokenizer(partial / "tokenizer.json", source)
+        padding, expected = padding_id(partial / "tokenizer.json"), encoder.config.pad_token_id
+        if expected is not None and padding != expected:
+            raise InputError(
+                f"backbone: the tokenizer of {source} pads with the id {padding}, its encoder with {expected}; "
+                "expected the tokenizer that belongs to the weights."
+            )
         for file in FILES:
             with whole_file(target / file) as temporary:
                 shutil.copyfile(partial / file, temporary)
@@ -67,9 +85,22 @@ def _save_tokenizer(source: str, revision: str | None, folder: Path) -> None:
         if own is not None:
             shutil.copyfile(own, folder / "tokenizer.json")
         else:
-            AutoTokenizer.from_pretrained(source, **location).save_pretrained(folder)
+            with without_stdin():
+                AutoTokenizer.from_pretrained(source, **LOADING, **location).save_pretrained(folder)
     except Exception as error:  # transformers, tokenizers and the hub client each raise exceptions of their own
         raise InputError(f"backbone: the tokenizer of {source} cannot be loaded; check its files.") from error
+
+
+def _set_dropout(config: "PreTrainedConfig", names: Sequence[str], dropout: float, source: str) -> None:
+    """Set every share of dropout in an encoder's configuration.
+
+    Raises:
+        InputError: the encoder has no dropout, but some is requested.
+    """
+    if dropout and not names:
+        raise InputError(f"dropout: {source} has none to set to {dropout:g}; leave `dropout` out of its entry.")
+    for name in names:
+        setattr(config, name, dropout)
 
 
 def _check_local(folder: Path) -> None:
@@ -78,7 +109,7 @@ def _check_local(folder: Path) -> None:
     for names, what in (
         (("config.json",), "configuration"),
         (("model.safetensors", "model.safetensors.index.json"), "weights"),
-        (("tokenizer.json", "vocab.txt", "spiece.model"), "tokenizer"),
+        (("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model"), "tokenizer"),
     ):
         if not any((folder / name).is_file() for name in names):
             raise InputError(f"backbone_dir: {folder} has no {what}; expected {' or '.join(names)} in it.")

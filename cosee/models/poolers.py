@@ -15,10 +15,16 @@ POOLERS = ("pretrained", "fresh", "norm", "none", "untrained")
 
 - pretrained: the encoder's own pooler;
 - fresh: a dense layer and tanh, drawn from the seed of the run (`draw`), the same for every method with that seed;
-- norm: the state, standardized to mean 0 and variance 1 over its features, without parameters;
+- norm: the state after the encoder's final norm or, if its layers normalize their output themselves, standardized to
+  mean 0 and variance 1 over its features, without parameters;
 - none: the state;
 - untrained: the encoder's own pooler although it was never trained; only to demonstrate the effect.
+
+Encoders with a final norm apply it under every policy but none.
 """
+
+EPS = 1e-12
+"""Added to the variance of standardized states where an encoder's configuration names nothing; DistilBERT's value."""
 
 OWN = ("pretrained", "untrained")
 """Under these policies exits read the encoder's own pooler."""

@@ -62,12 +62,28 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         f"scores in %. {_FIXED} Columns: "
         + "; ".join(f"“{name}”: {text}" for name, text in METHODS_COLUMNS.items())
         + ".",
+        "encoders": "Encoders and what early exit keeps of them: scores in %, interpolated on the dev trade-off curve "
+        "at exactly the speed-up, means over the tasks ± standard deviation over seeds. A speed-up is in layers of the "
+        "same encoder; a layer of one encoder may cost more than one of another. An encoder without exits has its full "
+        "depth alone: a distilled one of six layers is what a speed-up of two competes with.",
         "differences": "Score (points) minus that of the reference variant at one target speed-up, means over all "
         "seeds of each. 95 % intervals contain the variance of seeds and examples; there is none for fewer than three "
         "seeds on a side. Matched: both have exactly the target's mean exit layer on dev, neighboring operating points "
         "being mixed without labels. Deployed: thresholds sought on the selection split. Verdict: on the mean in the "
         "matched view alone, p-values adjusted for the number of variants (Holm). –: some curve does not reach the "
         "target. ‡ marks realized speed-ups, listed in the CSV file, that are more than 10 % apart.",
+        "calibration": "Calibration of the answers at thresholds sought for one target speed-up on the selection "
+        "split: means over the tasks ± standard deviation over seeds. “Early” is the share of examples that exit "
+        "before the last exit, “Exit bias” their mean confidence (probability of the predicted class) minus their "
+        "accuracy, in points: above 0 they are too sure. “ECE” is the expected calibration error of all answers in "
+        "points (15 bins), “NLL” their mean negative log-likelihood in nats; “last exit”: the same of all examples "
+        f"there. –: on some task no example exits early. {_FIXED}",
+        "risk": "Risk (%) on dev of thresholds that were certified on the examples of cal, with the speed-up on dev in "
+        "brackets, means over seeds. The risk is the share of examples whose answer at their exit has the loss named "
+        "below. Each level is promised by itself, nothing about several at once, and the promise is about fresh "
+        "examples like those of cal; MNLI-mm is from other sources. 1.00× says that no example exits early. § marks a "
+        "risk whose lower 95 % limit (Clopper-Pearson), of some seed, is above the level. † marks a method without a "
+        "test-time threshold, of whose trained models the fastest that is certified is taken.",
         "latency": "Wall-clock time that early exit saves: the model with early exit against the same model run to its "
         "last exit alone, both in turn on the same batches in arrival order, with thresholds sought for target "
         "speed-ups on the selection split. “Kept” is the wall-clock speed-up divided by the speed-up in layers, both "
@@ -89,6 +105,12 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "The thick line with a band from the lowest to the highest seed is the reference variant, whose classifiers "
         "the random and oracle controls use. Methods without a test-time threshold are shown by their trained models; "
         "models of k layers are fine-tuned alone.",
+        "risk_figure": "Risk on dev of thresholds certified on the examples of cal, against the level that was asked "
+        "for (above), and the speed-up that is left (below). Lines are means over seeds, one for each procedure; a "
+        "point above the diagonal exceeds its level on these examples. Naive takes the fastest threshold whose mean "
+        "loss on cal is at most the level, and promises nothing; CRC promises the level in the mean over calibration "
+        "sets, LTT with the confidence named below; LYNX promises it for single decisions only. MNLI-mm comes from "
+        "other sources than cal, where no promise holds.",
     }
 )
 """Caption of each table and figure; it never names the data, which `Context.sentence` does."""

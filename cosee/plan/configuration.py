@@ -13,9 +13,10 @@ from pydantic import Field, ValidationError
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.exiting.signals import SIGNALS
 from cosee.plan.entries import Entry, Experiment, Latency, Names, Seeds, Signals, TaskName, Training, Values, Variant
 from cosee.plan.merging import merge
-from cosee.plan.settings import Backbone, Cost, Data, Figures, Jobs, ProtocolSettings, Tables
+from cosee.plan.settings import Backbone, Cost, Data, Figures, Jobs, ProtocolSettings, Risk, Tables
 
 
 class Configuration(Entry):
@@ -63,9 +64,14 @@ class Configuration(Entry):
     experiments: list[Experiment] = Field(min_length=1, description="what is trained")
     tables: Tables = Field(description="tables")
     figures: Figures = Field(description="figures")
+    risk: Risk | None = Field(description="thresholds certified for a risk; `null` leaves its table and figure out")
     latency: Latency | None = Field(description="early exit in wall-clock time; `null` leaves it out")
     reference_variant: str = Field(
         description="the variant whose exits the random and oracle controls use, and to which differences are taken"
+    )
+    keep_weights: Names = Field(
+        description="variants whose trained weights stay in the folders of their final runs, for `cosee export` and "
+        "`cosee predict`; `all`: of every variant. Those of the run that `latency` times stay anyway"
     )
     jobs: Jobs = Field(description="jobs")
     cost: Cost = Field(description="cost")
@@ -82,8 +88,11 @@ def configuration(merged: Mapping[str, Any]) -> Configuration:
         merged: as Snakemake has it, or `merge` gives it; not changed.
 
     Raises:
-        InputError: a key is unknown or missing, or a value impossible; names it and what would be right.
+        InputError: a key is unknown or missing, or a value impossible; names it and what would be right. Or installed
+            packages add tasks or signals of the same name.
     """
+    for registry in (TASKS, SIGNALS):
+        len(registry)  # a clash of packages is no fault of the value that would be looked up first
     try:
         return Configuration.model_validate(_completed(merged))
     except ValidationError as error:
@@ -96,20 +105,33 @@ def _completed(merged: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("backbones", "variants", "training_by_task", "grid"):
         if isinstance(config.get(key), Mapping):
             config[key] = {name: entry for name, entry in config[key].items() if entry is not None}
+    every = list(TASKS.own)  # not those of packages, whose installation must change no preset
     first = (config.get("signals") or [None])[0] if isinstance(config.get("signals"), list) else None
     for part in ("tables", "figures"):
+        if isinstance(config.get(part), Mapping) and not _certifies(config):
+            config[part] = config[part] | {"risk": None}
         for name, spec in _mapping(config.get(part)).items():
             if isinstance(spec, Mapping) and name != "table4":
-                config[part][name] = {"backbone": config.get("backbone"), "tasks": list(TASKS), "signal": first} | spec
+                config[part][name] = {
+                    "backbone": config.get("backbone"),
+                    "tasks": every,
+                    "signal": first,
+                } | spec
     if isinstance(config.get("latency"), Mapping):
         config["latency"] = {"backbone": config.get("backbone")} | config["latency"]
     if isinstance(config.get("experiments"), list):
-        filled = {"backbone": config.get("backbone"), "tasks": list(TASKS), "signals": [first]}
+        filled = {"backbone": config.get("backbone"), "tasks": every, "signals": [first]}
         config["experiments"] = [filled | e if isinstance(e, Mapping) else e for e in config["experiments"]]
     for name, variant in _mapping(config.get("variants")).items():
         if isinstance(variant, Mapping):
             config["variants"][name] = _with_search(config, name, variant)
     return config
+
+
+def _certifies(config: Mapping[str, Any]) -> bool:
+    """Whether thresholds are certified for a risk: there are settings, and examples of `cal`."""
+    protocol = _mapping(config.get("protocol"))
+    return bool(config.get("risk") and protocol.get("cal_max")) and protocol.get("name") == "heldout"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -164,6 +186,7 @@ def _expected(error: Mapping[str, Any]) -> str:
         "greater_than": f"a number above {ctx.get('gt', 0):g}",
         "greater_than_equal": f"{ctx.get('ge', 0):g} or more",
         "less_than": f"a number below {ctx.get('lt', 0):g}",
+        "finite_number": "a finite number",
         "less_than_equal": f"{ctx.get('le', 0):g} or less",
     }
     return words.get(kind, error["msg"])

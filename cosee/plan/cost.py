@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from cosee.data.tasks import TASKS
 from cosee.plan.configuration import Configuration
-from cosee.plan.jobs import Job
 from cosee.plan.runs import Run, predicted_splits
 
 
@@ -16,27 +15,34 @@ class ExampleCounts(NamedTuple):
     predicted: int
 
 
-def announcement(config: Configuration, jobs: list[Job], folder: Path, parallel: int) -> str:
-    """Announcement of a start: trainings, an estimate of the time, folders of the results.
+def announcement(
+    config: Configuration, trainings: int, jobs: int, minutes: float, folder: Path, parallel: int, disk: str
+) -> str:
+    """Announcement of a start: trainings, estimates of time and disk space, folders of the results.
 
     Args:
         config: the configuration.
-        jobs: all jobs, of grid search and final runs.
+        trainings: number of all runs, of grid search and final ones.
+        jobs: number of the jobs that train them.
+        minutes: what they take by the estimate, one after the other.
         folder: the working directory.
         parallel: number of trainings that run at once.
+        disk: sentence on the space that results take (`cosee.plan.disk`).
     """
-    runs = [run for job in jobs for run in job.runs]
-    rows = 0.0
-    for run in runs:
-        layers = config.backbones[run.backbone].layers
-        rows += example_counts(config, run).trained * run.settings.get("depth", layers) / layers
-    hours = rows / config.cost.samples_per_second / 3600 / parallel
     return (
-        f"preset {config.preset}: {len(runs)} trainings in {len(jobs)} jobs for everything, about "
-        f"{duration(hours)} of training ({config.cost.machine}, {parallel} at once); finished ones are not "
-        f"repeated.\n"
+        f"preset {config.preset}: {trainings} trainings in {jobs} jobs for everything, about "
+        f"{duration(minutes / 60 / parallel)} of training ({config.cost.machine}, {parallel} at once); finished ones "
+        f"are not repeated.\n"
+        f"{disk}\n"
         f"results: {folder / 'results'}   figures: {folder / 'figures'}"
     )
+
+
+def training_minutes(config: Configuration, run: Run) -> float:
+    """What a run takes by the estimate: its examples, by the share of the encoder's layers, at the stated speed."""
+    layers = config.backbones[run.backbone].layers
+    rows = example_counts(config, run).trained * run.settings.get("depth", layers) / layers
+    return rows / config.cost.samples_per_second / 60
 
 
 def duration(hours: float) -> str:
@@ -59,17 +65,24 @@ def example_counts(config: Configuration, run: Run) -> ExampleCounts:
 def split_rows(config: Configuration, task: str) -> dict[str, int]:
     """Examples of every split of a task by the sizes of the source (upper bounds for a local copy that is a subset)."""
     data, protocol, described = config.data, config.protocol, TASKS[task]
-    if data.generated and data.source == "generated" and not config.data_dir:
+    is_generated = data.generated and data.source == "generated" and not config.data_dir
+    if is_generated:
         train = data.generated.train
         evaluated = dict.fromkeys(described.eval_splits, data.generated.validation)
     else:
-        train = described.official_rows["train"]
+        train = described.official_rows.get("train", 0)
         names = described.eval_splits | described.test_splits
-        evaluated = {name: described.official_rows[split] for name, split in names.items()}
+        evaluated = {name: described.official_rows.get(split, 0) for name, split in names.items()}
     held_out = 0
     if protocol.name == "heldout":
         held_out = min(protocol.sel_max, round(protocol.sel_fraction * train))
     if task in protocol.held_rows:
         evaluated["held"] = protocol.held_rows[task]
     left = train - held_out - evaluated.get("held", 0)
+    if protocol.has_cal and is_generated:
+        evaluated["cal"] = protocol.cal_max
+    elif protocol.has_cal:
+        evaluated["cal"] = min(protocol.cal_max, round(protocol.sel_fraction * train))
+        left -= evaluated["cal"]
+    left = max(0, left)  # nothing is known of the size of a package's task
     return {"fit": min(left, data.train_rows.get(task, train)), "sel": held_out, **evaluated}

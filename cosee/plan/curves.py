@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan.configuration import Configuration
-from cosee.plan.runs import Run, final_runs, predicted_splits
+from cosee.plan.runs import Run, final_runs, is_read_by, predicted_splits
 
 RULE = "rule"
 """In place of a signal, in names of files: the variants with an exit rule of their own."""
@@ -43,7 +43,8 @@ def curves(config: Configuration, task: str, signal: str) -> list[Curve]:
             continue
         groups: dict[tuple[str, int, str], list[Run]] = {}
         for run in runs:
-            if run.variant == (variant.models_from or name) and (signal == RULE or run.signal in (None, signal)):
+            is_of_curve = run.variant == name or is_read_by(variant, run)
+            if is_of_curve and (signal == RULE or run.signal in (None, signal)):
                 model = "" if config.variants[run.variant].one_model_per else run.name
                 groups.setdefault((run.backbone, run.seed, model), []).append(run)
         if variant.reuses_models:
@@ -77,15 +78,8 @@ def has_rule(config: Configuration, task: str, backbone: str | None = None) -> b
 
 
 def evaluated_splits(run: Run, config: Configuration) -> list[str]:
-    """Splits with labels among those that a run predicts."""
-    return [split for split in predicted_splits(run, config) if split not in TASKS[run.task].test_splits]
-
-
-def evaluated_files(config: Configuration, task: str, signal: str) -> list[str]:
-    """Stored outputs that the results of a task and signal are made from; each once."""
-    used = [(run, curve.rule) for curve in curves(config, task, signal) for run in curve.runs]
-    files = [run.outputs_file(split, rule) for run, rule in used for split in evaluated_splits(run, config)]
-    return list(dict.fromkeys(files))
+    """Splits with labels among those that a run predicts, but for `cal`, which only thresholds are certified on."""
+    return [split for split in predicted_splits(run, config) if split not in ("cal", *TASKS[run.task].test_splits)]
 
 
 def given_thresholds(config: Configuration, signal: str) -> list[float]:

@@ -4,12 +4,14 @@ The description of each field is the explanation in `config/README.md` and in th
 with an exit rule of its own, ...) is an attribute here and derived nowhere else.
 """
 
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from cosee.data.tasks import TASKS
 from cosee.exiting.signals import SIGNALS
+from cosee.plugins import NAME, Registry
 
 
 def _each_once(values: list[Any]) -> list[Any]:
@@ -20,22 +22,34 @@ def _each_once(values: list[Any]) -> list[Any]:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise ValueError(f"is {value!r}; expected a number")
     return value
 
 
 def _scalar(value: Any) -> Any:
-    if not isinstance(value, bool | int | float | str):
+    if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and not isfinite(value)):
         raise ValueError(f"is {value!r}; expected a number, true, false or a text")
     return value
+
+
+def _name_in(registry: Registry[Any]) -> Any:
+    """The type of names in a registry; the schema gives the project's own, as packages may add others."""
+
+    def check(name: str) -> str:
+        if name not in registry:
+            raise ValueError(f"is {name!r}; expected one of {', '.join(registry)}")
+        return name
+
+    form = {"type": "string", "pattern": f"^{NAME.pattern}$", "examples": [*registry.own]}
+    return Annotated[str, AfterValidator(check), WithJsonSchema(form)]
 
 
 Number = Annotated[Any, AfterValidator(_number), WithJsonSchema({"type": "number"})]
 """A number as it was written: 32 stays whole, as names of grid points and fingerprints tell 32 from 32.0."""
 Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema({"type": ["number", "boolean", "string"]})]
-TaskName = Literal[*TASKS]
-SignalName = Literal[*SIGNALS]
+TaskName = _name_in(TASKS)
+SignalName = _name_in(SIGNALS)
 Tasks = Annotated[list[TaskName], Field(min_length=1), AfterValidator(_each_once)]
 Signals = Annotated[list[SignalName], Field(min_length=1), AfterValidator(_each_once)]
 Names = Annotated[list[str], AfterValidator(_each_once)]
@@ -48,7 +62,7 @@ Counts = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1), After
 class Entry(BaseModel):
     """A part of a configuration: no other keys than its fields, no value that must be converted, never changed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, protected_namespaces=())
 
 
 class Training(Entry):
@@ -87,12 +101,15 @@ class Variant(Entry):
     rule: str | None = Field(
         None,
         description="exit rule of a method that has one of its own: a signal, `patience`, `pcee`, `fpabee`, "
-        "`uncertainty`, `quantile`, `policy`, `sampled` (PonderNet's, for whole splits only), or one that comes with a "
-        "method; the results of such variants are in `results/<task>/rule_*.csv`. Default: the signals",
+        "`uncertainty`, `quantile`, `policy`, `safe`, `gate`, `jeidnn` (the same at one half), `sampled` "
+        "(PonderNet's, for whole splits only), `beem`, one that answers by an ensemble of the exits (`geometric`, "
+        "`mean`, `voting`), or one that comes with a method; the results of such variants are in "
+        "`results/<task>/rule_*.csv`. Default: the signals",
     )
     models_from: str | None = Field(
         None,
-        description="nothing is trained: `rule` is applied to that variant's models; `null` gives it its own after all",
+        description="nothing is trained: `rule` is applied to that variant's models, or to those that have the "
+        "hyper-parameters in `fixed`; `null` gives it its own after all",
     )
     one_model_per: dict[str, Values] | None = Field(
         None,
@@ -195,6 +212,17 @@ class Shown(Entry):
 
 class TableSpec(Shown):
     """A table of all variants that were trained with its backbone, tasks and signal."""
+
+
+class EncodersSpec(TableSpec):
+    """A table of several encoders; each must be trained on all of its tasks."""
+
+    backbones: Names = Field(min_length=1, description="encoders, in this order; `backbone` is not read")
+
+    @property
+    def by_backbone(self) -> dict[str, Shown]:
+        """Encoder → specification of its part of the table."""
+        return {name: self.model_copy(update={"backbone": name}) for name in self.backbones}
 
 
 class FigureSpec(Shown):

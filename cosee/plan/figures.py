@@ -5,7 +5,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from cosee.plan.configuration import Configuration
-from cosee.plan.shown import files_of_runs, result_files, shown_curves, shown_seeds, shown_tasks
+from cosee.plan.runs import Run
+from cosee.plan.shown import result_files, shown_curves, shown_seeds, shown_tasks
 
 
 class FigureKind(NamedTuple):
@@ -35,6 +36,7 @@ FIGURE_KINDS: Mapping[str, FigureKind] = MappingProxyType(
         "fig8": FigureKind("tradeoff-entropy", "tradeoff", "tradeoff.csv"),
         "fig9": FigureKind("tradeoff-softmax", "tradeoff", "tradeoff.csv"),
         "methods": FigureKind("tradeoff-methods", "methods", "tradeoff.csv"),
+        "risk": FigureKind("risk", "risk", "risk.csv", "cal (thresholds) and dev (realized risk)"),
     }
 )
 
@@ -51,11 +53,16 @@ def figure_rule(name: str) -> str:
 
 
 def figure_inputs(config: Configuration, name: str) -> list[str]:
-    """Files that a figure is drawn from."""
+    """Results that a figure is drawn from; none for one that shows the training of its runs (`figure_runs`)."""
     spec, reads = config.figures.shown[name], FIGURE_KINDS[name].reads
-    if reads is None:
-        return files_of_runs(shown_curves(config, spec), "history.csv")
-    return result_files(config, spec, reads)
+    return result_files(config, spec, reads) if reads else []
+
+
+def figure_runs(config: Configuration, name: str) -> list[Run]:
+    """Runs whose training histories a figure shows."""
+    if FIGURE_KINDS[name].reads:
+        return []
+    return [run for curve in shown_curves(config, config.figures.shown[name]) for run in curve.runs]
 
 
 def reference_inputs(config: Configuration, name: str) -> list[str]:

@@ -105,6 +105,8 @@ def _words(whole: Mapping[str, Any], kind: Mapping[str, Any]) -> str:
     kind = _resolved(whole, _kind(kind))
     if "enum" in kind:
         return ", ".join(f"`{value}`" for value in kind["enum"])
+    if "examples" in kind:
+        return f"{', '.join(f'`{value}`' for value in kind['examples'])}, or a plug-in's"
     if "const" in kind:
         return f"`{kind['const']}`"
     if kind.get("type") == "array":

@@ -8,11 +8,12 @@ makes the plan again.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from cosee.data.tasks import TASKS
+from cosee.plan.memory import once
 from cosee.plan.sources import has_split
 
 if TYPE_CHECKING:  # a run can be trained where only torch and its companions are installed
@@ -89,6 +90,7 @@ def task_training(config: "Configuration", task: str) -> dict[str, Any]:
     return {**config.training.given, **(by_task.given if by_task else {})}
 
 
+@once
 def final_runs(config: "Configuration") -> list[Run]:
     """Every final run of the configuration, without its grid point; each once, in the order of the experiments."""
     runs: dict[tuple[str, str, str, int], Run] = {}
@@ -114,8 +116,7 @@ def _variant_runs(config: "Configuration", experiment: "Experiment", task: str, 
     for (model, signal, settings), seed in product(models, seeds):
         rule = variant.rule_for(signal or config.signals[0])
         settings = {**variant.fixed_on(task), **settings}
-        others = _other_rules(config, experiment.backbone, task, name, rule)
-        yield Run(
+        run = Run(
             experiment.backbone,
             task,
             name,
@@ -126,24 +127,33 @@ def _variant_runs(config: "Configuration", experiment: "Experiment", task: str, 
             settings,
             training,
             seed,
-            other_rules=others,
         )
+        yield replace(run, other_rules=_other_rules(config, run))
 
 
-def _other_rules(config: "Configuration", backbone: str, task: str, name: str, rule: str) -> tuple[str, ...]:
-    """Exit rules besides `rule` that are applied to the models of a variant on a task.
+def _other_rules(config: "Configuration", run: Run) -> tuple[str, ...]:
+    """Exit rules besides its own that are applied to a run.
 
-    Those are the signals, if one model serves all of them, and the rules of variants that reuse its models.
+    Those are the signals, if one model serves all of them, and the rules of variants that reuse it.
     """
-    variant = config.variants[name]
+    variant = config.variants[run.variant]
     if variant.is_static:
         return ()
-    here = [e for e in config.experiments if e.backbone == backbone and task in e.tasks]
+    here = [e for e in config.experiments if e.backbone == run.backbone and run.task in e.tasks]
     serves_signals = not variant.exits_by_own_rule and not variant.has_model_per_signal
     rules = [signal for e in here for signal in e.signals if serves_signals]
     listed = (config.variants[other] for e in here for other in e.variants)
-    rules += [other.rule for other in listed if other.models_from == name and other.rule]
-    return tuple(dict.fromkeys(other for other in rules if other != rule))
+    rules += [other.rule for other in listed if is_read_by(other, run) and other.rule]
+    return tuple(dict.fromkeys(other for other in rules if other != run.rule))
+
+
+def is_read_by(variant: "Variant", run: Run) -> bool:
+    """Whether a variant that reuses models applies its exit rule to a run: to all of its source that fit its `fixed`.
+
+    So of a source with one model per value of a hyper-parameter one can be chosen.
+    """
+    fixed = variant.fixed_on(run.task).items()
+    return run.variant == variant.models_from and all(run.settings.get(name) == value for name, value in fixed)
 
 
 def _models(
@@ -193,8 +203,9 @@ def predicted_splits(run: Run, config: "Configuration") -> list[str]:
     task = TASKS[run.task]
     fit = ["fit"] if _is_fit_shown(config, run) else []
     held = ["held"] if run.task in config.protocol.held_rows else []
+    cal = ["cal"] if config.protocol.has_cal else []
     tests = [name for name, hub in task.test_splits.items() if has_split(config, run.task, hub)]
-    return [*dict.fromkeys([*fit, selection, *task.eval_splits, *held, *tests])]
+    return [*dict.fromkeys([*fit, selection, *cal, *task.eval_splits, *held, *tests])]
 
 
 def _is_fit_shown(config: "Configuration", run: Run) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from cosee.plan.configuration import Configuration
 from cosee.plan.curves import RULE, Curve, curves, has_rule
-from cosee.plan.entries import Shown
+from cosee.plan.entries import EncodersSpec, Shown
+from cosee.plan.runs import Run
 
 
 def shown_tasks(config: Configuration, spec: Shown) -> list[str]:
@@ -50,6 +51,12 @@ def shown_curves(config: Configuration, spec: Shown, variants: Iterable[str] | N
     return [curve for curve in trained_curves(config, spec) if curve.variant in variants]
 
 
+def encoder_curves(config: Configuration, spec: EncodersSpec) -> list[Curve]:
+    """Trade-off curves behind the table of encoders, without models of k layers below the full depth."""
+    wanted = compared_variants(config)
+    return [curve for part in spec.by_backbone.values() for curve in shown_curves(config, part, wanted)]
+
+
 def shown_seeds(config: Configuration, spec: Shown) -> tuple[int, ...]:
     """Seeds that all variants of a figure were trained with, so that all bands are over the same seeds."""
     seeds: dict[str, set[int]] = {}
@@ -81,11 +88,6 @@ def result_files(config: Configuration, spec: Shown, kind: str) -> list[str]:
     ]
 
 
-def outputs_of(shown: Iterable[Curve], split: str) -> list[str]:
-    """Outputs on a split behind some curves, each once: those of the checkpoint that the rule of the curve has."""
-    return list(dict.fromkeys(run.outputs_file(split, curve.rule) for curve in shown for run in curve.runs))
-
-
-def files_of_runs(shown: Iterable[Curve], name: str) -> list[str]:
-    """A file of every run behind some curves, each once; a run may serve several curves."""
-    return list(dict.fromkeys(f"{run.folder}/{name}" for curve in shown for run in curve.runs))
+def runs_of(shown: Iterable[Curve]) -> list[Run]:
+    """Runs behind some curves, each once; a run may serve several curves."""
+    return list({run.folder: run for curve in shown for run in curve.runs}.values())

@@ -9,11 +9,14 @@ if TYPE_CHECKING:
 POOLER_WORDS = {
     "pretrained": "pretrained pooler",
     "fresh": "a fresh pooler per run",
-    "norm": "standardized states instead of a pooler",
+    "norm": "normalized states instead of a pooler",
     "none": "no pooler",
     "untrained": "its own pooler, which was never trained",
 }
 """What captions say of a backbone entry's `pooler`."""
+
+STATE_WORDS = {"mean": "exits read the mean over tokens", "last": "exits read the last token"}
+"""What captions say of a backbone entry's `exit_state`, unless it is [CLS]."""
 
 
 def data_source(config: "Configuration") -> dict[str, Any]:
@@ -55,6 +58,8 @@ def backbone_source(config: "Configuration", backbone: str) -> dict[str, Any]:
         return {"folder": config.backbone_dir, "layers": entry.layers, **changes}
     if entry.source == "hub":
         return {"repository": entry.repository, "revision": entry.revision, "layers": entry.layers, **changes}
+    if entry.source == "shipped":
+        return {"shipped": entry.encoder, "layers": entry.layers}
     return {"pretraining": entry.pretraining.model_dump(), "layers": entry.layers}
 
 
@@ -67,6 +72,6 @@ def backbone_label(config: "Configuration", backbone: str) -> str:
         label, note = f"local encoder {Path(config.backbone_dir).name}", ""
     facts = [f"{entry.layers} layers"]
     facts += [f"dropout {entry.dropout:g}"] if entry.dropout is not None else []
-    facts += ["exits read the mean over tokens"] if entry.exit_state == "mean" else []
+    facts += [STATE_WORDS[entry.exit_state]] if entry.exit_state in STATE_WORDS else []
     facts += [POOLER_WORDS[entry.pooler]] if entry.pooler else []
     return f"{label} ({', '.join(facts)}{note})"

@@ -138,7 +138,7 @@ def _score_difference(pair: _Pair, weights: Mapping[float, float]) -> Estimate:
 def _dis(pair: _Pair) -> Estimate:
     def dis(side: Entrant, seed: int) -> float:
         outputs, rule = pair.outputs(side, seed), rule_named(side.rule)
-        right = outputs.predicted[:, :-1] == outputs.labels[:, None]
+        right = outputs.answers(rule)[:, :-1] == outputs.labels[:, None]
         values = difficulty_inversion_score(outputs.exit_scores(rule), right, rule.harder_is)
         exits = pair.test.exits or range(1, len(values) + 1)
         return float(np.mean([values[number - 1] for number in exits]))
@@ -161,7 +161,7 @@ def _exit_of_errors(pair: _Pair) -> Estimate:
         scores = outputs.exit_scores(rule)
         threshold, _ = threshold_for_speedup(scores, speedup, rule.harder_is, rule.thresholds)
         layers = np.asarray(outputs.exit_depths)[exit_layers(scores, threshold, rule.harder_is)]
-        wrong = outputs.predicted[:, -1] != outputs.labels
+        wrong = outputs.answers(rule)[:, -1] != outputs.labels
         return float(layers[wrong].mean() - layers[~wrong].mean())
 
     return mean_over_seeds([float(np.mean([later(seed, s) for s in pair.test.speedups])) for seed in pair.seeds])

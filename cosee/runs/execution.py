@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -18,18 +18,20 @@ from cosee.data.batches import DeviceSplit
 from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
-from cosee.errors import DivergedError
+from cosee.errors import DivergedError, InputError
 from cosee.evaluation.frames import criteria_of
 from cosee.evaluation.outputs import exit_outputs, save_outputs
 from cosee.evaluation.training_dynamics import swm_force_by_epoch
-from cosee.io import remove_partials, write_frame, write_json
+from cosee.io import read_json, remove_partials, write_frame, write_json
 from cosee.methods import make_method, rule_named
 from cosee.methods.base import Method
 from cosee.models.loading import backbone_of_run
 from cosee.models.multi_exit import MultiExitModel, count_parameters
 from cosee.models.prediction import Predicted, nan_outputs, predict
 from cosee.plan.runs import Run
+from cosee.plugins import installed_plugins
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.runs.ownership import owned
 from cosee.runs.weights import save_weights
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
@@ -64,17 +66,18 @@ def train_and_predict(
     protocol: Mapping[str, Any],
     splits: list[str],
     keep_weights: bool,
-    keep_state: bool,
     device: torch.device,
     folder: Path | None = None,
+    wait: bool = False,
 ) -> None:
     """Train a run and write its files into its folder: history.csv, run.json, model.safetensors, and outputs.
 
     The outputs are logits-<split>.npz, of the checkpoint of the run's own exit rule, and logits-<split>@<rule>.npz for
     each other rule that it serves, of that rule's checkpoint. The weights are those of the own rule.
 
-    A run that was killed is resumed from its last saved state. A grid point that diverges is a result rather than a
-    failure: its logits are NaN, so that it is not chosen, and run.json says why.
+    A run that is finished, as its own files say, is left as it is; one that was killed is resumed from its last saved
+    state. A grid point that diverges is a result rather than a failure: its logits are NaN, so that it is not chosen,
+    and run.json says why.
 
     Args:
         run: what to train.
@@ -82,18 +85,53 @@ def train_and_predict(
         protocol: the section `protocol` of the configuration.
         splits: splits to predict, among those of `inputs.tokens`.
         keep_weights: whether to write the trained weights.
-        keep_state: whether to leave the state of the finished run behind, for a job that has more runs to do.
         device: where to compute.
         folder: the run's folder; None: `run.folder`.
+        wait: wait while another process trains this run, instead of an error.
 
     Raises:
         DivergedError: a run that is no grid point has diverged.
+        InputError: another process trains this run (`cosee.runs.ownership`).
     """
     folder = folder or Path(run.folder)
-    remove_partials(folder)
-    tokens, settings = inputs.tokens, TrainingSettings(**run.training)
     selection, criterion = SELECTION_SPLIT[protocol["name"]], protocol["criterion"]
+    origin = run_origin(run, [inputs.tokens["fit"], inputs.tokens[selection]], inputs.backbone, criterion)
+    names = [run.outputs_name(split, rule) for split in splits for rule in run.rules]
+    names += ["model.safetensors"] if keep_weights else []
+    if is_finished(folder, origin, names):
+        log.info("%s is finished.", folder)
+        return
+    with owned(folder, wait) as ownership:
+        if is_finished(folder, origin, names):  # by the process that was waited for
+            log.info("%s is finished.", folder)
+            return
+        remove_partials(folder)
+        (folder / "run.json").unlink(missing_ok=True)  # of another training, whose files are now replaced
+        _train_and_predict(
+            run, inputs, selection, criterion, splits, keep_weights, device, folder, origin, ownership.check
+        )
+
+
+def _train_and_predict(
+    run: Run,
+    inputs: RunInputs,
+    selection: str,
+    criterion: str,
+    splits: list[str],
+    keep_weights: bool,
+    device: torch.device,
+    folder: Path,
+    origin: str,
+    check_owner: Callable[[], None],
+) -> None:
+    """Train a run and write its files into a folder that this process owns."""
+    tokens, settings = inputs.tokens, TrainingSettings(**run.training)
     rules = [rule_named(name) for name in run.rules]
+    shown = progress_of(str(folder))
+
+    def progress(step: int, total: int, loss: float) -> None:
+        check_owner()
+        shown(step, total, loss)
 
     # model and examples, on the device
     method = make_method(run.method, run.settings)
@@ -117,11 +155,8 @@ def train_and_predict(
             seed=run.seed,
             select=select,
             state_file=folder / STATE,
-            fingerprint=state_fingerprint(
-                run, [tokens["fit"], tokens[selection]], inputs.backbone, f"{criterion} {device.type}"
-            ),
-            keep_state=keep_state,
-            progress=progress_of(str(folder)),
+            fingerprint=f"{origin} {device.type}",
+            progress=progress,
         )
     except DivergedError as error:
         if run.point is None:
@@ -131,6 +166,7 @@ def train_and_predict(
         training_facts = {"diverged": str(error), "seconds": perf_counter() - began}
         checkpoints = None
 
+    check_owner()
     # prediction, once per checkpoint; that of the run's own rule comes last, so that its weights stay
     began = perf_counter()
     by_epoch = {0: list(run.rules)} if checkpoints is None else checkpoints.rules_by_epoch()
@@ -154,7 +190,24 @@ def train_and_predict(
     if "beta" in history:
         training_facts["swm_force"] = swm_force_by_epoch(history).tolist()
     facts = _run_facts(run, method, model, tokens, selection, training_facts, prediction_seconds)
-    write_json(folder / "run.json", facts)
+    write_json(folder / "run.json", facts | {"origin": origin})
+    (folder / STATE).unlink(missing_ok=True)
+
+
+def is_finished(folder: Path, origin: str, names: Iterable[str]) -> bool:
+    """Whether a folder holds a finished run.
+
+    Args:
+        folder: the run's folder.
+        origin: what the run comes from (`run_origin`).
+        names: the files that it must have besides `history.csv` and `run.json`, which is written last.
+    """
+    if not all((folder / name).is_file() for name in ("run.json", "history.csv", *names)):
+        return False
+    try:
+        return read_json(folder / "run.json").get("origin") == origin
+    except InputError:  # damaged
+        return False
 
 
 def _run_facts(
@@ -180,6 +233,7 @@ def _run_facts(
         **outcome,
         "hardware": hardware(),
         "versions": package_versions(),
+        "plugins": installed_plugins(),
         "commit": git_commit(Path(__file__).parent),
     }
 
@@ -200,10 +254,13 @@ def progress_of(name: str) -> Callable[[int, int, float], None]:
     return show
 
 
-def state_fingerprint(run: Run, splits: list[TokenSplit], backbone: Path, rule: str) -> str:
-    """Identity of a run's saved state: settings, rows, encoder, code version, and how checkpoints are compared."""
+def run_origin(run: Run, splits: list[TokenSplit], backbone: Path, criterion: str) -> str:
+    """What the result of a run comes from, as a digest: two runs of one origin are the same.
+
+    That is its settings, the examples, the encoder, the version of the numerics, and how checkpoints are compared.
+    """
     encoder = [file_digest(backbone / name) for name in ("config.json", "model.safetensors")]
-    digest = hashlib.sha256(f"{run.fingerprint()} {NUMERICS_VERSION} {encoder} {rule}".encode())
+    digest = hashlib.sha256(f"{run.fingerprint()} {NUMERICS_VERSION} {encoder} {criterion}".encode())
     for split in splits:
         for array in (split.ids, split.offsets, split.labels):
             digest.update(array.tobytes())

@@ -102,7 +102,7 @@ def publish(run: str | Path, collection: str | Path) -> Path:
     if not arrays:
         raise InputError(f"{run}: no split with labels among its logits; expected logits-dev.npz.")
     _share_labels(folder / LABELS, labels)
-    history = read_frame(run / "history.csv")
+    history = read_frame(run / "history.csv", HISTORY)
     arrays |= {f"history-{column}": history[column].to_numpy(np.float32) for column in HISTORY}
     file = folder / f"{identity['name']}-seed{identity['seed']}.npz"
     save_arrays(file, arrays | {"run": np.asarray(json.dumps(facts))})

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.frames import RunId
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.io import read_json
+
+IDENTITY = ("task", "backbone", "variant", "seed", "name")
+"""What tells runs apart, in the section `run` of run.json."""
 
 
 def read_run(folder: str | Path) -> dict[str, Any]:
@@ -18,8 +22,13 @@ def read_run(folder: str | Path) -> dict[str, Any]:
     """
     file = Path(folder) / "run.json"
     facts = read_json(file)
-    if not {"run", "method", "selection_split"} <= set(facts):
+    kinds = {"run": Mapping, "method": Mapping, "selection_split": str}
+    if not all(isinstance(facts.get(key), kind) for key, kind in kinds.items()) or not set(IDENTITY) <= set(
+        facts["run"]
+    ):
         raise InputError(f"{file}: describes no run; expected the folder of a finished training.")
+    if facts["run"]["task"] not in TASKS:
+        raise InputError(f"{file}: the task {facts['run']['task']!r} is unknown; expected one of {', '.join(TASKS)}.")
     return facts
 
 

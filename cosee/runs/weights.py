@@ -32,7 +32,10 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise InputError(f"{path}: no such file; only final runs keep their weights.")
+        raise InputError(
+            f"{path}: no such file; name the variant in `keep_weights` of the configuration, and its runs "
+            "keep their weights."
+        )
     try:
         model.load_state_dict(load_file(path))
     except SafetensorError as error:

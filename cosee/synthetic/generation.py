@@ -37,7 +37,8 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
     Args:
         task: name of the task.
         seed: the same seed gives the same examples on every machine.
-        sizes: examples per split, by its name on the hub (mnli: train, validation_matched, validation_mismatched).
+        sizes: examples per split, by its name on the hub (mnli: train, validation_matched, validation_mismatched), and
+            `calibration`, which the hub does not have. A split never changes those before it.
         noise: share of the examples whose label is replaced by another one; nothing else depends on it.
 
     Returns:
@@ -47,9 +48,9 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
     Raises:
         InputError: the task or a split is unknown, or the grammar cannot generate that many different examples.
     """
-    if task not in TASKS:
-        raise InputError(f"task: mini-GLUE has no {task!r}; expected one of {', '.join(TASKS)}.")
-    names = ("train", *TASKS[task].eval_splits.values())
+    if task not in GRAMMARS:
+        raise InputError(f"task: mini-GLUE has no {task!r}; expected one of {', '.join(GRAMMARS)}.")
+    names = ("train", *TASKS[task].eval_splits.values(), "calibration")
     if unknown := sorted(set(sizes) - set(names)):
         raise InputError(f"sizes: mini-GLUE's {task} has no split {unknown[0]!r}; expected {', '.join(names)}.")
     num_classes, seen, splits = TASKS[task].num_classes, set(), {}
@@ -102,7 +103,7 @@ def _difficulty(rng: Rng) -> int:
 
 def _document(rng: Rng) -> str:
     """Two sentences with a relation of one of the tasks, and the word that connects them."""
-    task = pick(rng, tuple(TASKS))
+    task = pick(rng, tuple(CONNECTIVES))
     num_classes = TASKS[task].num_classes
     label = int(rng.integers(num_classes))
     genre = "mismatched" if rng.random() < 0.4 else "matched"

@@ -144,7 +144,13 @@ def pretrain(
 
 
 def save_backbone(folder: str | Path, encoder: PreTrainedModel, tokenizer: Tokenizer) -> None:
-    """Save an encoder and its tokenizer as `AutoModel` and `AutoTokenizer` read them."""
+    """Save an encoder and its tokenizer as `AutoModel` and `AutoTokenizer` read them.
+
+    Raises:
+        InputError: its weights are not all finite numbers.
+    """
+    if not all(value.isfinite().all() for value in encoder.parameters()):
+        raise InputError(f"{folder}: the weights diverged in pre-training; choose a lower `pretraining.learning_rate`.")
     encoder.save_pretrained(folder)
     names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     fast = PreTrainedTokenizerFast(

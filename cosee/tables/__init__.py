@@ -4,11 +4,14 @@ Reported numbers (`config/reported/*.csv`) and those measured here have separate
 and may differ in data and backbone. Scores are percentages in every table.
 """
 
+from cosee.tables.calibration import calibration, calibration_wide
 from cosee.tables.comparison import comparison, comparison_wide
 from cosee.tables.cost import cost_wide
 from cosee.tables.differences import at_target, differences, differences_wide
+from cosee.tables.encoders import encoders, encoders_wide
 from cosee.tables.files import write_table
 from cosee.tables.latency import latency_wide
+from cosee.tables.risk import risks, risks_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
 from cosee.tables.summary import summary, summary_wide
 from cosee.tables.text import to_latex, to_markdown
@@ -16,6 +19,8 @@ from cosee.tables.verdicts import verdict_sentences
 
 __all__ = [
     "at_target",
+    "calibration",
+    "calibration_wide",
     "comparison",
     "comparison_wide",
     "cost_wide",
@@ -23,9 +28,13 @@ __all__ = [
     "data_statistics_wide",
     "differences",
     "differences_wide",
+    "encoders",
+    "encoders_wide",
     "latency_wide",
     "parameter_counts",
     "parameter_counts_wide",
+    "risks",
+    "risks_wide",
     "summary",
     "summary_wide",
     "to_latex",

@@ -75,7 +75,7 @@ def comparison(
     reported = reported.rename(
         columns={name: f"reported_{name}" for name in ("speedup", "split", "source")} | {"value": "reported"}
     ).assign(split="dev")
-    wanted = reported[["task", "metric"]].drop_duplicates()
+    wanted = pd.concat([reported[["task", "metric"]].drop_duplicates(), _unreported(targets)], ignore_index=True)
     runs = _runs(targets, labels, backbone, signal, target_speedup)
     swept = curves[curves["backbone"] == backbone].merge(runs[RUN].drop_duplicates())
     measured = _scores(runs, wanted).agg(
@@ -172,6 +172,13 @@ def _runs(targets: pd.DataFrame, labels: Mapping[str, str], backbone: str, signa
     return runs
 
 
+def _unreported(targets: pd.DataFrame) -> pd.DataFrame:
+    """Tasks of installed packages, which no paper of the table has, with their metrics: task, metric."""
+    found = [TASKS[task] for task in targets.get("task", pd.Series(dtype=str)).unique() if task not in TASKS.own]
+    pairs = [(task.name, metric) for task in found for metric in (task.metrics if len(task.metrics) == 1 else _METRICS)]
+    return pd.DataFrame(pairs, columns=["task", "metric"], dtype=str)
+
+
 def _reported_speedups(reported: pd.DataFrame) -> pd.DataFrame:
     """Reported speed-up of each variant on each task: task, variant, speedup.
 
@@ -189,7 +196,8 @@ def _scores(runs: pd.DataFrame, wanted: pd.DataFrame) -> pd.api.typing.DataFrame
     scores = runs.melt(kept, list(_METRICS), var_name="metric", value_name="value").dropna(subset="value")
     scores = scores.assign(value=100 * scores["value"].astype(float)).merge(wanted)
     if _AVERAGE in set(wanted["task"]):
-        scores = pd.concat([scores, _average(scores, num_tasks=wanted["task"].nunique() - 1)])
+        averaged = wanted.loc[wanted["task"].isin(list(TASKS.own)), "task"].unique()
+        scores = pd.concat([scores, _average(scores[scores["task"].isin(averaged)], num_tasks=len(averaged))])
     return scores.groupby(_CELL, as_index=False)
 
 

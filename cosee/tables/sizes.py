@@ -13,6 +13,8 @@ _GENERATED = "generated"
 def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool = False) -> pd.DataFrame:
     """Table 1: sizes as printed in the paper, of the official release, and of the data used here.
 
+    Tasks that the paper does not have come last.
+
     Args:
         rows: task, split (fit, sel, dev, ...), label (id, -1 if unknown), rows (number of examples); one row per class.
         reported: `config/reported/table1.csv`.
@@ -20,17 +22,20 @@ def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool 
 
     Returns:
         task, name, kind, classes, split, paper (as printed), official, rows, largest_class (percent), note; one row
-        per task and split; "train" is fit and sel together.
+        per task and split; "train" is fit and sel together, and cal where it was cut from the official release.
     """
-    train = rows[rows["split"].isin(("fit", "sel"))].assign(split="train")
+    parts = ("fit", "sel") if generated else ("fit", "sel", "cal")
+    train = rows[rows["split"].isin(parts)].assign(split="train")
     sizes = pd.concat([train, rows]).groupby(["task", "split", "label"])["rows"].sum()
     totals, largest = sizes.groupby(level=[0, 1]).sum(), sizes.groupby(level=[0, 1]).max()
     lines = []
-    for paper in reported.sort_values("row").itertuples():
+    others = [TASKS[name] for name in rows["task"].unique() if name not in set(reported["task"])]
+    added = pd.DataFrame([{"task": task.name, "name": task.label, "kind": task.kind} for task in others])
+    listed = pd.concat([reported.sort_values("row"), added]) if others else reported.sort_values("row")
+    for paper in listed.itertuples():
         task = TASKS[paper.task]
         hub_names = {"train": "train", "fit": None, "sel": None, **task.eval_splits, **task.test_splits}
-        if (task.name, "held") in totals:
-            hub_names["held"] = None
+        hub_names |= {split: None for split in ("held", "cal") if (task.name, split) in totals}
         for split, hub_name in hub_names.items():
             total, official = totals.get((task.name, split), 0), task.official_rows.get(hub_name)
             labeled = total > 0 and split not in task.test_splits
@@ -53,22 +58,23 @@ def data_statistics(rows: pd.DataFrame, reported: pd.DataFrame, generated: bool 
 
 def data_statistics_wide(table: pd.DataFrame) -> pd.DataFrame:
     """One row per task from `data_statistics`; MNLI's two evaluation splits are separated by a slash."""
-    lines = []
+    lines, has_cal = [], "cal" in set(table["split"])
     for task, group in table.groupby("task", sort=False):
         of = group.set_index("split")
         dev = list(TASKS[task].eval_splits)
+        printed = of["paper"].dropna()  # nothing, if the paper does not have the task
         notes = [note if note == _GENERATED else f"{split}: {note}" for split, note in of["note"].items() if note]
         lines.append(
             {
                 "Task": of["name"].iloc[0],
                 "Kind": of["kind"].iloc[0],
                 "C": str(of["classes"].iloc[0]),
-                "Paper train": of.at["train", "paper"],
-                "Paper test": of.at["test", "paper"],
+                **{f"Paper {split}": printed.get(split, NONE) for split in ("train", "test")},
                 "Official train": count(of.at["train", "official"]),
                 "Official dev": "/".join(count(of.at[split, "official"]) for split in dev),
                 "Here fit": count(of.at["fit", "rows"] or None),
                 "Here sel": count(of.at["sel", "rows"] or None),
+                **({"Here cal": count(of["rows"].get("cal"))} if has_cal else {}),
                 "Here dev": "/".join(count(of.at[split, "rows"] or None) for split in dev),
                 "Largest class in dev (%)": decimal(of.at["dev", "largest_class"]),
                 "Note": "; ".join(dict.fromkeys(notes)) or NONE,

@@ -13,6 +13,9 @@ FIXED = "†"
 APART = "‡"
 """Mark of a comparison of operating points whose speed-ups differ clearly."""
 
+ABOVE = "§"
+"""Mark of a realized risk that is clearly above the level that was promised."""
+
 _LATEX = str.maketrans(
     {
         **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -25,8 +28,11 @@ _LATEX = str.maketrans(
         "τ": r"$\tau$",
         FIXED: r"$\dagger$",
         APART: r"$\ddagger$",
+        ABOVE: r"\S{}",
     }
 )
+
+_MARKDOWN = str.maketrans({"|": r"\|", "<": "&lt;"})
 
 
 def count(value: float | None) -> str:
@@ -56,8 +62,13 @@ def _times(speedups: Sequence[float]) -> str:
 
 def to_markdown(table: pd.DataFrame, caption: str) -> str:
     """A wide table of text as a GitHub-flavoured Markdown table, its caption above it."""
-    text = table.map(lambda cell: cell.replace("|", r"\|"))
-    return f"{caption}\n\n{text.to_markdown(index=False, disable_numparse=True)}\n"
+    text = table.map(escape_markdown).rename(columns=escape_markdown)
+    return f"{escape_markdown(caption)}\n\n{text.to_markdown(index=False, disable_numparse=True)}\n"
+
+
+def escape_markdown(text: str) -> str:
+    """Text on one line of a Markdown table or paragraph: no further cell, tag or link begins in it."""
+    return " ".join(text.translate(_MARKDOWN).replace("](", r"]\(").splitlines())
 
 
 def to_latex(table: pd.DataFrame, caption: str, label: str) -> str:

@@ -49,7 +49,6 @@ def train(
     select: Callable[[Predicted], Mapping[str, float]],
     state_file: Path,
     fingerprint: str,
-    keep_state: bool = False,
     progress: Callable[[int, int, float], None] = lambda step, total, loss: None,
 ) -> tuple[pd.DataFrame, dict[str, Any], Checkpoints]:
     """Train a model in place; it ends with the weights of the checkpoint of the first exit rule.
@@ -66,7 +65,6 @@ def train(
             checkpoint of its own, and the first is that of the run.
         state_file: the state to resume from, if it exists; saved to every few minutes.
         fingerprint: identity of the run; a state of another one is left aside.
-        keep_state: save the state at the end too, so that a finished run need not be trained again.
         progress: called with step, total steps and the last known loss after every save and every epoch.
 
     Returns:
@@ -92,10 +90,9 @@ def train(
             run.train_epoch()
             # compare the checkpoint with the best one
             run.evaluate_epoch()
-            # save, but not what is finished and will not be asked for
+            # save, after the last epoch too: predictions may take long, and a kill in them must not repeat the training
             position.epoch, position.batch = position.epoch + 1, 0
-            is_finished = position.epoch == settings.epochs
-            if keep_state if is_finished else run.is_save_due():
+            if run.is_save_due():
                 run.save()
             progress(position.epoch * schedule.steps_per_epoch, schedule.total_steps, run.rows[-1]["loss"])
 

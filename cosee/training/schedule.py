@@ -38,7 +38,7 @@ class Schedule:
         stages: parts of the run.
 
     Raises:
-        InputError: a stage gets no step.
+        InputError: a stage gets no step, as there are fewer than stages, or shares below 0.
     """
 
     batches_per_epoch: int
@@ -70,9 +70,18 @@ class Schedule:
         return epoch * self.steps_per_epoch + batch // self.accumulation
 
     def bounds(self, stage: int) -> tuple[int, int]:
-        """First optimizer step of a stage, and the one after its last."""
+        """First optimizer step of a stage, and the one after its last.
+
+        Shares are rounded to whole steps; where that leaves a stage none, it takes one of a neighbor.
+        """
         shares = [0.0, *accumulate(stage.share for stage in self.stages)]
-        return round(shares[stage] * self.total_steps), round(shares[stage + 1] * self.total_steps)
+        edges = [round(share * self.total_steps) for share in shares]
+        if self.total_steps >= len(self.stages) and sorted(shares) == shares:
+            for index in range(1, len(edges)):
+                edges[index] = max(edges[index], edges[index - 1] + 1)
+            for index in range(len(edges)):
+                edges[index] = min(edges[index], self.total_steps - (len(self.stages) - index))
+        return edges[stage], edges[stage + 1]
 
     def stage(self, step: int) -> int:
         """The stage that an optimizer step belongs to."""

@@ -31,3 +31,13 @@ def test_a_job_too_short_to_be_measured_counts_with_its_time(tmp_path):
 def test_a_folder_without_benchmarks_is_named(tmp_path):
     with pytest.raises(InputError, match="no benchmark files; expected the folder benchmarks/ of a run"):
         job_shares(tmp_path)
+
+
+def test_what_was_asked_for_is_beside_what_was_taken(tmp_path):
+    for name, seconds, megabytes in (("a", 90.0, 700.0), ("b", 30.0, 2500.0)):
+        file = tmp_path / f"train/{name}.tsv"
+        file.parent.mkdir(exist_ok=True)
+        asked = {"mem_mb": 2000, "runtime": 2, "tmpdir": "/tmp"}
+        file.write_text(f"s\tmax_rss\tcpu_time\tresources\n{seconds}\t{megabytes}\t1.0\t{asked}\n")
+    (row,) = job_shares(tmp_path).to_dict("records")
+    assert (row["peak_mb"], row["asked_mb"], row["asked_share"]) == (2500.0, 2000, 75.0)

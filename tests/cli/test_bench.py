@@ -24,6 +24,7 @@ SMALL = "--rounds 1 --rows 12"
             *(f"compiled {SMALL} --batch-size 6", 2),
             marks=[pytest.mark.slow, pytest.mark.skipif(not shutil.which("g++"), reason="no compiler")],
         ),
+        (f"layers {SMALL} --batch-size 6", 6),
         ("sweep --rounds 1 --rows 50", 3),
     ],
 )

@@ -24,7 +24,7 @@ def test_exported_folders_hold_the_run(made):
         ("--backbone none", "none: no config.json"),
         ("--rule sampled", "is offline-only"),
         ("--manifest none.json", "none.json: no such file"),
-        ("--manifest runs/mine/run.json", "run.json: does not list the run"),
+        ("--manifest runs/mine/run.json", "run.json: is no manifest; expected the manifest.json"),
     ],
 )
 def test_wrong_input(change, message, refused, made, tmp_path):

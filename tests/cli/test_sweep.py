@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cosee.evaluation import frames as ev
-from cosee.evaluation.outputs import load_outputs
+from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.temperature import fit_temperatures
 from cosee.exiting.simulation import exit_layers, speedup_ratio, sweep
 from cosee.io import read_frame
 from cosee.methods import rule_named
@@ -46,6 +47,25 @@ def test_targets_are_sought_on_sel_and_shown_on_dev(call, made, tmp_path):
         assert row["speedup"] == pytest.approx(speedup_ratio(layers, dev.num_layers), abs=1e-4)
 
 
+@pytest.mark.parametrize("name", ["softmax", "geometric"])
+def test_temperatures_are_fitted_on_the_named_split(name, call, made, tmp_path):
+    code, out, err = call(f"sweep runs/mine --rule {name} --temperatures sel --targets 2 --out {tmp_path}/x.csv")
+    assert code == 0 and not err
+    sel, dev = (load_outputs(made / f"runs/mine/logits-{split}.npz") for split in ("sel", "dev"))
+    scale = fit_temperatures(sel.logits, sel.labels)[:, None]
+    warm = [ExitOutputs(**vars(split) | {"logits": split.logits / scale}) for split in (sel, dev)]
+    rule, (row,) = rule_named(name), table_of(out)
+    (((_, threshold),),) = ev.operating_points(warm[:1], rule, [2.0])
+    layers = exit_layers(warm[1].exit_scores(rule), threshold, rule.harder_is)
+    right = warm[1].answers(rule)[np.arange(len(layers)), layers] == dev.labels
+    assert (row["threshold"], row["accuracy"]) == pytest.approx((threshold, right.mean()), rel=1e-4, abs=1e-4)
+
+
+def test_risks_are_not_certified_on_what_the_temperatures_were_fitted_on(call, made, tmp_path):
+    code, _, err = call(f"sweep runs/mine --temperatures cal --risks 0.1 --out {tmp_path}/x.csv")
+    assert code == 2 and "risks are certified on cal, whose examples may not shape the scores; fit on sel." in err
+
+
 def test_a_model_of_half_the_layers_has_one_point(call, made, tmp_path):
     code, *_ = call(
         "train --task sst2 --method finetune --set depth=2 --training epochs=1 "
@@ -69,8 +89,8 @@ def test_no_torch_is_imported(made, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("--split test", "runs/mine: no predictions of the split 'test'; the run has dev, fit, sel"),
-        ("--out runs", "sweep: error: runs: Is a directory"),
+        ("--split test", "runs/mine: no predictions of the split 'test'; the run has cal, dev, fit, sel"),
+        ("--out runs", "sweep: error: runs: is a folder; choose the name of a file"),
         ("--rule hunch", "exit rule 'hunch' is unknown"),
         ("--rule quantile", "reads learned scores"),
         ("--targets 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
@@ -80,3 +100,11 @@ def test_no_torch_is_imported(made, tmp_path):
 def test_wrong_input(change, message, refused, made, tmp_path):
     assert message in refused(f"sweep runs/mine --out {tmp_path}/x.csv {change}")
     assert not list(tmp_path.iterdir())
+
+
+def test_certified_risks_are_shown(call, made, tmp_path):
+    code, out, _ = call(f"sweep runs/mine --risks 0.01 0.6 --out {tmp_path / 'curve.csv'}")
+    lines = out.splitlines()[-3:]
+    assert code == 0 and lines[0].split() == ["level", "threshold", "risk", "low", "high", "speedup", "score"]
+    assert lines[1].split()[:3] == ["0.01", "none", "0.0000"] and lines[1].split()[5] == "1.0000"
+    assert float(lines[2].split()[5]) > 1

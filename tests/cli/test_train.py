@@ -21,7 +21,7 @@ FILES = {"history.csv", "run.json", "model.safetensors", "logits-fit.npz", "logi
 
 
 def test_a_run_leaves_its_files_and_nothing_else(made):
-    assert {entry.name for entry in (made / "runs/mine").iterdir()} == FILES
+    assert {entry.name for entry in (made / "runs/mine").iterdir()} == FILES | {"logits-cal.npz"}
     assert {entry.name for entry in (made / "runs/pabee").iterdir()} == FILES | {"tokens.npz", "logits-test.npz"}
     assert (made / "printed-0.txt").read_text().startswith("runs/mine: area 0.")
 
@@ -41,7 +41,6 @@ def test_it_is_the_run_that_the_workflow_makes(made, tmp_path, monkeypatch):
         protocol={"name": "heldout", "criterion": "area"},
         splits=["fit", "sel", "dev"],
         keep_weights=True,
-        keep_state=False,
         device=torch.device("cpu"),
     )
     for name in ("history.csv", "model.safetensors", "logits-dev.npz"):
@@ -65,6 +64,14 @@ def test_rows_of_a_folder_are_cut_and_tokenised_as_in_the_workflow(made):
     assert facts["run"]["training"]["learning_rate"] == 0.0001 and facts["run"]["training"]["epochs"] == 3
 
 
+def test_calibration_examples_are_held_out_where_they_are_asked_for(call, made, tmp_path):
+    out = tmp_path / "run"
+    line = "train --task rte --method pabee --training epochs=1 --data GLUE --backbone resources/backbones/bert"
+    code, _, _ = call(f"{line} --cal-max 4 --out {out}")
+    assert code == 0 and read_json(out / "run.json")["rows"] == {"fit": 50, "sel": 6, "cal": 4, "dev": 20, "test": 30}
+    assert (out / "logits-cal.npz").is_file()
+
+
 def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatch, caplog):
     settings = "--set alpha=0.1 --set beta0=0.2 --training learning_rate=0.001 --training save_minutes=0"
     line = f"{GOOD} {settings} --out {tmp_path}/run"
@@ -78,7 +85,8 @@ def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatc
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == [STATE]
     with caplog.at_level("INFO", "cosee"):
         assert call(line).code == 0
-    assert any("resuming" in message and "epoch 10, batch 1" in message for message in caplog.messages)
+    resumed = [message for message in caplog.messages if "resuming" in message]
+    assert len(resumed) == 1 and "epoch 11, batch 0" in resumed[0]  # nothing is repeated
     for name in FILES - {"run.json"}:
         assert (tmp_path / "run" / name).read_bytes() == (made / "runs/mine" / name).read_bytes(), name
 
@@ -104,13 +112,14 @@ def test_the_field_protocol_chooses_on_dev(call, made, tmp_path):
         ("--set alpha", "expected NAME=VALUE, got 'alpha'"),
         ("--set num_thresholds=2.5", "expected a whole number, not negative"),
         ("--set osc_average=some", "expected present or all"),
-        ("--set signal=patience", "no such exit signal; expected one of energy, entropy, softmax"),
+        ("--set signal=patience", "expected energy or entropy or softmax"),
         ("--set dropout=1", "dropout must be from 0 to below 1, got 1.0"),
         ("--training epochs=0", "epochs must be a whole number above 0, got 0"),
         ("--training warmup=2", "warmup must be from 0 to 1, got 2.0"),
         ("--training precision=fp8", "expected fp32 or bf16"),
         ("--rule hunch", "exit rule 'hunch' is unknown; expected one of energy"),
-        ("--seed one", "invalid int value: 'one'"),
+        ("--seed one", "expected a whole number, not negative, got 'one'"),
+        ("--seed -1", "expected a whole number, not negative, got '-1'"),
         ("--task cola", "invalid choice: 'cola'"),
     ],
 )

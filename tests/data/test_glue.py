@@ -1,4 +1,5 @@
 import os
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -308,10 +309,101 @@ def test_a_group_that_is_a_large_part_of_train_is_trained_on():
         assert found["split"].value_counts()[["fit", "sel", "held"]].tolist() == [100, 300, 200]
 
 
+@pytest.mark.parametrize("unique", [0, 1])
+def test_examples_that_all_have_duplicates_cannot_be_held_out(unique):
+    rows = generated("rte")
+    same = rows["train"].iloc[[0] * 59 + [1] * unique].reset_index(drop=True)
+    assert "0 became sel" in message_of(lambda: cut(rows | {"train": same}, TASKS["rte"]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        ("sentence", b"caf\xe9", "split train of sst2 has bytes in 'sentence'; expected text."),
+        ("sentence", 3.0, "split train of sst2 has float in 'sentence'; expected text."),
+        ("sentence", [" "] * 60, "split train of sst2 has only empty texts in 'sentence'."),
+        ("idx", None, "row 3 has None in 'idx'; expected a whole number."),
+        ("idx", "r0", "row 3 has 'r0' in 'idx'; expected a whole number."),
+        ("idx", float("inf"), "row 3 has inf in 'idx'; expected a whole number."),
+        ("idx", 0.5, "row 3 has 0.5 in 'idx'; expected a whole number."),
+        ("difficulty", float("nan"), "row 3 has nan in 'difficulty'; expected a whole number."),
+        ("label", [0], "holds the label [0]; expected one of [0, 1]."),
+        ("label", True, "holds the label True; expected one of [0, 1]."),
+        ("label", "1", "holds the label '1'; expected one of [0, 1]."),
+    ],
+)
+def test_values_of_another_type_are_named(column, value, sentence):
+    rows = generated("sst2")
+    values = rows["train"][column].tolist()
+    if column == "sentence" and isinstance(value, list):
+        values = value
+    else:
+        values[3] = value
+    rows["train"] = rows["train"].assign(**{column: pd.Series(values, dtype=object)})
+    assert sentence in message_of(lambda: check_rows(rows, SST2, "here"))
+
+
+@pytest.mark.parametrize("label", [None, "x", 0.5])
+def test_labels_of_test_splits_may_be_anything(label):
+    rows = with_test(generated("sst2"), SST2)
+    rows["test"] = rows["test"].assign(label=label)
+    check_rows(rows, SST2, "here")
+    assert set(cut(rows, SST2).query("split == 'test'")["label"]) == {-1}
+
+
 @pytest.mark.parametrize(("name", "grouped"), [("sst2", True), ("sst2", False), ("mnli", True), ("rte", True)])
 def test_too_few_examples_to_hold_out_are_an_error(name, grouped):
     message = message_of(lambda: cut(generated(name), TASKS[name], held_rows=60, grouped=grouped))
     assert f"of 60 training examples of {name}" in message and "of 60 wanted" in message
+
+
+@pytest.mark.parametrize(("name", "grouped"), [("sst2", True), ("sst2", False), ("mnli", True), ("rte", True)])
+@pytest.mark.parametrize("held_rows", [0, 30])
+def test_cal_takes_examples_of_fit_and_leaves_all_other_splits_as_they_are(name, grouped, held_rows):
+    rows, task = generated(name, train=400), TASKS[name]
+    before = cut(rows, task, held_rows=held_rows, grouped=grouped)
+    after = cut(rows, task, held_rows=held_rows, grouped=grouped, cal_max=30)
+    for split in set(before["split"]) - {"fit"}:
+        same = [frame[frame["split"] == split].reset_index(drop=True) for frame in (before, after)]
+        pd.testing.assert_frame_equal(*same)
+    numbers = {split: set(frame["idx"]) for split, frame in after[after["split"] != "dev"].groupby("split")}
+    assert len(numbers["cal"]) >= 30 and numbers["fit"] | numbers["cal"] <= set(before.query("split == 'fit'")["idx"])
+    parts = {split: texts(frame) for split, frame in after.groupby("split")}
+    assert not any(parts["cal"] & others for split, others in parts.items() if split != "cal")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_sentences_of_cal_share_no_phrase_with_fit_and_sel(seed):
+    frame = pd.DataFrame({"sentence": PHRASES, "label": [0, 1] * 5, "idx": range(10)})
+    found = cut({"train": frame, "validation": frame}, SST2, fraction=0.4, seed=seed, grouped=True, cal_max=1)
+    fit, sel, cal = (found.query(f"split == '{split}'")["text_a"].tolist() for split in ("fit", "sel", "cal"))
+    assert len(cal) == 1 and cal[0] in {PHRASES[0], PHRASES[4], PHRASES[8]}
+    for others in (fit, sel):
+        assert not any(f" {text} " in spaced(others) for text in cal)
+        assert not any(f" {text} " in spaced(cal) for text in others)
+
+
+def test_cal_of_premises_has_whole_groups_and_a_share_of_train():
+    frame = pd.DataFrame({"premise": [f"p{i // 3}" for i in range(90)], "hypothesis": [f"h{i}" for i in range(90)]})
+    frame = frame.assign(label=[0, 1, 2] * 30, idx=range(90))
+    rows = {"train": frame, "validation_matched": frame, "validation_mismatched": frame}
+    found = cut(rows, MNLI, grouped=True, cal_max=500)
+    found = found[found["split"].isin(["fit", "sel", "cal"])]
+    assert (found.groupby("text_a")["split"].nunique() == 1).all()
+    assert found["split"].value_counts().to_dict() == {"fit": 72, "sel": 9, "cal": 9}
+
+
+def test_generated_examples_of_cal_come_besides_the_others():
+    sizes = {"train": 100} | dict.fromkeys(MNLI.eval_splits.values(), 20)
+    plain, with_cal = (generation.generate("mnli", 3, sizes | more) for more in ({}, {"calibration": 40}))
+    found = cut(with_cal, MNLI)
+    cal = found.query("split == 'cal'")
+    pd.testing.assert_frame_equal(found[found["split"] != "cal"].reset_index(drop=True), cut(plain, MNLI))
+    assert len(cal) == 40 and not texts(cal) & texts(cut(plain, MNLI))
+
+
+def test_the_field_protocol_has_no_cal():
+    assert "cal" not in set(cut(generated("rte", train=400), TASKS["rte"], "field", cal_max=30)["split"])
 
 
 @EACH
@@ -329,10 +421,11 @@ def test_a_real_copy_of_glue_can_be_read(name):
     task = TASKS[name]
     rows = local_rows(task, os.environ["COSEE_GLUE_DIR"])
     check_rows(rows, task, "COSEE_GLUE_DIR")
-    frame = cut(rows, task, train_rows=1000, held_rows=200, grouped=True)
+    frame = cut(rows, task, train_rows=1000, held_rows=200, grouped=True, cal_max=300)
     assert set(frame["label"]) <= {-1, *range(task.num_classes)}
-    fit, sel, held = (frame.query(f"split == '{split}'") for split in ("fit", "sel", "held"))
-    assert not texts(fit) & texts(sel) and not texts(fit) & texts(held) and not texts(sel) & texts(held)
+    fit, sel, held, cal = (frame.query(f"split == '{split}'") for split in ("fit", "sel", "held", "cal"))
+    assert not any(texts(one) & texts(other) for one, other in combinations((fit, sel, held, cal), 2))
+    assert len(cal) >= min(300, round(0.1 * len(rows["train"])) // 2)
     assert len(fit) == 1000 and len(sel) >= 0.09 * min(2000, len(rows["train"]) / 10) and len(held) >= 200
     assert all(len(rows[split]) <= task.official_rows[split] for split in rows)
 
@@ -344,9 +437,10 @@ def spaced(texts):
 @pytest.mark.skipif("COSEE_GLUE_DIR" not in os.environ, reason="COSEE_GLUE_DIR names no local copy of GLUE")
 def test_nothing_that_is_held_out_is_part_of_a_training_example_of_sst2():
     rows = local_rows(SST2, os.environ["COSEE_GLUE_DIR"])
-    frame = cut(rows, SST2, held_rows=2000, grouped=True).assign(words=lambda f: f["text_a"].str.split().str.len())
-    fit, sel, held = (frame.query(f"split == '{split}'") for split in ("fit", "sel", "held"))
-    for out, others in ((sel, fit), (sel, held), (held, fit)):
+    frame = cut(rows, SST2, held_rows=2000, grouped=True, cal_max=300)
+    frame = frame.assign(words=lambda f: f["text_a"].str.split().str.len())
+    fit, sel, held, cal = (frame.query(f"split == '{split}'") for split in ("fit", "sel", "held", "cal"))
+    for out, others in ((sel, fit), (sel, held), (held, fit), (cal, fit), (cal, sel), (cal, held)):
         whole, parts = spaced(others["text_a"]), spaced(out["text_a"])
         assert not any(f" {' '.join(text.split())} " in whole for text in out["text_a"])
         assert not any(f" {' '.join(text.split())} " in parts for text in others["text_a"])
@@ -359,8 +453,8 @@ def test_nothing_that_is_held_out_is_part_of_a_training_example_of_sst2():
 @pytest.mark.parametrize("name", ["qnli", "mnli"])
 def test_held_out_examples_share_no_text_with_training_examples(name):
     task = TASKS[name]
-    frame = cut(local_rows(task, os.environ["COSEE_GLUE_DIR"]), task, held_rows=300, grouped=True)
+    frame = cut(local_rows(task, os.environ["COSEE_GLUE_DIR"]), task, held_rows=300, grouped=True, cal_max=300)
     for column in task.shared_columns:
         text = ("text_a", "text_b")[task.columns.index(column)]
-        fit, sel, held = (set(frame.query(f"split == '{split}'")[text]) for split in ("fit", "sel", "held"))
-        assert not fit & sel and not fit & held and not sel & held
+        parts = [set(frame.query(f"split == '{split}'")[text]) for split in ("fit", "sel", "held", "cal")]
+        assert not any(one & other for one, other in combinations(parts, 2))

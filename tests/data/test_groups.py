@@ -68,3 +68,8 @@ def test_groups_are_held_out_whole_and_no_more_than_needed(values, count, seed):
     assert 0 not in groups[held] and len(held) >= min(count, free.sum())
     if len(held) > count:  # without its smallest group there would be too few
         assert len(held) - max(np.bincount(groups[held])) < count
+
+
+def test_a_very_long_text_costs_no_more_than_its_length():
+    long = " ".join(["good", "bad"] * 50_000)
+    assert parent_sentences([long, "bad good", "dull", "good bad good"]) == [(0,), (0,), (2,), (0,)]

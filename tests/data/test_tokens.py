@@ -1,10 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.tiny import CLS, PAD, SEP, UNK, VOCABULARY, mpnet_tokenizer, tokenizer
 from tokenizers import Tokenizer, models
 
-from cosee.data.tokens import check_tokens, encode, load_tokens, max_positions, padding_id, save_tokens
+from cosee.data.tokens import (
+    TokenSplit,
+    beginnings,
+    check_origin,
+    check_tokens,
+    encode,
+    load_tokens,
+    max_positions,
+    padding_id,
+    save_tokens,
+)
 from cosee.errors import InputError
 from cosee.io import save_arrays
 
@@ -199,7 +211,96 @@ def test_mpnet_pads_with_its_special_token_not_with_a_word_of_that_name(mpnet_fi
     assert padding_id(tmp_path / "tokenizer.json") == 3  # what it says itself
 
 
-def test_mpnet_uses_no_position_up_to_its_padding():
+@pytest.mark.parametrize("model_type", ["mpnet", "roberta", "camembert", "xlm-roberta"])
+def test_some_encoders_use_no_position_up_to_their_padding(model_type):
     config = {"max_position_embeddings": 514, "pad_token_id": 1}
-    assert max_positions(config | {"model_type": "mpnet"}) == 512
+    assert max_positions(config | {"model_type": model_type}) == 512
     assert max_positions(config | {"model_type": "bert"}) == 514
+
+
+def test_encoders_without_positions_read_examples_of_any_length(tokenizer_file):
+    assert max_positions({"model_type": "gpt2", "n_positions": 1024, "pad_token_id": None}) == 1024
+    assert max_positions({"model_type": "mamba2", "pad_token_id": 0}) is None
+    split = TokenSplit(np.full(9000, 5, np.int32), np.array([0, 9000]), np.array([9000]), np.array([0]), np.array([0]))
+    check_tokens({"fit": split}, 6, None, "here")
+    with pytest.raises(InputError, match="5 ids and any number of positions"):
+        check_tokens({"fit": split}, 5, None, "here")
+
+
+def random_text(rng, size):
+    """Words, unknown ones, signs and runs without a space, of about so many characters."""
+    words = [*list(VOCABULARY)[5:], "xyz", "naïve", ",", "." * 30, "goodbad" * 20, "漢字" * 15, "  "]
+    text = " ".join(rng.choice(words, size // 4 + 1))
+    return text[:size]
+
+
+@pytest.mark.parametrize("make", [tokenizer, mpnet_tokenizer])
+def test_beginnings_of_long_texts_give_the_tokens_of_the_whole(make):
+    rng, longest = np.random.default_rng(0), 12
+    sizes = [(3000, 40), (40, 3000), (300, 3000), (1500, 4000), (4000, 1500), (0, 3000), (90, 95)] * 4
+    texts = [tuple(random_text(rng, size) for size in pair) for pair in sizes]
+    plain, own = make(), make()
+    cut = beginnings(own, texts, longest)
+    for each in (plain, own):
+        each.enable_truncation(longest, strategy="longest_first")
+    for before, after in zip(texts, cut, strict=True):
+        assert own.encode(*after).ids == plain.encode(*before).ids
+        assert own.encode(after[1]).ids == plain.encode(before[1]).ids
+        assert max(map(len, after)) < 3000  # not only kept as they are
+    assert cut[-1] == texts[-1]
+
+
+def test_the_memory_of_a_pair_does_not_grow_with_its_texts(tokenizer_file):
+    pieces = []
+    for size in (20_000, 200_000):
+        text = "good bad " * (size // 9)
+        ((first, second),) = beginnings(tokenizer(), [(text, text)], 64)
+        pieces.append(len(first) + len(second))
+    assert pieces[0] == pieces[1]
+    long = "good bad " * 20_000  # 2,800 pieces of 62 tokens each: eight million combinations, more than 10 GB
+    split = encode(rows_of([(long, long)]), tokenizer_file, 64)["fit"]
+    assert split.lengths.tolist() == [64]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("ids", np.array([-1, 5, 6, 7], np.int32)),
+        ("ids", np.array([0.5, 1, 2, 3])),
+        ("offsets", np.array([0, 3, 2])),
+        ("offsets", np.array([0, 2, 3])),
+        ("offsets", np.array([0, 0, 4])),
+        ("labels", np.array([1])),
+        ("second", np.array([2, 9])),
+        ("idx", np.zeros((2, 1), int)),
+    ],
+)
+def test_damaged_token_ids_are_refused(field, value, tmp_path):
+    good = TokenSplit(np.arange(4, dtype=np.int32), np.array([0, 2, 4]), np.full(2, 2), np.zeros(2, int), np.arange(2))
+    path = tmp_path / "tokens.npz"
+    save_tokens(path, {"fit": good})
+    load_tokens(path)
+    save_tokens(path, {"fit": replace(good, **{field: value})})
+    with pytest.raises(InputError, match=r"tokens\.npz: the split fit is damaged"):
+        load_tokens(path)
+
+
+def test_token_ids_without_examples_are_refused(tmp_path):
+    none = np.zeros(0, int)
+    save_tokens(tmp_path / "tokens.npz", {"fit": TokenSplit(none, np.zeros(1, int), none, none, none)})
+    with pytest.raises(InputError, match="the split fit is damaged"):
+        load_tokens(tmp_path / "tokens.npz")
+
+
+def test_token_ids_know_what_they_were_made_from(tokenizer_file, tmp_path):
+    splits = encode(rows_of(PAIRS), tokenizer_file, 128)
+    save_tokens(tmp_path / "tokens.npz", splits, "rte", tokenizer_file)
+    assert list(load_tokens(tmp_path / "tokens.npz")) == ["fit"]
+    check_origin(tmp_path / "tokens.npz", "rte", tokenizer_file)
+    with pytest.raises(InputError, match="holds token ids of rte; expected those of mrpc"):
+        check_origin(tmp_path / "tokens.npz", "mrpc", tokenizer_file)
+    mpnet_tokenizer().save(str(tmp_path / "other.json"))
+    with pytest.raises(InputError, match=r"was made with another tokenizer than .*other\.json"):
+        check_origin(tmp_path / "tokens.npz", "rte", tmp_path / "other.json")
+    save_tokens(tmp_path / "silent.npz", splits)
+    check_origin(tmp_path / "silent.npz", "mrpc", tmp_path / "other.json")

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation import frames
+from cosee.evaluation.confidence import CALIBRATION, answer_calibration
 from cosee.evaluation.frames import RunId
 from cosee.evaluation.metrics import difficulty_inversion_score, glue_scores
 from cosee.evaluation.outputs import ExitOutputs
@@ -77,7 +79,7 @@ def test_controls_bound_the_signal(run):
     predictions = multi_exit(run)
     rng = np.random.default_rng(0)
     chance = frames.random_frame(run, predictions, "dev", rng)
-    oracle = frames.oracle_frame(run, predictions, "dev", "energy")
+    oracle = frames.oracle_frame(run, predictions, "dev", RULES["energy"])
     signal = frames.tradeoff_frame(run, predictions, "dev", ENERGY)
     assert list(chance.columns) == list(oracle.columns) == TRADEOFF
     assert_identity(chance, run, "dev", "none", variant="random")
@@ -85,6 +87,26 @@ def test_controls_bound_the_signal(run):
     assert len(oracle) == 6 and oracle["threshold"].isna().all()
     at_two = [np.interp(2, frame["speedup"], frame["accuracy"]) for frame in (chance, signal, oracle)]
     assert at_two[0] < at_two[1] < at_two[2]
+
+
+@pytest.mark.parametrize("name", ["geometric", "voting"])
+def test_every_frame_has_the_answers_of_the_rule(name):
+    predictions, rule = multi_exit(MRPC), RULES[name]
+    as_logits = ExitOutputs(**vars(predictions) | {"logits": rule.answer(predictions.logits.astype(np.float64))})
+    scores = predictions.exit_scores(rule)
+    own = replace(rule, answer=None, score=lambda logits, learned: scores)
+    assert (as_logits.predicted != predictions.predicted).any()
+    points = [(2.0, float(np.median(scores)))]
+    for make in (
+        lambda outputs, rule: frames.tradeoff_frame(MRPC, outputs, "dev", rule),
+        lambda outputs, rule: frames.oracle_frame(MRPC, outputs, "dev", rule),
+        lambda outputs, rule: frames.random_frame(MRPC, outputs, "dev", np.random.default_rng(0), rule),
+        lambda outputs, rule: frames.targets_frame(MRPC, outputs, "dev", rule, points),
+        lambda outputs, rule: frames.dis_frame(MRPC, outputs, "dev", rule),
+        lambda outputs, rule: frames.calibration_frame(MRPC, outputs, "dev", rule, points),
+        lambda outputs, rule: frames.layers_frame(MRPC, outputs, "dev", rule),
+    ):
+        pd.testing.assert_frame_equal(make(predictions, rule), make(as_logits, own))
 
 
 def test_static_frame_is_one_point_at_the_cost_of_its_depth():
@@ -149,6 +171,33 @@ def test_static_models_have_a_row_among_the_targets():
     assert_identity(frame, MRPC, "dev", "none")
     assert frame[["target_speedup", "threshold"]].isna().all(axis=None)
     assert frame["speedup"].tolist() == [3]
+
+
+@RUNS
+def test_calibration_frame_measures_the_answers_at_each_threshold(run):
+    predictions = multi_exit(run)
+    points = [(1.5, 0.05), (2.0, 0.2)]
+    frame = frames.calibration_frame(run, predictions, "dev", ENERGY, points)
+    assert_identity(frame, run, "dev", "energy")
+    expected = ["target_speedup", "threshold", "speedup", *CALIBRATION, "adjustable", "rule"]
+    assert list(frame.columns[7:]) == expected
+    assert list(zip(frame["target_speedup"], frame["threshold"], strict=True)) == points
+    targets = frames.targets_frame(run, predictions, "dev", ENERGY, points)
+    assert frame["speedup"].tolist() == targets["speedup"].tolist()
+    for row in frame.itertuples():
+        layers = exit_layers(predictions.exit_scores(ENERGY), row.threshold, "larger")
+        found = answer_calibration(predictions.logits, predictions.labels, layers)
+        assert [getattr(row, name) for name in CALIBRATION] == list(found.values())
+    assert frames.calibration_frame(run, predictions, "dev", ENERGY, []).empty
+
+
+def test_calibration_of_a_static_model_is_that_of_its_only_exit():
+    predictions = truncated(MRPC, depth=2)
+    frame = frames.static_calibration_frame(MRPC, predictions, "dev")
+    assert_identity(frame, MRPC, "dev", "none")
+    (row,) = frame.itertuples()
+    assert (row.speedup, row.early, row.ece, row.nll) == (3, 0, row.ece_last, row.nll_last)
+    assert frame[["target_speedup", "threshold", "exit_bias"]].isna().all(axis=None)
 
 
 @RUNS

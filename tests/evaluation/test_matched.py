@@ -44,6 +44,20 @@ def test_a_deployed_point_has_the_answers_of_the_exits_that_are_taken():
     assert point.speedup == pytest.approx(speedup_ratio(layers, LAYERS))
 
 
+@pytest.mark.parametrize(("name", "share"), [("geometric", 0.5), ("voting", 0.99)])
+def test_points_have_the_answers_of_the_rule(name, share):
+    outputs, rule = outputs_of(1, num_examples=400), RULES[name]
+    # Before the last exit, a vote is decided by the exit that gives the last one: its own answer is the majority's.
+    threshold = float(np.quantile(outputs.exit_scores(rule), share)) - 0.5 * (name == "voting")
+    layers = exit_layers(outputs.exit_scores(rule), threshold, rule.harder_is)
+    answers = np.array([rule.answer(outputs.logits[n : n + 1])[0, m].argmax() for n, m in enumerate(layers)])
+    own = outputs.predicted[np.arange(len(layers)), layers]
+    assert len(set(layers)) > 1 and (answers != own).any()
+    np.testing.assert_array_equal(deployed_point(outputs, rule, threshold).right, answers == outputs.labels)
+    slowest = matched_point([(outputs, rule)], 1.0)
+    np.testing.assert_array_equal(slowest.right, rule.answer(outputs.logits)[:, -1].argmax(-1) == outputs.labels)
+
+
 @pytest.mark.parametrize("speedup", [1.5, 2, 6])
 def test_a_static_model_matches_at_its_own_depth_only(speedup):
     outputs = outputs_of(2, depths=(3,))

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from helpers.ensembles import geometric_of, majority_of, mean_of
 
 from cosee.errors import InputError
 from cosee.evaluation.outputs import ExitOutputs, load_outputs, save_outputs
@@ -92,6 +95,16 @@ def test_scores_are_float64_of_the_internal_exits():
     assert predictions.predicted[2, 1] == f.argmax()
 
 
+@pytest.mark.parametrize("rule", ["geometric", "mean", "voting", "beem", "energy", None])
+def test_an_exit_answers_by_the_exits_up_to_it_if_the_rule_says_so(rule):
+    predictions = make_predictions(num_samples=40, num_classes=3)
+    define = {"geometric": geometric_of, "mean": mean_of, "voting": majority_of}.get(rule, lambda exits: exits)
+    expected = np.array([define(exits) for exits in predictions.logits.tolist()]).argmax(axis=-1)
+    answers = predictions.answers(rule and RULES[rule])
+    np.testing.assert_array_equal(answers, expected)
+    assert (answers == predictions.predicted).all() == (rule in ("beem", "energy", None))
+
+
 def test_learned_scores_are_kept_and_read_by_the_rules_that_need_them(tmp_path):
     learned = np.random.default_rng(1).random((7, 4)).astype(np.float32)
     predictions = ExitOutputs(**vars(make_predictions()) | {"learned_scores": learned})
@@ -103,3 +116,23 @@ def test_learned_scores_are_kept_and_read_by_the_rules_that_need_them(tmp_path):
         make_predictions().exit_scores(RULES["uncertainty"])
     with pytest.raises(InputError, match=r"Learned scores of shape \(7, 3\) do not fit logits of shape \(7, 4, 2\)"):
         ExitOutputs(**vars(make_predictions()) | {"learned_scores": learned[:, :3]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"logits": np.full((7, 4, 2), "x")}, "its arrays are of other types"),
+        ({"labels": np.full(7, 9)}, "it has labels from 9 to 9 of 2 classes"),
+        ({"labels": np.full(7, 0.5)}, "its arrays are of other types"),
+        ({"logits": np.zeros((0, 4, 2)), "labels": np.zeros(0, int), "idx": np.zeros(0, int)}, "it has no examples"),
+        ({"exit_costs": (1.0, 2.0)}, r"its 4 exits have the costs \(1.0, 2.0\)"),
+        ({"exit_costs": (1.0, 2.0, 3.0, float("nan"))}, "its 4 exits have the costs"),
+        ({"num_layers": 2}, "its exits .* are none of 2 layers"),
+        ({"exit_depths": (1, 2, 2, 4)}, "its exits .* are none of 4 layers"),
+    ],
+)
+def test_values_that_no_prediction_gives_are_refused(changes, sentence, tmp_path):
+    path = tmp_path / "logits-dev.npz"
+    save_outputs(path, replace(make_predictions(), **changes))
+    with pytest.raises(InputError, match=rf"logits-dev\.npz: not a file of exit outputs \({sentence}"):
+        load_outputs(path)

@@ -42,6 +42,7 @@ def test_real_exits_are_the_simulated_ones(model, rule, batch_size, check_every)
     split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
     logits = predict(model, split, 8).logits
     scores = rule.score(logits[:, :-1].astype(np.float64), None)
+    answers = rule.answers(logits.astype(np.float64))
     taken = set()
     for threshold in between(scores):
         simulated = exit_layers(scores, threshold, rule.harder_is)
@@ -49,7 +50,7 @@ def test_real_exits_are_the_simulated_ones(model, rule, batch_size, check_every)
             rows = np.arange(begin, min(begin + batch_size, ROWS))
             real, layers = early_exit(model, split.batch(rows), rule, threshold, check_every=check_every)
             assert layers.tolist() == simulated[rows].tolist()
-            np.testing.assert_allclose(real.numpy(), logits[rows, simulated[rows]], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(real.numpy(), answers[rows, simulated[rows]], rtol=1e-4, atol=1e-5)
         taken |= set(simulated.tolist())
     assert len(taken) > 1  # otherwise the thresholds tell nothing
 
@@ -109,6 +110,15 @@ def test_a_threshold_that_never_fires_is_the_whole_model(model):
     assert layers.tolist() == [LAYERS - 1] * ROWS
     np.testing.assert_allclose(real.numpy(), predict(model, split, ROWS).logits[:, -1], rtol=1e-4, atol=1e-5)
     assert last_exit(model, batch).equal(real)
+
+
+@pytest.mark.parametrize("name", ["geometric", "mean", "voting"])
+def test_the_whole_model_answers_by_all_exits_if_the_rule_does(model, name):
+    batch = DeviceSplit(token_split(ROWS), torch.device("cpu")).batch(np.arange(ROWS))
+    logits = predict(model, DeviceSplit(token_split(ROWS), torch.device("cpu")), ROWS).logits
+    expected = RULES[name].answers(logits.astype(np.float64))[:, -1]
+    np.testing.assert_allclose(last_exit(model, batch, RULES[name]).numpy(), expected, rtol=1e-4, atol=1e-5)
+    assert last_exit(model, batch, RULES["beem"]).equal(last_exit(model, batch))
 
 
 def test_confident_scores_are_told_apart_as_in_the_simulation(tiny_bert):

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from collections import Counter
 from itertools import pairwise
 from math import exp, inf, log
 
 import numpy as np
 import pytest
 import torch
+from helpers.ensembles import geometric_of, mean_of, probabilities
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -37,11 +39,6 @@ def learned_of(logits):
 
 
 # --- definitions, one row at a time -----------------------------------------------------------------------------------
-
-
-def probabilities(logits):
-    total = sum(exp(x - max(logits)) for x in logits)
-    return [exp(x - max(logits)) / total for x in logits]
 
 
 def entropy_of(logits):
@@ -92,6 +89,28 @@ def halted_of(rates):
     return sums
 
 
+def gated_of(gates):
+    """P_l / (1 - sum_{j<l} P_j) with P_l = max(0, min(g_l, 1 - sum_{j<l} g_j)); 1 once the stick is used up."""
+    given = used = 0.0
+    scores = []
+    for gate in gates:
+        part = max(0.0, min(gate, 1 - given))
+        scores.append(part / (1 - used) if used < 1 else 1.0)
+        given, used = given + gate, used + part
+    return scores
+
+
+def agreed_of(exits):
+    """Confidence times the number of layers, summed while neighbors agree."""
+    sums, total, before = [], 0.0, None
+    for number, logits in enumerate(exits, 1):
+        predicted = logits.index(max(logits))
+        total = number * max(probabilities(logits)) + (total if predicted == before else 0.0)
+        before = predicted
+        sums.append(total)
+    return sums
+
+
 DEFINITIONS = {
     "energy": lambda exits, learned: [1 / (1 + sum(exp(x) for x in logits)) for logits in exits],
     "entropy": lambda exits, learned: [entropy_of(logits) for logits in exits],
@@ -102,6 +121,13 @@ DEFINITIONS = {
     "uncertainty": lambda exits, learned: learned,
     "quantile": lambda exits, learned: halted_of(learned),
     "policy": lambda exits, learned: learned,
+    "safe": lambda exits, learned: learned,
+    "gate": lambda exits, learned: gated_of(learned),
+    "jeidnn": lambda exits, learned: gated_of(learned),
+    "geometric": lambda exits, learned: [max(p) for p in geometric_of(exits)],
+    "mean": lambda exits, learned: [max(p) for p in mean_of(exits)],
+    "voting": lambda exits, learned: [max(Counter(predicted_of(exits[: m + 1])).values()) for m in range(len(exits))],
+    "beem": lambda exits, learned: agreed_of(exits),
 }
 
 
@@ -237,6 +263,21 @@ def test_an_exits_score_knows_nothing_of_later_exits(rule, kind, num_exits):
     np.testing.assert_array_equal(some, every[:, :num_exits])
 
 
+@EACH
+@FEW
+@given(logits=LOGITS, seed=st.integers(0, 9))
+def test_an_exits_answer_and_score_do_not_change_with_later_exits(rule, logits, seed):
+    learned, rng = learned_of(logits), np.random.default_rng(seed)
+    answers, scores = rule.answers(logits), rule.score(logits, learned)
+    assert answers.shape == logits.shape and np.isfinite(answers).all()
+    for last in range(logits.shape[1]):
+        others = logits.copy(), learned.copy()
+        others[0][:, last + 1 :] = rng.normal(0, 9, others[0][:, last + 1 :].shape)
+        others[1][:, last + 1 :] = rng.random(others[1][:, last + 1 :].shape)
+        np.testing.assert_array_equal(rule.answers(others[0])[:, : last + 1], answers[:, : last + 1])
+        np.testing.assert_array_equal(rule.score(*others)[:, : last + 1], scores[:, : last + 1])
+
+
 @pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.lookback is not None], ids=lambda r: r.name)
 def test_an_exits_score_depends_on_no_exit_beyond_those_it_looks_back_at(rule):
     logits = np.random.default_rng(3).normal(0, 2, (9, 7, 3))
@@ -260,7 +301,7 @@ def test_scores_lie_in_the_range_and_reach_over_it(rule, num_classes):
     low, high = rule.range(num_classes, num_exits)
     passing = np.isneginf if rule.harder_is == "larger" else np.isposinf  # at every threshold
     assert not np.isnan(scores).any() and not passing(scores).any()
-    lowest = low + 1 if rule.name == "patience" else low  # a threshold of 0 is a patience of 1
+    lowest = low + 1 if rule.name in ("patience", "voting") else low  # of a whole number, the one below it
     assert finite.min() == pytest.approx(lowest, abs=1e-9) and finite.max() == pytest.approx(high, abs=1e-9)
 
 
@@ -287,7 +328,7 @@ def test_a_score_leaves_its_inputs_as_they_were(rule):
 
 def test_rules_without_a_knob_have_one_threshold():
     fixed = {name: rule.thresholds for name, rule in RULES.items() if rule.thresholds}
-    assert fixed == {"policy": (0.5,), "sampled": (0.0,)}
+    assert fixed == {"policy": (0.5,), "jeidnn": (0.5,), "sampled": (0.0,)}
     policy = RULES["policy"]
     scores = policy.score(np.zeros((3, 2, 2)), np.array([[0.2, 0.6], [0.51, 0.1], [0.5, 0.5]]))
     assert exit_layers(scores, policy.thresholds[0], policy.harder_is).tolist() == [1, 0, 2]
@@ -302,6 +343,25 @@ def test_the_quantile_rule_leaves_where_halting_has_become_likely_enough(rates, 
     quantile += 1e-9 * np.pi  # off the sums themselves, where the two formulas differ by rounding
     expected = [next((m for m, total in enumerate(halted_of(row)) if total > quantile), 4) for row in rates.tolist()]
     assert exit_layers(scores, quantile, rule.harder_is).tolist() == expected
+
+
+def test_gates_below_one_half_may_exit_together():
+    scores = RULES["gate"].score(
+        np.zeros((4, 3, 2)), np.array([[0.4, 0.4, 0], [0.3, 0.2, 0.2], [0.6, 0.9, 1], [1, 0, 0]])
+    )
+    np.testing.assert_allclose(scores[0], [0.4, 2 / 3, 0], rtol=1e-12)
+    np.testing.assert_allclose(scores[1], [0.3, 0.2 / 0.7, 0.2 / 0.5], rtol=1e-12)
+    np.testing.assert_allclose(scores[2:], [[0.6, 1, 1], [1, 1, 1]], rtol=1e-12)
+    assert exit_layers(scores, 0.5, "smaller").tolist() == [1, 3, 0, 0]
+
+
+@FEW
+@given(gates=arrays(np.float64, (6, 5), elements=st.floats(0, 1)), threshold=st.floats(0.01, 0.99))
+def test_gates_exit_where_a_plain_loop_does(gates, threshold):
+    threshold += 1e-9 * np.pi  # off the scores themselves, where the two formulas differ by rounding
+    expected = [next((m for m, c in enumerate(gated_of(row)) if c > threshold), 5) for row in gates.tolist()]
+    scores = RULES["gate"].score(np.zeros((6, 5, 2)), gates)
+    assert exit_layers(scores, threshold, "smaller").tolist() == expected
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -327,7 +387,7 @@ def test_a_method_may_bring_its_own_rule(monkeypatch):
 
 @pytest.mark.parametrize("name", ["pabee", "entropyy", "", "base"])
 def test_a_name_without_a_rule_is_an_error_that_names_the_rules(name):
-    with pytest.raises(InputError, match=rf"exit rule '{name}' is unknown; expected one of energy, .*, policy\."):
+    with pytest.raises(InputError, match=rf"exit rule '{name}' is unknown; expected one of energy, .*, beem\."):
         rule_named(name)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers.tiny import LAYERS, token_split
+from helpers.tiny import LAYERS, token_split, write_backbone
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -29,7 +29,7 @@ def inputs(rows=None):
     return {key: getattr(batch, key) for key in ("input_ids", "attention_mask", "token_type_ids")}
 
 
-def made(method, folder, settings=None, seed=0):
+def made(method, folder, settings=None, seed=0, rule=None):
     """A model of a method with the weights that training would start from, made to disagree, and its predictions."""
     built = make_method(method, settings or {}).build(backbone_of_run(folder, seed), 2, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -47,7 +47,7 @@ def made(method, folder, settings=None, seed=0):
     predictions = ExitOutputs(
         outputs.logits, labels, np.arange(ROWS), LAYERS, built.exit_depths, costs, outputs.learned_scores
     )
-    rule = rule_named(RULE_OF.get(method, "energy"))
+    rule = rule_named(rule or RULE_OF.get(method, "energy"))
     table = [{"speedup": LAYERS / built.exit_depths[0], "threshold": None, "score": 0.5}]
     if built.num_exits > 1:
         curve = tradeoff_frame(RunId("rte", "bert", method, seed, method), predictions, "sel", rule)
@@ -64,6 +64,27 @@ def made(method, folder, settings=None, seed=0):
     model = EarlyExitForSequenceClassification(config)
     model.model.load_state_dict(built.state_dict())
     return model.eval(), predictions
+
+
+FAMILIES = (
+    "roberta",
+    "electra",
+    "distilbert",
+    "deberta-v2",
+    "modernbert",
+    "gpt2",
+    "gpt_neox",
+    "llama",
+    "mamba",
+    "mamba2",
+)
+
+
+@pytest.fixture(scope="session")
+def families(tmp_path_factory):
+    """Folders of tiny encoders by type."""
+    base = tmp_path_factory.mktemp("families")
+    return {kind: write_backbone(base / kind, kind) for kind in FAMILIES}
 
 
 def clear_threshold(model, predictions):
@@ -93,7 +114,31 @@ def cosee_model(tiny_bert):
     ],
 )
 def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
-    model, predictions = made(method, request.getfixturevalue(backbone))
+    comes_back(method, request.getfixturevalue(backbone), tmp_path)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("method", ["cosee", "deebert", "gpfee"])
+def test_every_family_comes_back_exactly(method, kind, families, tmp_path):
+    comes_back(method, families[kind], tmp_path)
+
+
+@pytest.mark.parametrize("kind", [*FAMILIES, "bert"])
+def test_padding_may_stand_on_either_side(kind, families, tiny_bert):
+    model, predictions = made("cosee", families.get(kind, tiny_bert))
+    model.config.threshold = clear_threshold(model, predictions)
+    right = inputs()
+    lengths, longest = right["attention_mask"].sum(dim=1), right["attention_mask"].shape[1]
+    turned = (torch.arange(longest) - (longest - lengths)[:, None]) % longest
+    left = {name: values.gather(1, turned) for name, values in right.items()}
+    assert not left["attention_mask"][:, 0].all() and left["attention_mask"][:, -1].all()
+    one, other = model(**right), model(**left)
+    assert torch.equal(one.logits, other.logits) and torch.equal(one.exit_layers, other.exit_layers)
+
+
+def comes_back(method, folder, tmp_path):
+    """Weights, logits and exits of a model are the same once it is saved and loaded."""
+    model, predictions = made(method, folder)
     model.save_pretrained(tmp_path / "saved")
     back = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved")
     assert isinstance(back, EarlyExitForSequenceClassification) and not back.training
@@ -116,6 +161,23 @@ def test_every_method_comes_back_exactly(method, backbone, request, tmp_path):
         taken = layers if len(predictions.exit_depths) > 1 else np.zeros(ROWS, dtype=int)
         expected = predictions.logits[np.arange(ROWS), taken]
         np.testing.assert_allclose(one.logits.numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("rule", ["geometric", "mean", "voting", "beem"])
+def test_the_answer_is_that_of_the_rule(rule, tiny_bert):
+    model, predictions = made("cosee", tiny_bert, rule=rule)
+    answers = predictions.answer_scores(model.rule)
+    assert (answers.argmax(-1) != predictions.predicted).any() == (rule != "beem")
+    thresholds = (None, 2.0 if rule in ("voting", "beem") else clear_threshold(model, predictions))
+    for threshold in thresholds:
+        model.config.threshold = threshold
+        layers = np.full(ROWS, LAYERS - 1)
+        if threshold is not None:
+            layers = exit_layers(predictions.exit_scores(model.rule), threshold, model.rule.harder_is)
+            assert len(set(layers)) > 1
+        output = model(**inputs())
+        assert output.exit_layers.tolist() == layers.tolist()
+        np.testing.assert_allclose(output.logits.numpy(), answers[np.arange(ROWS), layers], rtol=1e-4, atol=1e-4)
 
 
 def test_a_configuration_comes_back_exactly(cosee_model, tmp_path):

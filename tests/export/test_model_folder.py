@@ -8,17 +8,21 @@ import numpy as np
 import pytest
 import torch
 from helpers.runs import COSEE, HALF, TOKENS, do
-from helpers.tiny import GOOD, LAYERS, PAD, write_backbone
+from helpers.tiny import GOOD, LAYERS, PAD, token_split, write_backbone
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
+from cosee.evaluation.frames import RunId
 from cosee.evaluation.outputs import load_outputs
+from cosee.evaluation.risk_frames import risk_frame
+from cosee.evaluation.temperature import fit_temperatures
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export.model_folder import SHOWN_POINTS, export
 from cosee.io import read_json, read_yaml, write_json
+from cosee.methods import rule_named
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = {
@@ -33,6 +37,8 @@ MANIFEST = {
         )
     ],
 }
+
+WITH_CAL = TOKENS | {"cal": token_split(60, seed=9)}
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +58,19 @@ def exported(runs, tiny_bert, tmp_path_factory):
     return folder / "deep" / "model"
 
 
+@pytest.fixture(scope="module")
+def certified(tiny_bert, tmp_path_factory):
+    """Model folder of the same run with calibration examples, and the folder of the run."""
+    folder = tmp_path_factory.mktemp("certified")
+    with pytest.MonkeyPatch.context() as patch:
+        run = do(COSEE, folder, tiny_bert, patch, tokens=WITH_CAL, splits=["sel", "cal", "dev"])
+    export(run, tiny_bert, folder / "model")
+    return folder / "model", run
+
+
 def rows_of(split):
     """Arguments of the model for all rows of a split of the runs."""
-    batch = DeviceSplit(TOKENS[split], torch.device("cpu"), PAD).batch(np.arange(len(TOKENS[split])))
+    batch = DeviceSplit(WITH_CAL[split], torch.device("cpu"), PAD).batch(np.arange(len(WITH_CAL[split])))
     return {key: getattr(batch, key) for key in ("input_ids", "attention_mask", "token_type_ids")}
 
 
@@ -98,6 +114,66 @@ def test_it_starts_as_the_whole_encoder(exported):
     assert speedups == sorted(set(speedups)) and speedups[-1] == LAYERS
 
 
+@pytest.mark.parametrize("loss", ["same", "harm", "error"])
+def test_a_certified_risk_is_that_of_the_running_model(loss, certified, tmp_path):
+    """Thresholds, exits and realized risks of the model are those of the workflow's frame."""
+    folder, run = certified
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    outputs = {split: load_outputs(run / f"logits-{split}.npz") for split in ("cal", "dev")}
+    settings = {"levels": [0.2, 0.6, 0.9], "confidence": 0.9, "kinds": [loss], "procedures": ["ltt"]}
+    identity = [RunId("rte", "bert", "cosee", 3, "cosee-energy")]
+    frame = risk_frame(identity, [outputs["cal"]], {"dev": [outputs["dev"]]}, model.rule, **settings)
+    certified_levels = 0
+    for row in frame.itertuples():
+        if np.isnan(row.threshold):
+            with pytest.raises(InputError, match="set_risk: "):
+                model.set_risk(row.level, loss)
+            continue
+        certified_levels += 1
+        chosen = model.set_risk(row.level, loss)
+        assert chosen["level"] <= row.level and (chosen["confidence"], chosen["examples"]) == (0.9, 60)
+        on_cal, on_dev = model(**rows_of("cal")), model(**rows_of("dev"))
+        assert speedup_ratio(on_cal.exit_layers.numpy(), LAYERS) == pytest.approx(chosen["speedup"])
+        last = outputs["dev"].predicted[:, -1], outputs["dev"].labels
+        answers = on_dev.logits.argmax(-1).numpy()
+        wrong = {
+            "same": answers != last[0],
+            "harm": (last[0] == last[1]) & (answers != last[1]),
+            "error": answers != last[1],
+        }
+        assert row.risk == pytest.approx(wrong[loss].mean())
+        assert row.speedup == pytest.approx(speedup_ratio(on_dev.exit_layers.numpy(), LAYERS))
+    assert certified_levels
+    model.save_pretrained(tmp_path / "saved")
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved")
+    assert again.config.threshold == model.config.threshold and again.config.risks == model.config.risks
+
+
+def test_levels_that_are_not_certified_are_refused_with_the_examples_that_they_need(certified, exported):
+    model, without = (AutoModelForSequenceClassification.from_pretrained(folder) for folder in (certified[0], exported))
+    for call, message in (
+        (
+            lambda: model.set_risk(0.01),
+            "a risk of 0.01 needs 230 calibration examples or more .* there are 60; ",
+        ),
+        (lambda: model.set_risk(0.05, "error"), "certified for no threshold with confidence 0.9 on 60 calibration"),
+        (lambda: model.set_risk(5), "set_risk: 5 is no risk; expected a number between 0 and 1."),
+        (
+            lambda: model.set_risk(0.5, "gap"),
+            "nothing is certified for the loss 'gap'; the model has same, harm, err",
+        ),
+        (lambda: without.set_risk(0.05), "the model has no certified thresholds; export a run"),
+    ):
+        with pytest.raises(InputError, match=message):
+            call()
+    assert model.config.threshold is None  # a refusal changes nothing
+
+
+def test_the_card_shows_certified_risks(certified, exported):
+    assert "## Risk" in (certified[0] / "README.md").read_text()
+    assert "## Risk" not in (exported / "README.md").read_text()
+
+
 def test_the_tokenizer_gives_the_ids_of_training(exported, tiny_bert):
     own, original = AutoTokenizer.from_pretrained(exported), Tokenizer.from_file(str(tiny_bert / "tokenizer.json"))
     for pair in (("The film was good",), ("We liked it", "they went home, not now")):
@@ -121,6 +197,33 @@ def test_the_pipeline_classifies_texts_and_pairs(exported):
         logits = classify.model(**classify.tokenizer(**pair, return_tensors="pt")).logits[0]
         assert one["score"] == pytest.approx(logits.softmax(0).max().item(), rel=1e-4)
         assert one["label"] == ("entailment", "not_entailment")[int(logits.argmax())]
+
+
+@pytest.mark.parametrize(
+    ("kind", "pad"),
+    [
+        *((kind, "<pad>") for kind in ("roberta", "xlm-roberta")),
+        *((kind, "[PAD]") for kind in ("electra", "distilbert", "deberta-v2", "modernbert")),
+        *((kind, "<|endoftext|>") for kind in ("gpt2", "gpt_neox", "llama", "mamba", "mamba2")),
+    ],
+)
+def test_a_model_of_every_family_classifies_texts_and_pairs(kind, pad, tmp_path, monkeypatch):
+    """In a batch as alone, although decoders have no token for padding; by the ids that its tokenizer gave."""
+    folder = write_backbone(tmp_path / kind, kind)
+    export(do(COSEE, tmp_path / "runs", folder, monkeypatch), folder, tmp_path / "model")
+    classify = pipeline("text-classification", model=str(tmp_path / "model"))
+    assert classify.tokenizer.pad_token == pad and classify.tokenizer.padding_side == "right"
+    original = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for texts in (("the film was good",), ("we liked it", "they went home")):
+        assert classify.tokenizer(*texts)["input_ids"] == original.encode(*texts).ids
+    classify.model.set_speedup(2.0)
+    pairs = [
+        {"text": f"the film was {word}", "text_pair": "we liked it a" + " very" * length}
+        for length, word in enumerate(GOOD)
+    ]
+    for texts in (pairs, [{"text": pair["text_pair"]} for pair in pairs]):
+        for one, other in zip(classify(texts, batch_size=4), (classify(text) for text in texts), strict=True):
+            assert one["label"] == other["label"] and one["score"] == pytest.approx(other["score"], rel=1e-4)
 
 
 def test_a_static_model_is_exported_with_its_one_point(runs, tiny_bert, tmp_path):
@@ -176,6 +279,19 @@ def test_another_rule_than_the_run_s_own(runs, tiny_bert, tmp_path):
     assert model(**rows_of("sel")).exit_layers.tolist() == simulated.tolist()
 
 
+def test_temperatures_travel_with_the_model(runs, tiny_bert, tmp_path):
+    export(runs["cosee-energy"], tiny_bert, tmp_path / "model", rule="geometric", temperatures="sel")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    predictions = load_outputs(runs["cosee-energy"] / "logits-sel.npz")
+    temperatures = fit_temperatures(predictions.logits, predictions.labels)
+    assert model.config.temperatures == temperatures.tolist()
+    answers = rule_named("geometric").answers(predictions.logits / temperatures[:, None])
+    np.testing.assert_allclose(model(**rows_of("sel")).logits.numpy(), answers[:, -1], rtol=1e-4, atol=1e-4)
+    point = model.config.tradeoff[-1]
+    model.set_threshold(point["threshold"])
+    assert speedup_ratio(model(**rows_of("sel")).exit_layers.numpy(), LAYERS) == pytest.approx(point["speedup"])
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [("sampled", "is offline-only"), ("quantile", "reads learned scores"), ("hunch", "'hunch' is unknown")],
@@ -198,7 +314,7 @@ def test_another_encoder_or_no_weights_are_named(runs, tiny_bert, tmp_path, monk
     with pytest.raises(InputError, match=r"model\.safetensors: does not fit the encoder \(size mismatch"):
         export(runs["cosee-energy"], wide, tmp_path / "model")
     bare = do(replace(COSEE, seed=5), tmp_path, tiny_bert, monkeypatch, keep_weights=False)
-    with pytest.raises(InputError, match="only final runs keep their weights"):
+    with pytest.raises(InputError, match="name the variant in `keep_weights`"):
         export(bare, tiny_bert, tmp_path / "model")
     with pytest.raises(InputError, match=r"run\.json: no such file"):
         export(tmp_path / "nothing", tiny_bert, tmp_path / "model")

@@ -31,6 +31,13 @@ def test_rows_answer_at_the_exit_that_they_take_and_stand_in_order():
     assert (list(frame["prediction"]), speedup) == (["1", "1"], 1)
 
 
+def test_the_answer_is_that_of_the_rule():
+    outputs = predictions(3, [0, 1])
+    outputs.logits[:, 1] = [0, 0, 3]  # less sure of the last class than the first exit is of the first
+    frame, speedup = submission_frame(outputs, RULES["geometric"], 1.0, TASKS["mnli"])  # no example exits early
+    assert (list(frame["prediction"]), speedup) == (["entailment", "contradiction"], 1)
+
+
 def test_a_static_model_answers_at_its_end():
     frame, speedup = submission_frame(predictions(2, [0, 1], exits=(6,), num_layers=12), ENTROPY, np.nan, TASKS["qnli"])
     assert (list(frame["prediction"]), speedup) == (["not_entailment"] * 2, 2)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cosee.errors import InputError
 from cosee.evaluation import frames as evaluation
+from cosee.evaluation.bands import seed_band, smooth
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import RULES
 from cosee.figures import (
@@ -23,9 +24,7 @@ from cosee.figures import (
     tradeoff_figure,
     training_figure,
 )
-from cosee.figures.frames import seed_band
 from cosee.figures.style import COLORS, TEXT_WIDTH, line_styles
-from cosee.figures.training import smooth
 
 LABELS = {variant: frames.LABELS[variant] for variant in ("vanilla", "wo_osc", "cosee")}
 NOTE = "Data: generated. Backbone: tiny. Split: dev. Protocol: heldout. Runs: 3 seeds (1, 2, 3)."

@@ -21,7 +21,7 @@ TOKENS = {name: token_split(rows, seed) for seed, (name, rows) in enumerate({"fi
 PROTOCOL = {"name": "heldout", "criterion": "area"}
 
 
-def do(run, folder, backbone, monkeypatch, **changes):
+def do(run, folder, backbone, monkeypatch, tokens=TOKENS, **changes):
     """Train a run in a folder of its own; gives where its files lie."""
     folder.mkdir(exist_ok=True)
     monkeypatch.chdir(folder)
@@ -29,9 +29,8 @@ def do(run, folder, backbone, monkeypatch, **changes):
         "protocol": PROTOCOL,
         "splits": ["fit", "sel", "dev"],
         "keep_weights": True,
-        "keep_state": False,
         "device": torch.device("cpu"),
     }
-    inputs = RunInputs(TOKENS, backbone, LAYERS, PAD)
+    inputs = RunInputs(tokens, backbone, LAYERS, PAD)
     train_and_predict(run, inputs, **settings | changes)
     return folder / run.folder

@@ -1,13 +1,15 @@
 """Tiny encoders with fixed weights, and examples that they can learn, in milliseconds instead of minutes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, MPNetConfig, MPNetModel
+from transformers import AutoConfig, AutoModel, PreTrainedConfig
 
 from cosee.data.tokens import TokenSplit
+from cosee.models.text_ends import end_texts
 
 HIDDEN, LAYERS = 16, 4
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -18,6 +20,7 @@ PLAIN = (
 )
 OTHER = tuple(PLAIN.split())
 VOCABULARY = {token: index for index, token in enumerate((*SPECIALS, *GOOD, *BAD, *OTHER))}
+END = len(VOCABULARY)  # id of the token that ends a decoder's text
 CONFIG = {
     "vocab_size": len(VOCABULARY),
     "hidden_size": HIDDEN,
@@ -33,10 +36,44 @@ CONFIG = {
 }
 
 KINDS = {
-    "bert": (BertConfig, BertModel, {}),
-    "albert": (AlbertConfig, AlbertModel, {"embedding_size": 8}),
-    "mpnet": (MPNetConfig, MPNetModel, {"pad_token_id": 1}),
+    "bert": {},
+    "ernie": {"use_task_id": True},
+    "albert": {"embedding_size": 8},
+    "mpnet": {"pad_token_id": 1},
+    "roberta": {"pad_token_id": 1, "type_vocab_size": 1},
+    "camembert": {"pad_token_id": 1, "type_vocab_size": 1},
+    "xlm-roberta": {"pad_token_id": 1, "type_vocab_size": 1},
+    "electra": {"embedding_size": 8},
+    "distilbert": {"hidden_dim": 32, "dropout": 0.1, "attention_dropout": 0.1},
+    # that of the third version, with a window that some pairs exceed
+    "deberta-v2": {
+        "type_vocab_size": 0,
+        "relative_attention": True,
+        "position_buckets": 4,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": False,
+    },
+    "modernbert": {
+        "local_attention": 6,
+        "global_attn_every_n_layers": 2,
+        "mlp_dropout": 0.1,
+        "attention_dropout": 0.1,
+        "embedding_dropout": 0.1,
+        **{f"{role}_token_id": number for role, number in (("bos", CLS), ("cls", CLS), ("eos", SEP), ("sep", SEP))},
+    },
+    "gpt2": {"n_inner": 32, "bos_token_id": END},
+    "gpt_neox": {"rotary_pct": 0.5, "hidden_dropout": 0.1},
+    "llama": {"num_key_value_heads": 1, "attention_dropout": 0.1},
+    "qwen2": {"num_key_value_heads": 1, "attention_dropout": 0.1},
+    "mamba": {"state_size": 4, "time_step_rank": 4},
+    "mamba2": {"state_size": 4, "num_heads": 2, "head_dim": HIDDEN, "n_groups": 1, "chunk_size": 8},
 }
+"""transformers' type of encoder -> what its configuration has besides `CONFIG`."""
+
+DECODERS = ("gpt2", "gpt_neox", "llama", "qwen2", "mamba", "mamba2")
+ROBERTAS = ("mpnet", "roberta", "camembert", "xlm-roberta")
 
 
 def tokenizer() -> Tokenizer:
@@ -64,21 +101,43 @@ def mpnet_tokenizer() -> Tokenizer:
     return made
 
 
-def write_backbone(folder: Path, kind: str, seed: int = 0, bias: float = 1e-6, **changes: int | str) -> Path:
+def decoder_tokenizer() -> Tokenizer:
+    """A word-level cousin of GPT-2's tokenizer: no special token but the one that ends texts, which is not added."""
+    made = Tokenizer(models.WordLevel(VOCABULARY | {"<|endoftext|>": END}, unk_token="[UNK]"))
+    made.normalizer, made.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
+    made.add_special_tokens(["<|endoftext|>"])
+    return made
+
+
+def tokenizer_of(kind: str) -> Tokenizer:
+    """The tokenizer of a type of encoder."""
+    if kind in DECODERS:
+        return decoder_tokenizer()
+    return mpnet_tokenizer() if kind in ROBERTAS else tokenizer()
+
+
+def configuration(kind: str, **changes: Any) -> PreTrainedConfig:
+    """The configuration of a tiny encoder."""
+    sizes = CONFIG | {"vocab_size": len(VOCABULARY) + 1, "eos_token_id": END} if kind in DECODERS else CONFIG
+    return AutoConfig.for_model(kind, **sizes | KINDS[kind] | changes)
+
+
+def write_backbone(folder: Path, kind: str, seed: int = 0, bias: float = 1e-6, **changes: Any) -> Path:
     """Write an encoder folder (config.json, model.safetensors, tokenizer.json) with weights drawn from `seed`.
 
     `bias` is that of the pooler, which is taken for a trained one unless it is zero.
     """
-    config, model, own = KINDS[kind]
-    settings = CONFIG | own | changes
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        encoder = model(config(**settings))
-        for dense in (module for module in encoder.pooler.modules() if isinstance(module, torch.nn.Linear)):
+        encoder = AutoModel.from_config(configuration(kind, **changes))
+        pooler = encoder.pooler.modules() if getattr(encoder, "pooler", None) is not None else ()
+        for dense in (module for module in pooler if isinstance(module, torch.nn.Linear)):
             dense.weight.data.mul_(3)
             dense.bias.data.fill_(bias)
     encoder.save_pretrained(folder)
-    (mpnet_tokenizer() if kind == "mpnet" else tokenizer()).save(str(folder / "tokenizer.json"))
+    tokenizer_of(kind).save(str(folder / "tokenizer.json"))
+    if kind in DECODERS:
+        end_texts(folder / "tokenizer.json", END)
     return folder
 
 

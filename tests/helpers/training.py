@@ -48,7 +48,7 @@ def run(folder, method, state_file, seed=0, wrap=lambda goal: goal, select=last_
         return found if isinstance(found, dict) else {"energy": found}
 
     changes = {"learning_rate": 0.01, "batch_size": 8, "epochs": 2, "warmup": 0.2} | changes
-    options = {name: changes.pop(name) for name in ("progress", "keep_state") if name in changes}
+    options = {name: changes.pop(name) for name in ("progress",) if name in changes}
     fit, fingerprint = changes.pop("fit", FIT), changes.pop("fingerprint", "run")
     settings = TrainingSettings(**changes)
     model = copy.deepcopy(fresh(method, folder, seed))

@@ -16,6 +16,7 @@ from cosee.methods.base import Method
 from cosee.methods.cosee import Cosee
 from cosee.methods.finetune import Finetune
 from cosee.models.loading import load_backbone
+from cosee.plugins import Registry
 
 
 def test_methods_are_found_by_name():
@@ -32,7 +33,7 @@ def test_every_file_is_a_method_of_its_name():
 
 
 def test_a_registered_method_is_one_like_the_others(monkeypatch):
-    monkeypatch.setattr(cosee.methods, "METHODS", dict(METHODS))
+    monkeypatch.setattr(cosee.methods, "METHODS", Registry("method", METHODS.own, {}))
     register("plain", "cosee.methods.finetune:Finetune")
     register("plain", "cosee.methods.finetune:Finetune")  # as where two modules ask for it
     assert make_method("plain", {"depth": 2}) == Finetune(depth=2)
@@ -78,7 +79,7 @@ def test_fresh_models_depend_on_the_seed_alone(name, exits, tiny_bert):
 def test_variants_with_a_rule_of_their_own_name_that_of_their_method():
     variants = preset("glue-small").variants.values()
     own = [variant for variant in variants if variant.exits_by_own_rule and not variant.reuses_models]
-    assert len(own) == 10
+    assert len(own) == 14
     for variant in own:
         assert make_method(variant.method, variant.fixed).exit_rule() == variant.rule
     assert all(make_method(name, {}).exit_rule() in RULES for name in METHODS)

@@ -113,7 +113,7 @@ def test_exits_may_read_the_mean_over_the_tokens_of_a_row(folder, tmp_path):
 
 
 def test_an_unknown_exit_state_is_named(tiny_bert, tmp_path):
-    with pytest.raises(InputError, match="exit_state: 'max' is unknown; expected cls or mean"):
+    with pytest.raises(InputError, match="exit_state: 'max' is unknown; expected cls, mean or last"):
         load_backbone(with_exit_state(tiny_bert, tmp_path / "max", "max"))
 
 

@@ -42,6 +42,21 @@ def test_a_local_encoder_arrives_whole_and_alone(kind, request, tmp_path):
     assert (encoded.ids, encoded.type_ids) == (own.ids, own.type_ids)
 
 
+def test_a_tokenizer_that_pads_otherwise_is_of_another_encoder(source, tmp_path):
+    mpnet_tokenizer().save(str(source / "tokenizer.json"))
+    assert "pads with the id 1, its encoder with 0" in refused(source, tmp_path / "bert")
+
+
+@pytest.mark.parametrize("damage", ["all", "one"])
+def test_weights_that_are_no_numbers_are_refused(damage, source, tmp_path):
+    weights = load_file(source / "model.safetensors")
+    name = "encoder.layer.1.output.dense.bias"
+    damaged = weights if damage == "all" else {name: weights[name]}
+    weights |= {key: value * float("nan") for key, value in damaged.items()}
+    save_file(weights, source / "model.safetensors", {"format": "pt"})
+    assert "are not all finite numbers; fetch or train them again." in refused(source, tmp_path / "bert")
+
+
 @pytest.mark.parametrize(("dropout", "expected"), [(None, 0.1), (0.0, 0.0), (0.3, 0.3)])
 def test_the_encoder_is_given_the_dropout_that_is_asked_for(source, tmp_path, dropout, expected):
     fetch_backbone(str(source), None, tmp_path / "bert", dropout)
@@ -100,8 +115,8 @@ def test_a_pooler_is_not_drawn_at_random(source, tmp_path):
 
 def test_an_unknown_architecture_is_named(source, tmp_path):
     config = json.loads((source / "config.json").read_text())
-    (source / "config.json").write_text(json.dumps(config | {"model_type": "gpt2"}))
-    assert "'gpt2'" in refused(source, tmp_path / "bert")
+    (source / "config.json").write_text(json.dumps(config | {"model_type": "roformer"}))
+    assert "'roformer'" in refused(source, tmp_path / "bert")
 
 
 def test_a_damaged_tokenizer_is_named(source, tmp_path):

@@ -38,15 +38,44 @@ from cosee.plan.runs import final_runs
         (lambda c: c["variants"]["pabee"].update(rule="impatience"), "exit rule 'impatience' is unknown"),
         (lambda c: c["variants"]["consistentee"].pop("rule"), "consistentee needs a `rule`"),
         (lambda c: c["variants"]["pcee"].update(models_from="nothing"), "pcee.models_from names 'nothing'"),
+        (
+            lambda c: c["variants"]["jeidnn_swept"]["fixed"].update(cost_weight=0.2),
+            "jeidnn_swept.fixed: no model of jeidnn_joint has cost_weight 0.2",
+        ),
+        (
+            lambda c: c["variants"]["jeidnn_swept"].pop("fixed"),
+            "jeidnn_swept sweeps the threshold of one model, and jeidnn_joint has one per value of cost_weight",
+        ),
         (lambda c: c["latency"].update(backbone="nope"), "latency.backbone names 'nope'"),
         (lambda c: c["latency"].update(variant="half"), "latency.variant has no threshold"),
         (lambda c: c["latency"].update(variant="pabee", backbone="albert", task="rte"), "pabee on rte .albert., which"),
         (lambda c: c["latency"].update(targets=[2.0, 13.0]), "latency.targets asks for 13"),
         (
-            lambda c: (c["experiments"][1].update(variants=["backbone"]), c["experiments"].pop(2)),
+            lambda c: c.update(experiments=[c["experiments"][0], {"tasks": ["rte"], "variants": ["backbone"]}]),
             "only static models on rte with the signal energy",
         ),
         (lambda c: c["variants"]["vanilla"].update(seeds=[5]), "takes the grid point of vanilla"),
+        (
+            lambda c: c["variants"]["cosee"].update(tuned_as="pabee"),
+            "cosee.tuned_as names pabee, which has no search of its own but takes the grid point of vanilla",
+        ),
+        (lambda c: c["variants"]["cosee"].update(tuned_as="cosee"), "cosee.tuned_as names cosee, which has no search"),
+        (
+            lambda c: c["variants"]["cosee"].update(rule="patience", models_from="pcee"),
+            "cosee.models_from names pcee, which trains nothing but has the models of",
+        ),
+        (
+            lambda c: c["variants"]["pcee"].update(models_from="half"),
+            "pcee.models_from names half, whose models have one exit only",
+        ),
+        (
+            lambda c: c["variants"]["cosee"].update(rule="patience", models_from="leebert", fixed={}),
+            "cosee reads the models of leebert, which no entry trains on",
+        ),
+        (lambda c: c["variants"]["cosee"].update(seeds=[5]), "figures.fig. shows variants that .* no seed in common"),
+        (lambda c: c.update(tune=["gamma"]), "config: tune names 'gamma'"),
+        (lambda c: c["variants"]["pabee"].update(rule="haste"), "config: variants.pabee: exit rule 'haste'"),
+        (lambda c: c["variants"].update(random=c["variants"]["cosee"]), "variants.random: the names static, random"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_named(mini, change, sentence):
@@ -82,10 +111,29 @@ def test_the_refused_names_are_those_of_the_controls():
 
 
 @pytest.mark.parametrize(
-    "files", [("config",), ("glue-small",), ("glue-small", "glue-small-cpu"), ("bert-base",), ("paper",)]
+    "files",
+    [
+        *(("config",), ("glue-small",), ("glue-small", "glue-small-cpu"), ("bert-base",), ("paper",)),
+        *(("roberta-base",), ("modernbert",), ("decoders",)),
+    ],
 )
 def test_presets_fit_together(files):
     config = preset(*files)
     check(config)
     check_settings(config)
     assert final_runs(config)
+
+
+def test_an_encoder_of_the_table_that_lacks_a_task_is_named(mini):
+    mini["tables"]["encoders"] = {"backbones": ["bert", "albert"], "tasks": ["sst2", "rte"]}
+    with pytest.raises(InputError, match=r"tables\.encoders .* albert is not trained on rte"):
+        check(configuration(mini))
+    mini["tables"]["encoders"] = {"backbones": ["bert", "albertine"], "tasks": ["sst2"]}
+    with pytest.raises(InputError, match=r"tables\.encoders: backbone names 'albertine'"):
+        check(configuration(mini))
+
+
+def test_settings_of_a_single_task_are_checked_too(mini):
+    mini["variants"]["cosee"]["fixed_by_task"] = {"mnli": {"alpha": "a"}}
+    with pytest.raises(InputError, match=r"variants\.cosee: method cosee: alpha must be 0 or more, got 'a'"):
+        check_settings(configuration(mini))

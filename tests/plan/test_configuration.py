@@ -15,7 +15,7 @@ from cosee.plan.configuration import configuration
             lambda c: c["training"].update(learning_rat=1),
             "training.learning_rat is unknown; did you mean learning_rate?",
         ),
-        (lambda c: c["jobs"].update(cores=1), "config: jobs.cores is unknown; expected one of runs_per_job."),
+        (lambda c: c["jobs"].update(cores=1), "config: jobs.cores is unknown; expected one of minutes."),
         (
             lambda c: c["training"].update(learning_rate="2e-5"),
             "config: training.learning_rate is '2e-5'; expected a number. YAML reads it as text: write a number with a "
@@ -23,6 +23,10 @@ from cosee.plan.configuration import configuration
         ),
         (lambda c: c["training"].update(learning_rate=0.0), "learning_rate is 0.0; expected a number above 0."),
         (lambda c: c["training"].update(epochs=True), "config: training.epochs is True; expected a whole number."),
+        (lambda c: c["training"].update(learning_rate=float("inf")), "learning_rate is inf; expected a finite number."),
+        (lambda c: c["grid"].update(learning_rate=[float("nan")]), "grid.learning_rate[0] is nan; expected a number"),
+        (lambda c: c.update(preset="mini\n"), "config: preset is 'mini\\n'; expected a text that matches"),
+        (lambda c: c.update(seeds=[1.0]), "config: seeds[0] is 1.0; expected a whole number."),
         (lambda c: c["training"].update(warmup=1.5), "config: training.warmup is 1.5; expected 1 or less."),
         (lambda c: c.update(signals=["margin"]), "signals[0] is 'margin'; expected one of energy, entropy, softmax."),
         (lambda c: c.update(seeds=[]), "config: seeds is []; expected at least 1 entry."),
@@ -42,7 +46,7 @@ from cosee.plan.configuration import configuration
         (lambda c: c["tables"].update(table4={"label": "x", "encoder": {}}), "tables.table4 needs `model_type`."),
         (lambda c: c["data"].pop("generated"), "config: data has `source: generated` and needs `generated`."),
         (lambda c: c["backbones"]["bert"].update(source="hub"), "needs `repository` and `revision`."),
-        (lambda c: c["backbones"]["bert"].update(dropout=0.1), "backbones.bert is pre-trained here without dropout"),
+        (lambda c: c["backbones"]["bert"].update(dropout=0.1), "backbones.bert was pre-trained without dropout"),
     ],
 )
 def test_a_mistake_is_named_with_what_would_be_right(mini, change, sentence):

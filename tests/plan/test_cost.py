@@ -7,8 +7,7 @@ from helpers.presets import read
 
 from cosee.data.tasks import TASKS
 from cosee.plan.configuration import configuration
-from cosee.plan.cost import announcement, duration, example_counts, split_rows
-from cosee.plan.jobs import split_into_jobs
+from cosee.plan.cost import announcement, duration, example_counts, split_rows, training_minutes
 from cosee.plan.runs import final_runs
 from cosee.plan.search import grid_runs
 
@@ -18,12 +17,12 @@ def test_estimate_counts_examples_epochs_and_depth(mini):
     mini["seeds"] = [0]
     mini["cost"]["samples_per_second"] = 10
     config = configuration(mini)
-    jobs = split_into_jobs(final_runs(config), "final", 10)
-    examples = config.data.generated.train - round(0.1 * config.data.generated.train)
-    minutes = examples * config.training.epochs * 1.5 / 10 / 60 / 2
-    text = announcement(config, jobs, Path("/here"), parallel=2)
-    assert "2 trainings in 1 jobs" in text
-    assert f"about {minutes:.0f} minutes" in text
+    examples = round((1 - config.protocol.sel_fraction) * config.data.generated.train)
+    minutes = [examples * config.training.epochs * share / 10 / 60 for share in (1, 0.5)]
+    assert [training_minutes(config, run) for run in final_runs(config)] == pytest.approx(minutes)
+    text = announcement(config, 2, 1, sum(minutes), Path("/here"), parallel=2, disk="disk: full")
+    assert "2 trainings in 1 jobs" in text and "disk: full" in text
+    assert f"about {sum(minutes) / 2:.0f} minutes" in text
     assert str(Path("/here/results")) in text
 
 
@@ -33,10 +32,17 @@ def test_examples_by_source(config):
     size = config.data.generated.validation
     assert generated == generated | {"dev": size, "dev_mm": size} and "test" not in generated
 
+    assert generated["cal"] == config.protocol.cal_max == 500
+
     small = read("glue-small")
     assert split_rows(configuration(small), "rte") == {"fit": 2490 - 249, "sel": 249, "dev": 277, "test": 3000}
     qqp = split_rows(configuration(small), "qqp")
     assert (qqp["fit"], qqp["sel"]) == (363846 - 2000, 2000)
+    small["protocol"]["cal_max"] = 1000
+    assert split_rows(configuration(small), "rte") == {
+        **{"fit": 2490 - 2 * 249, "sel": 249, "cal": 249, "dev": 277, "test": 3000}
+    }
+    assert split_rows(configuration(small), "qqp")["cal"] == 1000
     small["data"]["train_rows"] = {"qqp": 500}
     assert split_rows(configuration(small), "qqp")["fit"] == 500
     small["protocol"]["name"] = "field"

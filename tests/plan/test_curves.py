@@ -4,7 +4,6 @@ import pytest
 
 from cosee.errors import InputError
 from cosee.plan import curves
-from cosee.plan.runs import final_runs
 
 COSEE = ["vanilla", "wo_osc", "wo_swm", "cosee"]
 
@@ -39,6 +38,19 @@ def test_the_models_of_a_method_without_a_knob_are_one_curve(config):
     assert [run.settings["alpha"] for run in curve.runs] == [0.0, 0.003, 0.01, 0.03]
 
 
+def test_of_several_models_the_one_with_the_fixed_hyper_parameters_is_reused(config):
+    own = curves.curves(config, "rte", curves.RULE)
+    (joint,), (swept,) = ([c for c in own if c.variant == name] for name in ("jeidnn_joint", "jeidnn_swept"))
+    assert [run.settings["cost_weight"] for run in joint.runs] == [0.01, 0.1]
+    assert swept.runs == joint.runs[1:] and (joint.rule, swept.rule) == ("jeidnn", "gate")
+    assert [run.other_rules for run in joint.runs] == [(), ("gate",)]
+    assert (
+        swept.runs[0]
+        .outputs_file("dev", "gate")
+        .endswith("jeidnn_joint-cost_weight-0.1/final/seed0/logits-dev@gate.npz")
+    )
+
+
 def test_a_task_without_runs_for_a_signal_is_refused(config):
     with pytest.raises(InputError, match="task rte with signal softmax"):
         curves.curves(config, "rte", "softmax")
@@ -47,11 +59,3 @@ def test_a_task_without_runs_for_a_signal_is_refused(config):
 def test_results_exist_for_the_signals_that_are_asked_for(config):
     assert curves.signals_of(config, "sst2") == ["energy", "entropy", "softmax", "rule"]
     assert curves.signals_of(config, "rte") == ["energy", "rule"]
-
-
-def test_files_of_an_evaluation_are_named_once(config):
-    files = curves.evaluated_files(config, "mnli", curves.RULE)
-    assert len(set(files)) == len(files)
-    folders = {run.folder for run in final_runs(config) if run.task == "mnli" and "pabee" in run.name}
-    assert {file.rpartition("/")[0] for file in files} >= folders
-    assert sum(file.startswith("results/runs/bert/mnli/pabee/") for file in files) == 3 * 3  # sel, dev, dev_mm by rule

@@ -5,6 +5,7 @@ from cosee.plan.figures import (
     FIGURE_KINDS,
     figure_inputs,
     figure_rule,
+    figure_runs,
     figure_seeds,
     figure_stem,
     reference_inputs,
@@ -24,7 +25,8 @@ def test_only_figures_of_the_paper_have_a_number(config):
 
 
 def test_training_curves_are_drawn_from_histories_and_all_else_from_results(config):
-    assert all(file.endswith("/history.csv") for file in figure_inputs(config, "fig6"))
+    assert {run.task for run in figure_runs(config, "fig6")} == {"sst2", "qnli"} and not figure_inputs(config, "fig6")
+    assert not figure_runs(config, "fig5")
     assert figure_inputs(config, "fig5") == ["results/sst2/energy_dis.csv", "results/qnli/energy_dis.csv"]
 
 

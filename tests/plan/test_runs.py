@@ -7,7 +7,7 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan.checks import check, check_settings
 from cosee.plan.configuration import configuration
-from cosee.plan.curves import evaluated_files, evaluated_splits
+from cosee.plan.curves import evaluated_splits
 from cosee.plan.jobs import run_files
 from cosee.plan.runs import Run, final_runs, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_points, grid_runs, point_name, search_owner, searches, with_point
@@ -24,9 +24,11 @@ def test_every_final_run_is_trained_once(config):
     static = 10  # depths 1 to 11 but for 6, one seed
     signals = 2 * 2  # entropy and softmax score for wo_osc and cosee, one seed
     methods = 9 + 4  # of Table 2, one seed; ConsistentEE has four points, and some variants share others' models
+    later = 2  # JEI-DNN's two points, one seed
+    probes = 2  # LYNX- and DYNAMAX-style, one seed
     albert = 6  # Table 3, one seed
-    expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + plain)
-    expected += curve_tasks * (static + signals + albert)
+    expected = variants * (curve_tasks * seeds + others) + (curve_tasks + others) * (methods + later + plain)
+    expected += curve_tasks * (static + signals + probes + albert)
     assert len(runs) == expected
 
 
@@ -74,9 +76,13 @@ def test_training_examples_are_predicted_only_where_a_figure_shows_them(mini):
 def test_a_final_run_has_the_point_that_was_chosen_for_it(own_search):
     config = configuration(own_search)
     run = next(run for run in final_runs(config) if run.name == "cosee-energy")
-    assert at_chosen_point(config, run, {run.name: {"point": {"beta0": 0.7}}}).settings["beta0"] == 0.7
-    with pytest.raises(InputError, match=rf"{run.backbone}/{run.task}/best.yaml: has no point for cosee-energy"):
-        at_chosen_point(config, run, {"vanilla": {"point": {}}})
+    assert at_chosen_point(config, run, {run.name: {"point": {"beta0": 0.2}}}).settings["beta0"] == 0.2
+    for chosen in ({"vanilla": {"point": {}}}, None, [run.name], {run.name: None}, {run.name: {"score": 1}}):
+        with pytest.raises(InputError, match=rf"{run.backbone}/{run.task}/best.yaml: has no point for cosee-energy"):
+            at_chosen_point(config, run, chosen)
+    for point in ({"beta0": 7.0}, {"learning_rate": 7.0}, {}, None):
+        with pytest.raises(InputError, match=r"best\.yaml: the point .* of cosee-energy is not in its grid"):
+            at_chosen_point(config, run, {run.name: {"point": point}})
 
 
 def test_one_grid_point_is_no_search(own_search):
@@ -140,8 +146,10 @@ def test_a_run_serves_the_rules_that_are_applied_to_its_models(mini):
     rules = {(run.variant, run.backbone, run.task): run.rules for run in final_runs(config) if run.signal != "entropy"}
     assert rules["pabee", "bert", "rte"] == ("patience", "pcee", "fpabee")
     assert rules["pabee", "albert", "sst2"] == ("patience",)  # no experiment has the others there
-    assert rules["vanilla", "bert", "sst2"] == ("energy", "entropy", "softmax")  # one model for all signals
-    assert rules["vanilla", "bert", "rte"] == ("energy", "softmax")
+    ensembles = ("geometric", "mean", "voting", "beem")
+    assert rules["vanilla", "bert", "sst2"] == ("energy", "entropy", "softmax", *ensembles)  # one model for all signals
+    assert rules["vanilla", "bert", "rte"] == ("energy", "softmax", *ensembles)
+    assert rules["vanilla", "albert", "sst2"] == ("energy",)
     assert rules["backbone", "bert", "sst2"] == ("energy",) and rules["deebert", "bert", "rte"] == ("entropy",)
     assert {run.rules for run in final_runs(config) if run.name == "cosee-entropy"} == {("entropy",)}
     assert {run.rules for run in grid_runs(config) if run.variant == "pabee"} == {("patience",)}
@@ -151,7 +159,7 @@ def test_every_curve_has_the_outputs_of_the_checkpoint_of_its_rule(config):
     (run,) = [run for run in final_runs(config) if (run.name, run.backbone, run.task) == ("pabee", "bert", "rte")]
     expected = {rule: f"{run.folder}/logits-sel{end}.npz" for rule, end in OUTPUTS_OF_PABEE.items()}
     assert {rule: run.outputs_file("sel", rule) for rule in run.rules} == expected
-    assert set(expected.values()) <= set(run_files(run, config)) & set(evaluated_files(config, "rte", "rule"))
+    assert set(expected.values()) <= set(run_files(run, config))
 
 
 def test_splits_follow_protocol_task_and_source(mini, tmp_path):
@@ -161,8 +169,10 @@ def test_splits_follow_protocol_task_and_source(mini, tmp_path):
 
     runs = final_runs(configuration(mini))
     (run,) = [r for r in runs if (r.name, r.task, r.backbone, r.seed) == ("vanilla", "mnli", "bert", 0)]
+    assert splits() == (["sel", "cal", "dev", "dev_mm"], ["sel", "dev", "dev_mm"])
+    mini["protocol"]["cal_max"] = 0
     assert splits()[0] == ["sel", "dev", "dev_mm"]
-    mini["protocol"]["name"] = "field"
+    mini["protocol"] |= {"name": "field", "cal_max": 500}
     assert splits()[0] == ["dev", "dev_mm"]
     mini["data"]["source"] = "hub"
     assert splits()[0] == ["dev", "dev_mm", "test", "test_mm"]
@@ -214,6 +224,7 @@ def test_the_released_recipes_are_those_of_the_released_code():
     tasks = ("rte", "qnli", "mrpc", "sst2", "qqp", "mnli")
     assert [runs["gpfee", task].settings["frozen_layers"] for task in tasks] == [1, 1, 2, 2, 2, 3]
     assert runs["cosee", "sst2"].settings == {"alpha": 0.1, "beta0": 10.0, "signal": "energy"}
+    assert runs["jeidnn", "rte"].settings == {"weights": "released", "pos_weight_max": 5.0, "cost_weight": 7.0}
     assert "fpabee" not in {name for name, _ in runs}  # on PABEE's models
 
 

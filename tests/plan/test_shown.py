@@ -1,8 +1,8 @@
 """Tables and figures show what was trained for their backbone, tasks and signal."""
 
 from cosee.plan.shown import (
-    files_of_runs,
     result_files,
+    runs_of,
     shared_seeds,
     shown_curves,
     shown_seeds,
@@ -30,9 +30,9 @@ def test_results_by_rule_are_read_where_such_variants_are_shown(config):
 
 
 def test_a_run_behind_several_curves_is_read_once(config):
-    files = files_of_runs(trained_curves(config, config.tables.methods), "run.json")
-    assert len(set(files)) == len(files)
-    assert "results/runs/bert/sst2/pabee/final/seed0/run.json" in files  # PABEE's, PCEE's and F-PABEE's
+    folders = [run.folder for run in runs_of(trained_curves(config, config.tables.methods))]
+    assert len(set(folders)) == len(folders)
+    assert "results/runs/bert/sst2/pabee/final/seed0" in folders  # PABEE's, PCEE's and F-PABEE's
 
 
 def test_without_variants_all_multi_exit_ones_that_were_trained_are_shown(config):

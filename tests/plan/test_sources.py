@@ -36,3 +36,9 @@ def test_a_local_folder_is_never_called_generated(mini):
     local = configuration(mini | {"data_dir": "/somewhere/mine"})
     assert sources.data_label(local) == "local copy mine"
     assert sources.data_source(local) == {"folder": "/somewhere/mine"}
+
+
+def test_captions_say_that_exits_of_decoders_read_the_last_token_and_what_a_layer_costs():
+    label = sources.backbone_label(preset("decoders"), "mamba")
+    assert "12 layers, exits read the last token, normalized states instead of a pooler;" in label
+    assert "on a CPU a layer takes about five times as long" in label

@@ -1,5 +1,9 @@
 """Training stays on its device: tested without a GPU on torch's meta device, whose tensors have no values to read."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cosee.data.batches import DeviceSplit
-from cosee.methods import METHODS, consistentee, make_method
+from cosee.methods import METHODS, consistentee, jeidnn, make_method
 from cosee.models.loading import load_backbone
 from cosee.models.prediction import Predicted
 from cosee.training.optimizer import make_optimizer, update
@@ -47,11 +51,16 @@ def test_every_method_trains_where_its_model_is(name, tiny_bert, monkeypatch):
         original = getattr(torch.optim, optimizer)
         monkeypatch.setattr(torch.optim, optimizer, lambda *a, _=original, **k: _(*a, **k | {"fused": False}))
     answers = Predicted(np.zeros((len(TOKENS), 4, 2), dtype=np.float32))
-    monkeypatch.setattr(consistentee, "predict", lambda *_, **__: answers)  # between stages, where values may be read
+    for module in (consistentee, jeidnn):  # between stages, where values may be read
+        monkeypatch.setattr(module, "predict", lambda *_, **__: answers)
+    solved = torch.zeros(3, 4, device=META), torch.zeros(3, device=META)
+    monkeypatch.setattr(jeidnn, "solve_gates", lambda *_: solved)
 
     method = make_method(name, {})
     model = method.build(load_backbone(tiny_bert), 2, 0).to(META).train()
-    fit, schedule = DeviceSplit(TOKENS, META), Schedule(1, 4 if len(method.stages()) > 1 else 2, 1, method.stages())
+    num_stages = len(method.stages())
+    fit = DeviceSplit(TOKENS, META)
+    schedule = Schedule(1, 2 if num_stages == 1 else max(4, num_stages), 1, method.stages())
     goal, stage = method.objective(schedule, 0, META), -1
     with OneDevice():
         for step in range(schedule.total_steps):
@@ -68,3 +77,54 @@ def test_every_method_trains_where_its_model_is(name, tiny_bert, monkeypatch):
                 goal.end_epoch()
     assert stage == len(method.stages()) - 1
     assert {value.device for value in (loss, *parts.values())} == {META}
+
+
+PLACE = """
+import sys
+from pathlib import Path
+import torch
+from cosee.runs import device
+torch.cuda.is_available = lambda: True
+torch.cuda.device_count = lambda: int(sys.argv[2])
+torch.cuda.set_device = lambda index: print(index, flush=True)
+with device.placed_device(Path(sys.argv[1])) as chosen:
+    print(chosen, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def placed(tmp_path):
+    """Starts a process in whose place another device is chosen; gives it and the name of its device."""
+    running = []
+
+    def start(visible, number):
+        command = [sys.executable, "-c", PLACE, str(tmp_path / "places"), str(number)]
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": visible}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        running.append(subprocess.Popen(command, env=environment, text=True, **pipes))
+        lines = [running[-1].stdout.readline().strip()]
+        if number > 1:
+            lines.append(running[-1].stdout.readline().strip())
+            assert lines[1] == f"cuda:{lines[0]}"  # what torch takes for granted is what is given
+        return running[-1], lines[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_trainings_are_spread_over_the_gpus_that_they_see_and_a_place_is_free_after_its_end(placed):
+    first, name = placed("0,1", 2)
+    assert name == "cuda:0"
+    assert placed("0,1", 2)[1] == "cuda:1"
+    assert placed("1,0", 2)[1] == "cuda:0"  # all have one; the second on the GPU that is called 1, and comes first here
+    assert placed("1,0", 2)[1] == "cuda:1"  # the second on the one that is called 0
+    first.kill()
+    first.wait()
+    assert placed("0,1", 2)[1] == "cuda:0"
+
+
+def test_one_gpu_is_shared_by_all(placed):
+    assert [placed("3", 1)[1] for _ in range(2)] == ["cuda", "cuda"]

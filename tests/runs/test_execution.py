@@ -21,7 +21,7 @@ from cosee.methods import METHODS, make_method, rule_named
 from cosee.models.prediction import predict
 from cosee.plan.runs import Run
 from cosee.runs import device, execution
-from cosee.runs.execution import STATE, progress_of
+from cosee.runs.execution import STATE, progress_of, run_origin
 from cosee.runs.weights import load_run
 
 
@@ -104,14 +104,63 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny_bert, tmp_path, monkeypatch
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-def test_a_finished_run_of_an_unfinished_job_is_predicted_but_not_trained_again(tiny_bert, tmp_path, monkeypatch):
-    folder = do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
-    before = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.suffix == ".npz"}
-    assert (folder / STATE).is_file()
-    seconds = read_json(folder / "run.json")["seconds"]["training"]
-    do(COSEE, tmp_path, tiny_bert, monkeypatch, keep_state=True)
-    assert {name: (folder / name).read_bytes() for name in before} == before
-    assert read_json(folder / "run.json")["seconds"]["training"] == pytest.approx(seconds, abs=0.5)
+def never(*args, **options):
+    raise AssertionError("trained again")
+
+
+def test_a_run_killed_between_training_and_its_last_file_is_not_trained_again(tiny_bert, tmp_path, monkeypatch):
+    run = replace(COSEE, training={**TRAINING, "save_minutes": 0.0})
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(execution, "write_json", killed)
+        do(run, tmp_path, tiny_bert, monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr("cosee.training.loop._Training.train_epoch", never)
+        folder = do(run, tmp_path, tiny_bert, monkeypatch)
+    assert (folder / "run.json").is_file() and not (folder / STATE).exists()
+
+
+def test_a_finished_run_is_left_as_it_is(tiny_bert, tmp_path, monkeypatch):
+    folder = do(COSEE, tmp_path, tiny_bert, monkeypatch)
+    before = {entry: entry.stat().st_mtime_ns for entry in folder.iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("cosee.runs.execution.train", None)  # cannot be called
+        do(COSEE, tmp_path, tiny_bert, monkeypatch)
+        do(COSEE, tmp_path, tiny_bert, monkeypatch, splits=["dev"])
+    assert {entry: entry.stat().st_mtime_ns for entry in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "logits-dev.npz").unlink(),
+        lambda folder: (folder / "model.safetensors").unlink(),
+        lambda folder: (folder / "run.json").write_text('{"origin": '),
+        lambda folder: (folder / "run.json").write_text('{"origin": "another"}'),
+    ],
+)
+def test_a_run_without_all_its_files_or_of_another_origin_is_trained_again(spoil, tiny_bert, tmp_path, monkeypatch):
+    folder = do(HALF, tmp_path, tiny_bert, monkeypatch)
+    logits = (folder / "logits-dev.npz").read_bytes()
+    spoil(folder)
+    do(HALF, tmp_path, tiny_bert, monkeypatch)
+    assert (folder / "logits-dev.npz").read_bytes() == logits and (folder / "model.safetensors").is_file()
+    assert read_json(folder / "run.json")["steps"] == 10
+
+
+def test_other_settings_examples_encoders_or_criteria_are_another_origin(tiny_bert, tiny_albert):
+    splits = [TOKENS["fit"], TOKENS["sel"]]
+    origins = {
+        run_origin(COSEE, splits, tiny_bert, "area"),
+        run_origin(replace(COSEE, seed=4), splits, tiny_bert, "area"),
+        run_origin(COSEE, [TOKENS["fit"].take(np.arange(39)), TOKENS["sel"]], tiny_bert, "area"),
+        run_origin(COSEE, splits, tiny_albert, "area"),
+        run_origin(COSEE, splits, tiny_bert, "score_at_2x"),
+    }
+    assert len(origins) == 5 and run_origin(COSEE, splits, tiny_bert, "area") in origins
 
 
 def test_each_rule_that_a_run_serves_has_the_outputs_of_its_own_checkpoint(tiny_bert, tmp_path, monkeypatch):

@@ -25,8 +25,18 @@ def test_a_run_is_read_and_named(tmp_path):
 def test_no_run(tmp_path):
     with pytest.raises(InputError, match=r"run\.json: no such file"):
         read_run(tmp_path)
-    write_json(tmp_path / "run.json", {"run": {}})
-    with pytest.raises(InputError, match="describes no run"):
+    for facts in (
+        {"run": {}},
+        FACTS | {"run": "rte"},
+        FACTS | {"run": {"task": "rte"}},
+        FACTS | {"method": None},
+        FACTS | {"selection_split": 3},
+    ):
+        write_json(tmp_path / "run.json", facts)
+        with pytest.raises(InputError, match="describes no run"):
+            read_run(tmp_path)
+    write_json(tmp_path / "run.json", FACTS | {"run": FACTS["run"] | {"task": "cola"}})
+    with pytest.raises(InputError, match="the task 'cola' is unknown; expected one of rte, "):
         read_run(tmp_path)
 
 

@@ -141,3 +141,18 @@ def test_the_folder_is_an_ordinary_encoder(kind, tmp_path: Path):
 def test_unknown_kinds_are_refused(texts, tokenizer):
     with pytest.raises(InputError, match="'gpt' is no mini backbone"):
         pretraining.pretrain("gpt", texts, tokenizer, steps=1, seed=0, **SMALL)
+
+
+def test_a_learning_rate_at_which_the_weights_diverge_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"the weights diverged in pre-training; choose a lower"):
+        pretraining.make_backbone(
+            tmp_path,
+            kind="bert",
+            texts=100,
+            seed=0,
+            num_layers=2,
+            hidden_size=16,
+            steps=8,
+            batch_size=8,
+            learning_rate=1e38,
+        )

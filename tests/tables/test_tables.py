@@ -282,6 +282,20 @@ def test_generated_rows_are_not_called_a_part_of_the_official_ones():
     assert wide.at["RTE", "Note"] == "–"
 
 
+def test_calibration_examples_are_counted_where_there_are_any():
+    cal = pd.DataFrame([("sst2", "cal", 0, 200), ("sst2", "cal", 1, 300)], columns=list(ROWS.columns))
+    rows = pd.concat([ROWS, cal], ignore_index=True)
+    table = data_statistics(rows, REPORTED[1])
+    counts = table.set_index(["task", "split"])["rows"]
+    assert counts["sst2", "cal"] == 500 and counts["sst2", "train"] == 67_349 + 500
+    assert ("mnli", "cal") not in counts
+    wide = data_statistics_wide(table).set_index("Task")
+    assert (wide.loc["SST-2", "Here cal"], wide.loc["MNLI", "Here cal"]) == ("500", "–")
+    assert "Here cal" not in data_statistics_wide(data_statistics(ROWS, REPORTED[1]))
+    made = data_statistics(rows, REPORTED[1], generated=True).set_index(["task", "split"])["rows"]
+    assert made["sst2", "train"] == 67_349  # generated besides
+
+
 def test_wide_data_statistics():
     wide = data_statistics_wide(data_statistics(ROWS, REPORTED[1])).set_index("Task")
     assert list(wide.index) == list(REPORTED[1]["name"])

@@ -43,6 +43,26 @@ def test_batches_of_one_step_belong_together():
     assert [schedule.step(epoch, batch) for epoch in range(2) for batch in range(5)] == [0, 0, 1, 1, 2, 3, 3, 4, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("shares", "steps", "expected"),
+    [
+        ((0.4, 0.2, 0.02, 0.17, 0.02, 0.17, 0.02), 20, [0, 8, 12, 13, 16, 17, 19, 20]),
+        ((0.4, 0.2, 0.02, 0.17, 0.02, 0.17, 0.02), 7, [0, 1, 2, 3, 4, 5, 6, 7]),
+        ((0.01, 0.98, 0.01), 10, [0, 1, 9, 10]),
+        ((0.01, 0.01, 0.98), 4, [0, 1, 2, 4]),
+        ((0.98, 0.01, 0.01), 4, [0, 2, 3, 4]),
+    ],
+)
+def test_a_stage_of_less_than_a_step_takes_one_of_its_neighbors(shares, steps, expected):
+    schedule = Schedule(steps, 1, stages=tuple(Stage(share) for share in shares))
+    assert [schedule.bounds(stage) for stage in range(len(shares))] == list(pairwise(expected))
+
+
+def test_a_share_below_none_is_refused():
+    with pytest.raises(InputError, match="stage 2 of 3 gets none of the 10 steps"):
+        Schedule(10, 1, stages=(Stage(0.8), Stage(-0.2), Stage(0.4)))
+
+
 def test_a_stage_without_a_step_is_refused():
     with pytest.raises(
         InputError, match=r"stage 1 of 3 gets none of the 1 steps; train for more epochs or increase its share\.$"

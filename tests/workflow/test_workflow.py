@@ -16,34 +16,49 @@ import pytest
 import yaml
 from helpers.pipeline import PROJECT, REDUCED_MINI, SNAKEMAKE, arguments, job_counts, preset, snakemake
 
+from cosee.evaluation.outputs import load_outputs
+from cosee.exiting.rules import RULES
+from cosee.exiting.simulation import exit_layers
+
 # --- what is planned --------------------------------------------------------------------------------------------------
 
 
 def test_one_target_needs_only_its_task(tmp_path):
     planned = snakemake(tmp_path, "results/mnli/energy_tradeoff.csv", "--dry-run", configs=(preset("config"),))
     jobs = job_counts(planned)
-    assert jobs["download"] == jobs["sweep"] == 1 and jobs["tokenize"] == 2
-    assert {name.split("_")[3] for name in jobs if name.startswith("train_")} == {"mnli"}
+    assert jobs["download"] == jobs["sweep"] == 1 and jobs["tokenize"] == jobs["train_grid"] == jobs["train_final"] == 2
 
 
 @pytest.mark.parametrize(
     ("files", "trainings", "others"),
     [
-        (["config"], 20, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["config"], 20, {"sweep": 20, "certify": 12, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
         pytest.param(
             ["glue-small"],
-            1326,
+            1758,
             {"sweep": 24, "download": 6, "tokenize": 6, "select": 6, "backbone": 1},
             marks=pytest.mark.slow,
         ),
-        (["glue-small", "glue-small-cpu"], 90, {"sweep": 7, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
-        (["bert-base"], 218, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["glue-small", "glue-small-cpu"], 67, {"sweep": 7, "download": 3, "tokenize": 3, "select": 3, "backbone": 1}),
+        (["bert-base"], 187, {"sweep": 20, "download": 6, "tokenize": 10, "select": 10, "backbone": 2}),
+        (["roberta-base"], 155, {"sweep": 13, "backbone": 3, "encoders_table": 1}),
+        (["modernbert"], 198, {"sweep": 13, "backbone": 1, "table2": 1}),
+        (["decoders"], 18, {"sweep": 6, "download": 3, "tokenize": 9, "select": 9, "backbone": 3, "encoders_table": 1}),
     ],
 )
 def test_presets_plan_what_they_say(tmp_path, files, trainings, others):
     jobs = job_counts(snakemake(tmp_path, "all", "--dry-run", configs=tuple(map(preset, files))))
     assert sum(count for name, count in jobs.items() if name.startswith("train_")) == trainings
     assert {name: jobs[name] for name in others} == others
+
+
+def test_planning_and_fetching_need_no_torch(tmp_path):
+    code = "import sys; sys.modules['torch'] = None; from snakemake.cli import main; main()"
+    options = arguments(tmp_path, "fetch", "--dry-run", configs=(preset("bert-base"),))[3:]
+    done = subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 0, done.stderr
+    jobs = job_counts(done.stdout + done.stderr)
+    assert jobs == {"download": 6, "hub_encoder": 2, "fetch": 1, "total": 9}
 
 
 @pytest.mark.slow
@@ -121,11 +136,18 @@ def test_it_says_what_it_will_do_and_what_took_how_long(built):
 
 
 def test_every_table_and_figure_is_there(built):
-    for name in (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "differences", "latency"):
+    for name in (
+        *(f"table{number}" for number in (1, 2, 3, 4)),
+        "methods",
+        "calibration",
+        "differences",
+        "risk",
+        "latency",
+    ):
         assert all((built / f"results/tables/{name}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex"))
     drawn = {path.stem.split("_")[0] for path in (built / "figures").iterdir() if path.stat().st_size > 5000}
-    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)} | {"tradeoff-methods", "latency"}
-    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 10
+    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)} | {"tradeoff-methods", "risk", "latency"}
+    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 11
 
 
 def test_tradeoff_has_the_promised_columns_methods_and_seeds(built):
@@ -225,14 +247,28 @@ def test_runs_record_where_they_come_from(built):
     assert final["run"]["training"]["learning_rate"] == best["point"]["learning_rate"]
 
 
-def test_only_final_weights_are_kept(built):
-    kept = {path.relative_to(built).parts[5] for path in built.glob("results/runs/**/model.safetensors")}
-    assert kept == {"final"}
+def test_risks_are_those_of_the_stored_outputs(built):
+    frame = pd.read_csv(built / "results/sst2/energy_risk.csv").query("variant == 'cosee' and seed == 0")
+    assert set(frame["procedure"]) == {"naive", "crc", "ltt", "lynx"} and set(frame["loss"]) == {"same", "harm"}
+    assert set(frame["num_calibration"]) == {60}
+    rule = RULES["energy"]
+    outputs = load_outputs(built / "results/runs/bert/sst2/cosee-energy/final/seed0/logits-dev.npz")
+    for row in frame.query("loss == 'same'").itertuples():
+        exits = exit_layers(outputs.exit_scores(rule), row.threshold, rule.harder_is)  # NaN: no early exit
+        taken = outputs.predicted[range(len(exits)), exits]
+        assert row.risk == pytest.approx((taken != outputs.predicted[:, -1]).mean())
+    by_rule = pd.read_csv(built / "results/sst2/rule_risk.csv")
+    assert set(by_rule["variant"]) == {"pabee", "pcee", "consistentee"}
+
+
+def test_only_weights_that_something_reads_are_kept_and_nothing_twice(built):
+    kept = [str(path.parent.relative_to(built)) for path in built.glob("results/runs/**/model.safetensors")]
+    assert kept == ["results/runs/bert/sst2/cosee-energy/final/seed0"]
     assert not list(built.rglob("state.safetensors")) and not list(built.rglob("*.partial*"))
 
 
 def test_nothing_is_left_to_do_for_any_target(built):
-    tables = (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "differences")
+    tables = (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "calibration", "differences", "risk")
     figures = (f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9))
     assert "Nothing to be done" in snakemake(built, "all", "data", "tables", "figures", *tables, *figures)
 
@@ -261,8 +297,8 @@ def interrupted(request, tmp_path_factory):
 def kill_and_go_on(folder):
     for trained in folder.glob("results/runs/albert/mnli/*/final"):
         shutil.rmtree(trained)
-    log = folder / "logs/train/final_albert_mnli_0.log"
-    log.unlink()
+    logs = folder / "logs/train/final/albert/mnli"
+    shutil.rmtree(logs)
     with subprocess.Popen(
         arguments(folder, RUN),
         stdout=subprocess.DEVNULL,
@@ -271,7 +307,7 @@ def kill_and_go_on(folder):
         cwd=PROJECT,
     ) as process:
         deadline = time.monotonic() + 300
-        while not (log.exists() and "step" in log.read_text()):
+        while not any("step" in log.read_text() for log in logs.glob("*.log")):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
@@ -282,3 +318,16 @@ def kill_and_go_on(folder):
 
 def test_a_killed_run_goes_on_and_gives_the_same(built, interrupted):
     assert (interrupted.result() / RUN).read_bytes() == (built / RUN).read_bytes()
+
+
+def test_a_finished_run_is_not_trained_again_when_its_record_is_lost_and_one_that_lacks_a_file_is(built, tmp_path):
+    folder = shutil.copytree(built, tmp_path / "run")
+    (record,) = folder.glob("results/trained/final/albert/mnli/*.json")
+    before = record.read_bytes()
+    record.unlink()
+    snakemake(folder, str(record.relative_to(folder)))
+    assert record.read_bytes() == before
+    (folder / RUN).unlink()
+    printed = snakemake(folder, "results/manifest.json")
+    assert "a file of its runs is missing" in printed
+    assert (folder / RUN).read_bytes() == (built / RUN).read_bytes() and record.read_bytes() != before

@@ -15,12 +15,15 @@ rule cost:
     threads: lambda wildcards: CORES or 1  # all: concurrent jobs would distort the timing
     resources:
         gpu=GPUS_PER_TRAINING,
+        mem_mb=more(lambda wildcards: training_memory(CONFIG, RUNS, GPUS_PER_TRAINING)),
+        runtime=more(lambda wildcards: 480),
     params:
         counted=lambda wildcards: [
             (run.fingerprint(), *example_counts(CONFIG, run)) for run in [*RUNS, *grid_runs(CONFIG)]
         ],
         steps=CONFIG.cost.steps,
         sentence=CONTEXT.sentence(split="fit"),
+        disk=disk_sentence(disk_space(CONFIG, [*RUNS, *grid_runs(CONFIG)], Path.cwd())),
         numerics=NUMERICS_VERSION,
     message:
         "cost of this preset"

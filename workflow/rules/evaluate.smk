@@ -3,7 +3,7 @@
 
 rule sweep:
     input:
-        lambda wildcards: evaluated_files(CONFIG, wildcards.task, wildcards.signal),
+        lambda wildcards: records_of(runs_of(curves(CONFIG, wildcards.task, wildcards.signal))),
     output:
         tradeoff="results/{task}/{signal}_tradeoff.csv",
         targets="results/{task}/{signal}_targets.csv",
@@ -11,17 +11,21 @@ rule sweep:
         exits="results/{task}/{signal}_exits.csv",
         layers="results/{task}/{signal}_layers.csv",
         density="results/{task}/{signal}_density.csv",
+        calibration="results/{task}/{signal}_calibration.csv",
     log:
         "logs/sweep/{task}-{signal}.log",
     benchmark:
         "benchmarks/sweep/{task}-{signal}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: results_memory(CONFIG, runs_of(curves(CONFIG, wildcards.task, wildcards.signal)))),
+        runtime=more(lambda wildcards: 120),
     params:
         targets=CONFIG.protocol.targets,
         thresholds=lambda wildcards: given_thresholds(CONFIG, wildcards.signal),
         reference_variant=CONFIG.reference_variant,
-        numerics=NUMERICS_VERSION,
+        numerics=lambda wildcards: numerics_of_curves(wildcards.task, wildcards.signal),
     message:
         "every threshold on {wildcards.task} ({wildcards.signal})"
     script:

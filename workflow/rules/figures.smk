@@ -8,6 +8,7 @@ for name, spec in FIGURE_SPECS.items():
             figure_rule(name)
         input:
             frames=figure_inputs(CONFIG, name),
+            runs=records_of(figure_runs(CONFIG, name)),
             reference=reference_inputs(CONFIG, name),
         output:
             svg=report(
@@ -23,6 +24,9 @@ for name, spec in FIGURE_SPECS.items():
             f"benchmarks/figures/{name}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
         params:
             name=name,
             kind=FIGURE_KINDS[name].draw,
@@ -30,7 +34,8 @@ for name, spec in FIGURE_SPECS.items():
             seeds=list(figure_seeds(CONFIG, name)),
             labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
             caption=context_of_figure(CONFIG, name).caption(figure_rule(name), spec.backbone, FIGURE_KINDS[name].split),
-            note=context_of_figure(CONFIG, name).sentence(spec.backbone, FIGURE_KINDS[name].split),
+            note=(f"{facts_of_risk(CONFIG, shown=False)} " if name == "risk" else "")
+            + context_of_figure(CONFIG, name).sentence(spec.backbone, FIGURE_KINDS[name].split),
         message:
             f"figure {name.removeprefix('fig')}"
         script:

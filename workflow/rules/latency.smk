@@ -8,20 +8,21 @@ if CONFIG.latency:
         input:
             backbone=backbone_files(TIMED.backbone),
             tokens=f"resources/tokens/{TIMED.backbone}/{TIMED.task}.npz",
-            facts=f"{TIMED.folder}/run.json",
-            weights=weights_file(TIMED),
-            selection=f"{TIMED.folder}/logits-{CONFIG.protocol.selection_split}.npz",
+            run=records_of([TIMED]),
         output:
             "results/latency.csv",
         log:
             "logs/latency/timings.log",
         benchmark:
             "benchmarks/latency/timings.tsv"
+        retries: RETRIES
         conda:
             "../../environment.yml"
         threads: lambda wildcards: CORES or CONFIG.latency.threads  # all: concurrent jobs would distort the timing
         resources:
             gpu=GPUS_PER_TRAINING,
+            mem_mb=more(lambda wildcards: training_memory(CONFIG, [TIMED], GPUS_PER_TRAINING)),
+            runtime=more(lambda wildcards: 120),
         params:
             spec=CONFIG.latency.model_dump(),
             numerics=NUMERICS_VERSION,
@@ -48,6 +49,9 @@ if CONFIG.latency:
             "benchmarks/latency/shown.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
         params:
             caption=TIMED_CONTEXT.caption("latency", TIMED.backbone),
             note=TIMED_CONTEXT.sentence(TIMED.backbone),

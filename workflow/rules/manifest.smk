@@ -3,7 +3,7 @@
 
 rule manifest:
     input:
-        runs=[f"{run.folder}/run.json" for run in RUNS],
+        runs=records_of(RUNS),
         rows=expand("resources/rows/{task}.parquet", task=TASK_NAMES),
         weights=expand("resources/backbones/{backbone}/model.safetensors", backbone=CONFIG.backbones),
     output:
@@ -14,6 +14,9 @@ rule manifest:
         "benchmarks/manifest/manifest.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 3000),
+        runtime=more(lambda wildcards: 30),
     params:
         project=str(PROJECT),
     message:

@@ -1,4 +1,5 @@
-# Results of published runs: every table and figure from stored outputs, without torch, data or network.
+# Results of published runs: every table, every figure and the explorer from stored outputs, without torch, data or
+# network.
 
 
 rule published_results:
@@ -6,6 +7,7 @@ rule published_results:
         [f"results/tables/{name}.{kind}" for name in COMPARISONS for kind in ("csv", "md", "tex")],
         rules.figures.input,
         [f"results/{task}/{signal}_tradeoff.csv" for task in TASK_NAMES for signal in signals_of(CONFIG, task)],
+        rules.explorer.output,
     localrule: True
 
 
@@ -23,7 +25,10 @@ rule published_collection:
         "benchmarks/published/{collection}.tsv"
     conda:
         "../../environment.yml"
-    threads: workflow.cores or 1
+    threads: CORES or 1
+    resources:
+        mem_mb=more(lambda wildcards: 8000),
+        runtime=more(lambda wildcards: 120),
     params:
         snakefile=str(PROJECT / "workflow/Snakefile"),
         predictions=lambda wildcards: f"published/{wildcards.collection}",

@@ -13,6 +13,9 @@ rule table1:
         "benchmarks/tables/table1.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 3000),
+        runtime=more(lambda wildcards: 30),
     params:
         generated=not CONFIG.data_dir and CONFIG.data.source == "generated",
         caption=replace(CONTEXT, seeds=()).caption("table1", split="all"),
@@ -40,6 +43,9 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
             f"benchmarks/tables/{name}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 6000),
+            runtime=more(lambda wildcards: 120),
         params:
             name=name,
             backbone=spec.backbone,
@@ -65,6 +71,9 @@ rule table4:
         "benchmarks/tables/table4.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 3000),
+        runtime=more(lambda wildcards: 30),
     params:
         encoder=CONFIG.tables.table4.encoder,
         caption=CONTEXT.caption_of_counts(CONFIG.tables.table4.label),
@@ -81,7 +90,7 @@ if "methods" in COMPARISONS:
         input:
             curves=result_files(CONFIG, spec, "tradeoff.csv"),
             targets=result_files(CONFIG, spec, "targets.csv"),
-            runs=files_of_runs(trained_curves(CONFIG, spec), "run.json"),
+            runs=records_of(runs_of(trained_curves(CONFIG, spec))),
         output:
             **table_outputs("methods"),
         log:
@@ -90,6 +99,9 @@ if "methods" in COMPARISONS:
             "benchmarks/tables/methods.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
         params:
             spec=spec.model_dump(),
             labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
@@ -102,6 +114,66 @@ if "methods" in COMPARISONS:
             "../scripts/methods.py"
 
 
+if "encoders" in COMPARISONS:
+    spec = COMPARISONS["encoders"]
+
+    rule encoders_table:
+        input:
+            curves=sorted(
+                {file for part in spec.by_backbone.values() for file in result_files(CONFIG, part, "tradeoff.csv")}
+            ),
+        output:
+            **table_outputs("encoders"),
+        log:
+            "logs/tables/encoders.log",
+        benchmark:
+            "benchmarks/tables/encoders.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
+        params:
+            layers={name: CONFIG.backbones[name].layers for name in spec.backbones},
+            names={name: CONFIG.backbones[name].label for name in spec.backbones},
+            labels=TABLE_LABELS,
+            targets=CONFIG.protocol.targets,
+            protocol=CONFIG.protocol.name,
+            caption=context_of_encoders(CONFIG, spec).caption("encoders"),
+        message:
+            "table of encoders"
+        script:
+            "../scripts/encoders.py"
+
+
+if "calibration" in COMPARISONS:
+    spec = COMPARISONS["calibration"]
+
+    rule calibration:
+        input:
+            result_files(CONFIG, spec, "calibration.csv"),
+        output:
+            **table_outputs("calibration"),
+        log:
+            "logs/tables/calibration.log",
+        benchmark:
+            "benchmarks/tables/calibration.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
+        params:
+            backbone=spec.backbone,
+            labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
+            target=CONFIG.protocol.table_target,
+            caption=context_of_table(CONFIG, spec).caption("calibration", spec.backbone),
+        message:
+            "calibration of the answers"
+        script:
+            "../scripts/calibration.py"
+
+
 for name, split in {"differences": "dev", "differences_held": "held"}.items():
     if name not in COMPARISONS:
         continue
@@ -112,7 +184,7 @@ for name, split in {"differences": "dev", "differences_held": "held"}.items():
             name
         input:
             targets=result_files(CONFIG, spec, "targets.csv"),
-            answers=outputs_of(shown_curves(CONFIG, spec, TABLE_LABELS), split),
+            runs=records_of(runs_of(shown_curves(CONFIG, spec, TABLE_LABELS))),
         output:
             **table_outputs(name),
         log:
@@ -121,6 +193,9 @@ for name, split in {"differences": "dev", "differences_held": "held"}.items():
             f"benchmarks/tables/{name}.tsv"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 6000),
+            runtime=more(lambda wildcards: 120),
         params:
             name=name,
             split=split,

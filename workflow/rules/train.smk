@@ -1,73 +1,93 @@
-# Grid search, selection, final runs. A job is one process that trains `jobs: runs_per_job` runs, one after the other;
-# the rules are made in a loop because the files of a job cannot be told from a wildcard. Final runs take the chosen
-# point and keep their weights; runs of a grid do neither. Nothing in the loop may read its variables later.
-
-for job in [*GRID_JOBS, *FINAL_JOBS]:
-
-    rule:
-        name:
-            f"train_{job.name}"
-        input:
-            backbone=backbone_files(job.backbone),
-            tokens=f"resources/tokens/{job.backbone}/{job.task}.npz",
-            best=f"results/runs/{job.backbone}/{job.task}/best.yaml" if job.stage == "final" else [],
-        output:
-            [file for run in job.runs for file in run_files(run, CONFIG)],
-            weights=[weights_file(run) for run in job.runs if job.stage == "final"],
-        log:
-            f"logs/train/{job.name}.log",
-        benchmark:
-            f"benchmarks/train/{job.name}.tsv"
-        priority: training_priority(job, NUM_RUNS)
-        conda:
-            "../../environment.yml"
-        threads: 1
-        resources:
-            gpu=GPUS_PER_TRAINING,
-        params:
-            stage=job.stage,
-            fingerprints=[run.fingerprint() for run in job.runs],
-            chosen_by=checkpoint_rule(CONFIG),
-            numerics=NUMERICS_VERSION,
-        message:
-            f"{'training' if job.stage == 'final' else 'grid search'} on {job.task} ({job.backbone}): {len(job.runs)} runs"
-        script:
-            "../scripts/train.py"
+# Grid search, selection, final runs. A job is one process that trains some runs, one after the other
+# (`cosee.plan.jobs`). Its record is the only file that is declared: no wildcard could say what the files of its runs
+# are, and a run that is finished must outlive a job that is not. Final runs take the chosen point and keep their
+# weights; runs of a grid do neither.
 
 
-for backbone, task in dict.fromkeys((run.backbone, run.task) for run in RUNS if run.key in PUBLISHED):
+rule train_grid:
+    input:
+        backbone=lambda wildcards: backbone_files(wildcards.backbone),
+        tokens="resources/tokens/{backbone}/{task}.npz",
+    output:
+        "results/trained/grid/{backbone}/{task}/{job}.json",
+    log:
+        "logs/train/grid/{backbone}/{task}/{job}.log",
+    benchmark:
+        "benchmarks/train/grid/{backbone}/{task}/{job}.tsv"
+    priority: lambda wildcards: training_priority(wildcards.backbone, wildcards.task, NUM_RUNS)
+    retries: RETRIES
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=GPUS_PER_TRAINING,
+        mem_mb=more(lambda wildcards: training_memory(CONFIG, job_of("grid", wildcards).runs, GPUS_PER_TRAINING)),
+        runtime=lambda wildcards, attempt: training_runtime(job_of("grid", wildcards), attempt),
+    params:
+        stage="grid",
+        runs=lambda wildcards: [run.fingerprint() for run in job_of("grid", wildcards).runs],
+        chosen_by=checkpoint_rule(CONFIG),
+        numerics=lambda wildcards: numerics_of_runs(job_of("grid", wildcards).runs),
+    message:
+        "grid search on {wildcards.task} ({wildcards.backbone}): {wildcards.job}"
+    script:
+        "../scripts/train.py"
 
-    rule:
-        name:
-            f"unpack_{backbone}_{task}"
-        input:
-            [PUBLISHED[run.key] for run in RUNS if run.key in PUBLISHED and run.key[:2] == (backbone, task)],
-        output:
-            [
-                file
-                for run in RUNS
-                if run.key in PUBLISHED and run.key[:2] == (backbone, task)
-                for file in run_files(run, CONFIG)
-            ],
-        log:
-            f"logs/unpack/{backbone}-{task}.log",
-        benchmark:
-            f"benchmarks/unpack/{backbone}-{task}.tsv"
-        conda:
-            "../../environment.yml"
-        params:
-            collection=CONFIG.predictions,
-            folders={PUBLISHED[run.key]: run.folder for run in RUNS if run.key in PUBLISHED},
-            other_rules={PUBLISHED[run.key]: run.other_rules for run in RUNS if run.key in PUBLISHED},
-        message:
-            f"published runs on {task} ({backbone})"
-        script:
-            "../scripts/unpack.py"
+
+use rule train_grid as train_final with:
+    input:
+        backbone=lambda wildcards: backbone_files(wildcards.backbone),
+        tokens="resources/tokens/{backbone}/{task}.npz",
+        best="results/runs/{backbone}/{task}/best.yaml",
+    output:
+        "results/trained/final/{backbone}/{task}/{job}.json",
+    log:
+        "logs/train/final/{backbone}/{task}/{job}.log",
+    benchmark:
+        "benchmarks/train/final/{backbone}/{task}/{job}.tsv"
+    resources:
+        gpu=GPUS_PER_TRAINING,
+        mem_mb=more(lambda wildcards: training_memory(CONFIG, job_of("final", wildcards).runs, GPUS_PER_TRAINING)),
+        runtime=lambda wildcards, attempt: training_runtime(job_of("final", wildcards), attempt),
+    params:
+        stage="final",
+        runs=lambda wildcards: [run.fingerprint() for run in job_of("final", wildcards).runs],
+        chosen_by=checkpoint_rule(CONFIG),
+        numerics=lambda wildcards: numerics_of_runs(job_of("final", wildcards).runs),
+    message:
+        "training on {wildcards.task} ({wildcards.backbone}): {wildcards.job}"
+
+
+rule unpack:
+    input:
+        lambda wildcards: [PUBLISHED[run.key] for run in published_of(wildcards)],
+    output:
+        "results/trained/published/{backbone}/{task}.json",
+    log:
+        "logs/unpack/{backbone}-{task}.log",
+    benchmark:
+        "benchmarks/unpack/{backbone}-{task}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=more(lambda wildcards: 3000),
+        runtime=more(lambda wildcards: 30),
+    params:
+        collection=CONFIG.predictions,
+        runs=lambda wildcards: [run.fingerprint() for run in published_of(wildcards)],
+    message:
+        "published runs on {wildcards.task} ({wildcards.backbone})"
+    script:
+        "../scripts/unpack.py"
 
 
 rule select:
     input:
-        lambda wildcards: grid_files(CONFIG, wildcards.backbone, wildcards.task),
+        lambda wildcards: [
+            job.record
+            for job in JOBS.values()
+            if (job.stage, job.backbone, job.task) == ("grid", wildcards.backbone, wildcards.task)
+        ],
     output:
         "results/runs/{backbone}/{task}/best.yaml",
     log:
@@ -76,6 +96,13 @@ rule select:
         "benchmarks/select/{backbone}-{task}.tsv"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=more(
+            lambda wildcards: results_memory(
+                CONFIG, [run for run in grid_runs(CONFIG) if run.key[:2] == (wildcards.backbone, wildcards.task)]
+            )
+        ),
+        runtime=more(lambda wildcards: 60),
     params:
         points=lambda wildcards: search_points(CONFIG, wildcards.backbone, wildcards.task),
         chosen_by=checkpoint_rule(CONFIG),
@@ -84,3 +111,22 @@ rule select:
         "hyper-parameters of {wildcards.task} ({wildcards.backbone})"
     script:
         "../scripts/select.py"
+
+
+# A file of a run can be named as a target.
+rule run_file:
+    input:
+        lambda wildcards: RECORD_OF.get(
+            "results/runs/{backbone}/{task}/{name}/{point}/seed{seed}".format(**wildcards), []
+        ),
+    output:
+        update("results/runs/{backbone}/{task}/{name}/{point}/seed{seed}/{file}"),
+    log:
+        "logs/run_file/{backbone}-{task}-{name}-{point}-seed{seed}-{file}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    message:
+        "{output}"
+    shell:
+        "(touch -c {output:q} && test -f {output:q}) > {log:q} 2>&1"

@@ -33,7 +33,7 @@ with logged(snakemake.log[0]):
         f"Hours of all trainings of the preset on {machine}, one at a time, with predictions but without start-up, "
         f"data and evaluation. Timed: {snakemake.params.steps} steps or more of every variant, depth and batch size on "
         "its largest task, and of one variant on every task; the rest is extrapolated. Numbers of examples are those "
-        f"of the source. {snakemake.params.sentence}"
+        f"of the source. {snakemake.params.disk.capitalize()}. {snakemake.params.sentence}"
     )
     commit = git_commit(Path(__file__).parent)
     write_frame(snakemake.output.csv, costs.assign(machine=machine, torch=version("torch"), commit=commit))

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from cosee.evaluation.frames import TARGET
 from cosee.io import read_frames
 from cosee.plan.configuration import configuration
 from cosee.plan.shown import shown_curves
@@ -16,7 +17,7 @@ with logged(snakemake.log[0]):
     config, params = configuration(snakemake.config), snakemake.params
     backbone, target, split = params.spec["backbone"], params.target, params.split
     curves = shown_curves(config, config.tables.shown[params.name], params.labels)
-    targets = at_target(read_frames(snakemake.input.targets), params.labels, backbone, target, split)
+    targets = at_target(read_frames(snakemake.input.targets, TARGET), params.labels, backbone, target, split)
     deployed = deployed_points(curves, targets, split=split)
     compared = [curve for curve in curves if (curve.task, curve.variant) in deployed]
     matched = matched_points(compared, target, selection=config.protocol.selection_split, split=split)

@@ -1,5 +1,6 @@
 """Examples of one task from its source, cut into fit, sel and dev."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cosee.data.glue import check_rows, cut_splits, hub_rows, local_rows, split_counts
@@ -13,15 +14,21 @@ if TYPE_CHECKING:
 with logged(snakemake.log[0]):
     task = TASKS[snakemake.wildcards.task]
     source, cut = snakemake.params.source, snakemake.params.cut
+    num_cal = cut["cal_max"] if cut["name"] == "heldout" else 0
     if "folder" in source:
         where, rows = "data_dir", local_rows(task, source["folder"])
     elif "repository" in source:
         where, rows = source["repository"], hub_rows(task, source["repository"], source["revision"])
     else:
-        from cosee.synthetic.known_depth.generation import generate
+        if source["grammar"] == "steps":
+            from cosee.synthetic.known_depth.generation import generate
+        else:
+            from cosee.synthetic.generation import generate
 
         sizes = {"train": source["train"], **dict.fromkeys(task.eval_splits.values(), source["validation"])}
-        where, rows = "minidata", generate(task.name, source["seed"], sizes, source["label_noise"])
+        sizes |= {"calibration": num_cal} if num_cal else {}
+        make = task.generate or partial(generate, task.name)
+        where, rows = "minidata", make(source["seed"], sizes, source["label_noise"])
     check_rows(rows, task, where)
     frame = cut_splits(
         rows,
@@ -33,6 +40,7 @@ with logged(snakemake.log[0]):
         cut["split_seed"],
         cut["held_rows"].get(task.name, 0),
         grouped="seed" not in source,  # generated examples share text only by chance
+        cal_max=0 if "seed" in source else num_cal,
     )
     write_frame(snakemake.output.rows, frame)
     write_frame(snakemake.output.counts, split_counts(frame, task))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cosee import figures
+from cosee.evaluation.frames import IDENTITY
 from cosee.io import read_frame, read_frames
 from cosee.plan.configuration import configuration
 from cosee.plan.shown import shown_curves
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def frames(paths: list[str]) -> pd.DataFrame:
     """The rows of the seeds to show."""
-    read = read_frames(paths)
+    read = read_frames(paths, IDENTITY)
     return read[read["seed"].isin(snakemake.params.seeds)]
 
 
@@ -83,7 +84,7 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     """Figure 6."""
     config = configuration(snakemake.config)
     histories = [
-        read_frame(f"{run.folder}/history.csv").assign(
+        read_frame(f"{run.folder}/history.csv", ("step", "mean_ce")).assign(
             task=run.task, backbone=run.backbone, variant=run.variant, seed=run.seed
         )
         for curve in shown_curves(config, config.figures.shown[snakemake.params.name])
@@ -93,7 +94,28 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     return figures.training_figure(pd.concat(histories, ignore_index=True), labels, note, tasks=spec["tasks"])
 
 
-DRAW = {"tradeoff": tradeoff, "methods": methods, "exits": exits, "energy": energy, "dis": dis, "training": training}
+def risk(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Promised against realized risk of one variant, with the loss that the table shows."""
+    (variant,) = spec["variants"]
+    return figures.risk_figure(
+        frames(snakemake.input.frames),
+        note,
+        variant=variant,
+        backbone=spec["backbone"],
+        tasks=spec["tasks"],
+        loss=configuration(snakemake.config).risk.shown.loss,
+    )
+
+
+DRAW = {
+    "tradeoff": tradeoff,
+    "methods": methods,
+    "exits": exits,
+    "energy": energy,
+    "dis": dis,
+    "training": training,
+    "risk": risk,
+}
 
 with logged(snakemake.log[0]):
     params = snakemake.params

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    spec, run = snakemake.params.spec, timed_run(configuration(snakemake.config))
+    spec, config = snakemake.params.spec, configuration(snakemake.config)
+    run = timed_run(config)
     configure_torch(spec["threads"])
     device, backbone = default_device(), Path(snakemake.input.backbone[0]).parent
     model, rule = load_run(Path(run.folder), backbone), rule_named(run.rule)
-    (points,) = operating_points([load_outputs(snakemake.input.selection)], rule, spec["targets"])
+    (points,) = operating_points(
+        [load_outputs(run.outputs_file(config.protocol.selection_split))], rule, spec["targets"]
+    )
     dev = DeviceSplit(load_tokens(snakemake.input.tokens)["dev"], device, padding_id(backbone / "tokenizer.json"))
     rows = numpy_generator(run.seed, "latency").permutation(len(dev))[: spec["rows"]]
     timings = measure(model.to(device).eval(), dev, rows, rule, dict(points), spec["batch_sizes"], spec["rounds"])

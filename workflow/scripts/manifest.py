@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosee.io import read_json, write_json
+from cosee.io import write_json
 from cosee.plan.configuration import configuration
+from cosee.plan.runs import final_runs
 from cosee.plan.sources import backbone_label, data_label
+from cosee.plugins import installed_plugins
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.runs.stored import read_run
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     config = configuration(snakemake.config)
-    runs = [read_json(path) for path in snakemake.input.runs]
+    runs = [read_run(run.folder) for run in final_runs(config)]
     write_json(
         snakemake.output[0],
         {
@@ -26,6 +29,7 @@ with logged(snakemake.log[0]):
             "backbones": {name: backbone_label(config, name) for name in config.backbones},
             "sha256": {path: file_digest(path) for path in [*snakemake.input.rows, *snakemake.input.weights]},
             "versions": package_versions(),
+            "plugins": installed_plugins(),
             "hardware": hardware(),
             "trained_on": sorted({run["hardware"]["gpu"] or run["hardware"]["processor"] for run in runs}),
             "training_seconds": sum(run["seconds"]["training"] for run in runs),

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cosee.evaluation.frames import STATIC
-from cosee.io import read_frames, read_json
+from cosee.evaluation.frames import CURVE, STATIC, TARGET
+from cosee.io import read_frames
 from cosee.plan.configuration import configuration
 from cosee.plan.shown import trained_curves
+from cosee.runs.stored import read_run
 from cosee.scripting import logged
 from cosee.tables import summary, summary_wide, write_table
 
@@ -21,12 +22,12 @@ with logged(snakemake.log[0]):
         is_static = config.variants[curve.variant].is_static
         identity = {"task": curve.task, "backbone": curve.backbone, "variant": STATIC if is_static else curve.variant}
         for run in curve.runs:
-            facts = read_json(f"{run.folder}/run.json")
+            facts = read_run(run.folder)
             cost = {"seconds": facts["seconds"]["training"], "stages": facts["stages"]}
             trained.append(identity | {"seed": curve.seed} | cost)
     table = summary(
-        read_frames(snakemake.input.curves),
-        read_frames(snakemake.input.targets),
+        read_frames(snakemake.input.curves, CURVE),
+        read_frames(snakemake.input.targets, TARGET),
         pd.DataFrame(trained),
         params.labels,
         backbone=params.spec["backbone"],

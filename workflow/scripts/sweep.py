@@ -41,21 +41,24 @@ with logged(snakemake.log[0]):
                 choices = [Choice(rule, points, curve=rule)]
             for split in [split for split in model if split not in ("fit", "sel")]:
                 outputs = model[split]
-                frames["layers"].append(ev.layers_frame(identity, outputs, split))
+                frames["layers"].append(ev.layers_frame(identity, outputs, split, None if is_static else rule))
                 if is_static:
                     frames["tradeoff"].append(ev.static_frame(identity, outputs, split, rule.name))
                     frames["targets"].append(ev.static_targets_frame(identity, outputs, split))
+                    frames["calibration"].append(ev.static_calibration_frame(identity, outputs, split))
                     continue
                 for choice in choices:
                     if choice.curve is not None:
                         frames["tradeoff"].append(ev.tradeoff_frame(identity, outputs, split, choice.curve))
-                    frames["targets"].append(ev.targets_frame(identity, outputs, split, choice.rule, choice.points))
+                    point = identity, outputs, split, choice.rule, choice.points
+                    frames["targets"].append(ev.targets_frame(*point))
+                    frames["calibration"].append(ev.calibration_frame(*point))
                 frames["dis"].append(ev.dis_frame(identity, outputs, split, rule))
                 frames["density"].append(ev.density_frame(identity, outputs, split))
                 if curve.variant == config.reference_variant:
                     rng = numpy_generator(run.seed, "random", split)
-                    frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule.name))
-                    frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule.name))
+                    frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule))
+                    frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule))
             for choice in [] if is_static else choices:
                 shown = [split for split in ("fit", "dev") if split in model and choice.points + given]
                 frames["exits"] += [

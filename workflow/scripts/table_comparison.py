@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from cosee.evaluation.frames import CURVE, TARGET
 from cosee.io import read_frame, read_frames
 from cosee.scripting import logged
 from cosee.tables import comparison, comparison_wide, write_table
@@ -13,8 +14,8 @@ with logged(snakemake.log[0]):
     params = snakemake.params
     table = comparison(
         read_frame(snakemake.input.reported),
-        read_frames(snakemake.input.targets),
-        read_frames(snakemake.input.curves),
+        read_frames(snakemake.input.targets, TARGET),
+        read_frames(snakemake.input.curves, CURVE),
         params.labels,
         backbone=params.backbone,
         signal=params.signal,

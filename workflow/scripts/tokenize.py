@@ -13,4 +13,4 @@ with logged(snakemake.log[0]):
     tokens = encode(read_frame(snakemake.input.rows), snakemake.input.tokenizer, snakemake.params.max_length)
     encoder = read_json(snakemake.input.encoder)
     check_tokens(tokens, encoder["vocab_size"], max_positions(encoder), snakemake.input.tokenizer)
-    save_tokens(snakemake.output[0], tokens)
+    save_tokens(snakemake.output[0], tokens, snakemake.wildcards.task, snakemake.input.tokenizer)

@@ -2,14 +2,19 @@
 
 from typing import TYPE_CHECKING
 
+from cosee.plan.configuration import configuration
+from cosee.plan.runs import final_runs
 from cosee.runs.published import published_runs, unpack
+from cosee.runs.records import write_record
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
-    wanted = set(snakemake.input)
-    for run in published_runs(snakemake.params.collection):
-        if str(run.file) in wanted:
-            unpack(run, snakemake.params.folders[str(run.file)], snakemake.params.other_rules[str(run.file)])
+    here = (snakemake.wildcards.backbone, snakemake.wildcards.task)
+    runs = {run.key: run for run in final_runs(configuration(snakemake.config)) if run.key[:2] == here}
+    found = [(run, runs[run[:-1]]) for run in published_runs(snakemake.params.collection) if run[:-1] in runs]
+    for published, run in found:
+        unpack(published, run.folder, run.other_rules)
+    write_record(snakemake.output[0], [run for _, run in found])

@@ -1,7 +1,7 @@
 """Mini-GLUE: the six tasks, generated from a seed in GLUE's own columns, in plain English and of known depth.
 
-Each example has `steps`, the number of facts that its answer takes, 1 to 6: see `cosee.synthetic.known_depth.chains`. A few labels
-are wrong.
+Each example has `steps`, the number of facts that its answer takes, 1 to 6: see
+`cosee.synthetic.known_depth.chains`. A few labels are wrong.
 """
 
 import zlib
@@ -37,19 +37,20 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
     Args:
         task: name of the task.
         seed: the same seed gives the same examples on every machine.
-        sizes: examples per split, by its name on the hub (mnli: train, validation_matched, validation_mismatched).
+        sizes: examples per split, by its name on the hub (mnli: train, validation_matched, validation_mismatched), and
+            `calibration`, which the hub does not have. A split never changes those before it.
         noise: share of the examples whose label is replaced by another one; nothing else depends on it.
 
     Returns:
-        One frame per split: the task's text columns, `label` (GLUE's ids), `idx` and `steps` (1 to 6). No two examples
-        of a task share their text, in any split.
+        One frame per split: the task's text columns, `label` (GLUE's ids), `idx`, and `difficulty` and `steps`, which
+        are the same (1 to 6). No two examples of a task share their text, in any split.
 
     Raises:
         InputError: the task or a split is unknown.
     """
-    if task not in TASKS:
-        raise InputError(f"task: mini-GLUE has no {task!r}; expected one of {', '.join(TASKS)}.")
-    names = ("train", *TASKS[task].eval_splits.values())
+    if task not in SURFACES:
+        raise InputError(f"task: mini-GLUE has no {task!r}; expected one of {', '.join(SURFACES)}.")
+    names = ("train", *TASKS[task].eval_splits.values(), "calibration")
     if unknown := sorted(set(sizes) - set(names)):
         raise InputError(f"sizes: mini-GLUE's {task} has no split {unknown[0]!r}; expected {', '.join(names)}.")
     num_classes, seen, splits = TASKS[task].num_classes, set(), {}
@@ -62,8 +63,8 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
             texts = _surface(rng, task, steps, label, genre, pretraining=False, seen=seen).texts
             seen.add(texts)
             shift = int(noise_rng.integers(1, num_classes)) if noise_rng.random() < noise else 0
-            rows.append((*texts, (label + shift) % num_classes, idx, steps))
-        splits[split] = pd.DataFrame(rows, columns=[*TASKS[task].columns, "label", "idx", "steps"])
+            rows.append((*texts, (label + shift) % num_classes, idx, steps, steps))
+        splits[split] = pd.DataFrame(rows, columns=[*TASKS[task].columns, "label", "idx", "difficulty", "steps"])
     return splits
 
 
@@ -74,7 +75,7 @@ def pretraining_examples(rng: Rng, count: int, most_steps: int = MAX_STEPS) -> l
     """
     examples = []
     for _ in range(count):
-        task = pick(rng, tuple(TASKS))
+        task = pick(rng, tuple(SURFACES))
         steps, label = 1 + int(rng.integers(most_steps)), int(rng.integers(TASKS[task].num_classes))
         genre = "mismatched" if rng.random() < 0.4 else "matched"
         examples.append(Example(task, steps, label, _surface(rng, task, steps, label, genre, pretraining=True)))

@@ -34,11 +34,11 @@ def test_splits_columns_and_labels_are_those_of_glue(data, task):
     splits = data[task]
     assert list(splits) == ["train", *TASKS[task].eval_splits.values()]
     for split, frame in splits.items():
-        assert list(frame.columns) == [*TASKS[task].columns, "label", "idx", "steps"]
+        assert list(frame.columns) == [*TASKS[task].columns, "label", "idx", "difficulty", "steps"]
         assert len(frame) == sizes(task, TRAIN, DEV)[split]
         assert frame["idx"].tolist() == list(range(len(frame)))
         assert set(frame["label"]) == set(range(TASKS[task].num_classes))
-        assert set(frame["steps"]) == {1, 2, 3, 4, 5, 6}
+        assert set(frame["steps"]) == {1, 2, 3, 4, 5, 6} and (frame["steps"] == frame["difficulty"]).all()
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -75,7 +75,7 @@ def test_same_seed_same_rows_and_other_seed_other_rows(data, task):
 
 def test_rows_are_the_same_on_every_machine(data):
     listing = "\n".join(frame.to_csv(index=False) for splits in data.values() for frame in splits.values())
-    assert hashlib.sha256(listing.encode()).hexdigest()[:16] == "2dd3fa3ae110bf2b"
+    assert hashlib.sha256(listing.encode()).hexdigest()[:16] == "3ac4fe8bef88a761"
 
 
 @pytest.mark.parametrize("task", TASKS)

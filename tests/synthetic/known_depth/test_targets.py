@@ -6,7 +6,15 @@ import pytest
 from cosee.data.tasks import TASKS
 from cosee.synthetic.known_depth.generation import Example, pretraining_examples
 from cosee.synthetic.known_depth.surfaces import SURFACES
-from cosee.synthetic.known_depth.targets import NEVER, NUM_RELATIONS, NUM_VALUES, RELATIONS, UNKNOWN, batch_targets, value_class
+from cosee.synthetic.known_depth.targets import (
+    NEVER,
+    NUM_RELATIONS,
+    NUM_VALUES,
+    RELATIONS,
+    UNKNOWN,
+    batch_targets,
+    value_class,
+)
 from cosee.synthetic.known_depth.vocabulary import CLS, PAD, SEP, build_tokenizer
 
 TOKENIZER = build_tokenizer()

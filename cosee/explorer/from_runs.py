@@ -1,0 +1,245 @@
+"""The source of a page from finished runs in folders of their own, with published runs beside them if wanted."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cosee.data.glue import local_rows
+from cosee.data.tasks import TASKS
+from cosee.evaluation import frames as ev
+from cosee.evaluation.families import Choice, choose_members
+from cosee.evaluation.outputs import ExitOutputs
+from cosee.exiting.rules import FAMILIES, Rule
+from cosee.explorer.facts import facts_of_runs
+from cosee.explorer.source import HISTORY, Line, Series, Source, series_id
+from cosee.io import load_arrays, read_frame
+from cosee.methods import rule_named
+from cosee.runs.comparison import (
+    Entrant,
+    Model,
+    check_same_examples,
+    entrants_of_collection,
+    entrants_of_runs,
+    points_at,
+)
+from cosee.runs.points import Points
+from cosee.runs.published import published_facts, published_runs
+from cosee.runs.stored import read_run
+
+YOURS = "yours"
+"""Mark of one's own runs beside published ones of the same name."""
+
+Frames = dict[str, list[pd.DataFrame]]
+
+_NO_TEXT = "Texts are shown from a copy of the data of one's own: --data-dir FOLDER."
+_SELECTION = "sel"
+
+
+def runs_source(
+    runs: Sequence[str | Path],
+    *,
+    published: str | Path | None = None,
+    backbone: str | None = None,
+    data_dir: str | Path | None = None,
+    targets: Sequence[float] = ev.TARGETS,
+) -> Source:
+    """Everything that finished runs tell, measured as in the workflow.
+
+    Args:
+        runs: folders of finished runs.
+        published: a published collection; its runs are shown beside them.
+        backbone: which of its encoders; may be None if there is only one.
+        data_dir: the user's own copy of GLUE, or the folder `resources/rows` of a workflow; the page then shows texts.
+        targets: speed-ups at which methods are compared.
+
+    Raises:
+        InputError: a folder holds no finished run, or the runs were evaluated on other examples than the published.
+    """
+    ours = entrants_of_runs(runs)
+    facts, histories = _facts_of_folders(runs)
+    encoder = ", ".join(sorted({fact["run"]["backbone"] for fact in facts}))
+    others: list[Entrant] = []
+    if published is not None:
+        others = entrants_of_collection(published, backbone)
+        check_same_examples(ours, others)
+        more, more_histories = _facts_of_collection(published, backbone)
+        facts, histories = [*facts, *more], [*histories, *more_histories]
+        encoder = next(iter(fact["run"]["backbone"] for fact in more))
+    entrants = _named(ours, others)
+    measured = [_measured(identity, entrant, encoder, targets) for identity, entrant in entrants.items()]
+    return Source(
+        title="Runs compared" if published else "Finished runs",
+        data=f"{len(runs)} of your runs" + (f" beside those published in {Path(published).name}" if published else ""),
+        backbones={encoder: encoder},
+        series=[_series(identity, entrant) for identity, entrant in entrants.items()] + _controls(entrants),
+        reference=next(iter(entrants)),
+        targets=list(targets),
+        frames={
+            kind: pd.concat([frame for frames in measured for frame in frames[kind]], ignore_index=True)
+            for kind in ("tradeoff", "targets", "dis", "layers")
+        },
+        lines=[line for identity, entrant in entrants.items() for line in _lines(identity, entrant, encoder)],
+        points=_points(entrants, encoder, targets),
+        histories=pd.concat([history.assign(backbone=encoder) for history in histories], ignore_index=True),
+        examples={} if data_dir is None else {task: texts_of(task, data_dir) for task in _tasks(entrants)},
+        no_text="" if data_dir else _NO_TEXT,
+        provenance=facts_of_runs(facts),
+    )
+
+
+def texts_of(task: str, folder: str | Path) -> pd.DataFrame:
+    """Split, idx and texts of the evaluated examples of a task, from a copy of GLUE or a workflow's `resources/rows`.
+
+    Raises:
+        InputError: the folder has neither layout.
+    """
+    file = Path(folder) / f"{task}.parquet"
+    if file.is_file():
+        rows = read_frame(file)
+        return rows[[name for name in ("split", "idx", "text_a", "text_b", "difficulty") if name in rows]]
+    splits = local_rows(TASKS[task], folder, "--data-dir")
+    names = dict(zip(("text_a", "text_b"), TASKS[task].columns, strict=False))
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"split": name, "idx": splits[hub]["idx"]} | {new: splits[hub][old] for new, old in names.items()}
+            )
+            for name, hub in TASKS[task].eval_splits.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def _named(ours: Iterable[Entrant], others: Iterable[Entrant]) -> dict[str, Entrant]:
+    """Name of the series -> entrant: one's own first, marked where a published one has the same name."""
+    others = list(others)
+    taken = {entrant.name for entrant in others}
+    found: dict[str, Entrant] = {}
+    for entrant, is_own in [*((each, True) for each in ours), *((each, False) for each in others)]:
+        if is_own and entrant.name in taken:
+            entrant.name = f"{entrant.name}, {YOURS}"
+        found[series_id(entrant.name, rule_named(entrant.rule).family)] = entrant
+    return found
+
+
+def _series(identity: str, entrant: Entrant) -> Series:
+    return Series(identity, entrant.name, identity.rpartition("|")[2], entrant.name, "own")
+
+
+def _controls(entrants: dict[str, Entrant]) -> list[Series]:
+    """Random exits and the oracle, of the classifiers of the first entrant with exits."""
+    return [Series(series_id(name, ""), name, "", label, "control") for name, label in _CONTROLS.items() if entrants]
+
+
+_CONTROLS = {ev.RANDOM: "random exits", ev.ORACLE: "first correct exit (oracle)", ev.STATIC: "models of k layers"}
+
+
+def _tasks(entrants: dict[str, Entrant]) -> list[str]:
+    return [task for task in TASKS if any(task in entrant.tasks for entrant in entrants.values())]
+
+
+def _is_static(models: Sequence[Model]) -> bool:
+    return all(len(outputs.exit_depths) == 1 for model in models for outputs in model.values())
+
+
+def _measured(identity: str, entrant: Entrant, backbone: str, targets: Sequence[float]) -> Frames:
+    """Result frames of one entrant, as the workflow's rule `sweep` makes them."""
+    frames: Frames = {"tradeoff": [], "targets": [], "dis": [], "layers": []}
+    rule, family = rule_named(entrant.rule), identity.rpartition("|")[2]
+    for (task, seed), models in entrant.models.items():
+        if _is_static(models):
+            for place, model in enumerate(models):
+                run = ev.RunId(task, backbone, entrant.name, seed, model_name(place))
+                for split in _shown(model):
+                    frames["tradeoff"].append(ev.static_frame(run, model[split], split, ""))
+            continue
+        selected = [model.get(_SELECTION, model[next(iter(_shown(model)))]) for model in models]
+        for place, (model, points) in enumerate(zip(models, ev.operating_points(selected, rule, targets), strict=True)):
+            run = ev.RunId(task, backbone, entrant.name, seed, model_name(place))
+            choices = _choices(selected[place], rule, task, targets, points)
+            for split in _shown(model):
+                outputs = model[split]
+                for choice in choices:
+                    if choice.curve is not None:
+                        frames["tradeoff"].append(ev.tradeoff_frame(run, outputs, split, choice.curve))
+                    frames["targets"].append(ev.targets_frame(run, outputs, split, choice.rule, choice.points))
+                frames["dis"].append(ev.dis_frame(run, outputs, split, rule))
+                frames["layers"].append(ev.layers_frame(run, outputs, split, rule).assign(exit_rule=family))
+    return frames
+
+
+def _choices(
+    selected: ExitOutputs, rule: Rule, task: str, targets: Sequence[float], points: list[tuple[float, float]]
+) -> list[Choice]:
+    if rule.name in FAMILIES:
+        return choose_members(selected, rule, task, targets)
+    return [Choice(rule, points, curve=rule)]
+
+
+def model_name(place: int) -> str:
+    """Name of the n-th model of an entrant."""
+    return f"model {place + 1}"
+
+
+def _shown(model: Model) -> list[str]:
+    """Splits with labels on which nothing was chosen or trained."""
+    return [
+        split
+        for split, outputs in model.items()
+        if split not in ("fit", "cal", _SELECTION) and (outputs.labels >= 0).all()
+    ]
+
+
+def _lines(identity: str, entrant: Entrant, backbone: str) -> Iterable[Line]:
+    for (task, seed), models in entrant.models.items():
+        if not _is_static(models):
+            yield Line(task, backbone, identity, seed, _reader(models))
+
+
+def _reader(models: Sequence[Model]) -> Callable[[str], list[tuple[str, ExitOutputs]]]:
+    def outputs(split: str) -> list[tuple[str, ExitOutputs]]:
+        return [(model_name(place), model[split]) for place, model in enumerate(models) if split in model]
+
+    return outputs
+
+
+def _points(entrants: dict[str, Entrant], backbone: str, targets: Sequence[float]) -> dict[tuple[str, float], Points]:
+    """Operating points at equal cost on dev, of entrants that have it."""
+    ids = {entrant.name: identity for identity, entrant in entrants.items()}
+    there = [
+        each for each in entrants.values() if all("dev" in model for models in each.models.values() for model in models)
+    ]
+    return {
+        (backbone, float(target)): {(task, ids[name]): side for (task, name), side in points_at(there, target).items()}
+        for target in targets
+    }
+
+
+def _facts_of_folders(folders: Iterable[str | Path]) -> tuple[list[dict[str, Any]], list[pd.DataFrame]]:
+    facts, histories = [], []
+    for folder in map(Path, folders):
+        facts.append(read_run(folder))
+        histories.append(_history(read_frame(folder / "history.csv"), facts[-1]["run"], folder.name))
+    return facts, histories
+
+
+def _facts_of_collection(
+    collection: str | Path, backbone: str | None
+) -> tuple[list[dict[str, Any]], list[pd.DataFrame]]:
+    facts, histories = [], []
+    for run in published_runs(collection):
+        if backbone in (None, run.backbone):
+            arrays = load_arrays(run.file)
+            history = pd.DataFrame({name: arrays[f"history-{name}"] for name in ("step", "mean_ce")})
+            facts.append(published_facts(run))
+            histories.append(_history(history, facts[-1]["run"], run.name))
+    return facts, histories
+
+
+def _history(history: pd.DataFrame, run: dict[str, Any], name: str) -> pd.DataFrame:
+    """The columns that the page shows, with the identity of the run in the names of its series."""
+    kept = history[[column for column in HISTORY if column in history]]
+    variant = f"{run['variant']} ({run['rule']})"
+    return kept.assign(task=run["task"], variant=variant, name=name, seed=run["seed"])

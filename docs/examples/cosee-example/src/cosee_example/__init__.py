@@ -1,0 +1,1 @@
+"""A method, an exit rule and a task for cosee; pyproject.toml declares them."""
