@@ -18,8 +18,8 @@ from cosee.methods.finetune import Finetune
 from cosee.models.loading import load_backbone
 from cosee.models.prediction import predict
 from cosee.plan.merging import with_defaults
-from cosee.synthetic.known_depth.generation import generate
-from cosee.synthetic.known_depth.shipped import copy_shipped
+from cosee.synthetic.steps.generation import generate
+from cosee.synthetic.steps.shipped import copy_shipped
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
 

@@ -17,7 +17,7 @@ from cosee.plan.requests import (
     training_runtime,
 )
 from cosee.plan.runs import final_runs
-from cosee.synthetic.known_depth.shipped import ENCODERS
+from cosee.synthetic.steps.shipped import ENCODERS
 
 
 def final_run(config, task="sst2", name="cosee-energy"):

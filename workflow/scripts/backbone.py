@@ -19,7 +19,7 @@ with logged(snakemake.log[0]):
     elif "repository" in source:
         fetch_backbone(snakemake.input[0], None, folder, **changes)
     elif "shipped" in source:
-        from cosee.synthetic.known_depth.shipped import copy_shipped
+        from cosee.synthetic.steps.shipped import copy_shipped
 
         copy_shipped(source["shipped"], folder, source["layers"])
     else:

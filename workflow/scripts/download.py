@@ -21,7 +21,7 @@ with logged(snakemake.log[0]):
         where, rows = source["repository"], hub_rows(task, source["repository"], source["revision"])
     else:
         if source["grammar"] == "steps":
-            from cosee.synthetic.known_depth.generation import generate
+            from cosee.synthetic.steps.generation import generate
         else:
             from cosee.synthetic.generation import generate
 

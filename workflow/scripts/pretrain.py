@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosee.scripting import logged
-from cosee.synthetic.known_depth.shipped import make_encoders
+from cosee.synthetic.steps.shipped import make_encoders
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -10,9 +10,9 @@ from cosee.errors import InputError
 from cosee.io import read_json
 from cosee.models.loading import load_backbone
 from cosee.provenance import file_digest
-from cosee.synthetic.known_depth import shipped
-from cosee.synthetic.known_depth.pretraining import STAGES
-from cosee.synthetic.known_depth.vocabulary import build_tokenizer
+from cosee.synthetic.steps import shipped
+from cosee.synthetic.steps.pretraining import STAGES
+from cosee.synthetic.steps.vocabulary import build_tokenizer
 
 EACH = pytest.mark.parametrize("name", shipped.NAMES)
 

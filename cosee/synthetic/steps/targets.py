@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cosee.synthetic.known_depth import words
-from cosee.synthetic.known_depth.generation import Example
+from cosee.synthetic.steps import words
+from cosee.synthetic.steps.generation import Example
 
 UNKNOWN = 0
 NUM_VALUES = 1 + 2 * len(words.VALUES)

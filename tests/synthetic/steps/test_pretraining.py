@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from cosee.synthetic.known_depth import pretraining
-from cosee.synthetic.known_depth.encoder import Form, first_encoder
-from cosee.synthetic.known_depth.generation import pretraining_examples
-from cosee.synthetic.known_depth.pretraining import KEPT, Readers, Stage, states_of_layers, taught_losses, teach
-from cosee.synthetic.known_depth.targets import NEVER, batch_targets
-from cosee.synthetic.known_depth.vocabulary import CLS, PAD, SEP, build_tokenizer
+from cosee.synthetic.steps import pretraining
+from cosee.synthetic.steps.encoder import Form, first_encoder
+from cosee.synthetic.steps.generation import pretraining_examples
+from cosee.synthetic.steps.pretraining import KEPT, Readers, Stage, states_of_layers, taught_losses, teach
+from cosee.synthetic.steps.targets import NEVER, batch_targets
+from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer
 
 VOCABULARY = build_tokenizer().get_vocab()
 FORM = Form(len(VOCABULARY), PAD, CLS, SEP)

@@ -67,9 +67,9 @@ def make_encoders(folder: str | Path, *, seed: int = 0, threads: int = 1, share:
     """
     import torch
 
-    from cosee.synthetic.known_depth.encoder import MAX_TOKENS, Form, as_albert
-    from cosee.synthetic.known_depth.pretraining import BATCH_SIZE, STAGES, shortened, teach
-    from cosee.synthetic.known_depth.vocabulary import CLS, PAD, SEP, build_tokenizer, save_tokenizer
+    from cosee.synthetic.steps.encoder import MAX_TOKENS, Form, as_albert
+    from cosee.synthetic.steps.pretraining import BATCH_SIZE, STAGES, shortened, teach
+    from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer, save_tokenizer
 
     torch.set_num_threads(threads)
     folder, tokenizer = Path(folder), build_tokenizer()

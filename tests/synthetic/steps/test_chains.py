@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cosee.synthetic.known_depth.chains import EXTRA, LEAST_OTHERS, MAX_STEPS, draw_forest
+from cosee.synthetic.steps.chains import EXTRA, LEAST_OTHERS, MAX_STEPS, draw_forest
 
 STEPS = range(1, MAX_STEPS + 1)
 

@@ -4,8 +4,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from cosee.data.tasks import TASKS
-from cosee.synthetic.known_depth import generation
-from cosee.synthetic.known_depth.vocabulary import UNK, build_tokenizer, save_tokenizer
+from cosee.synthetic.steps import generation
+from cosee.synthetic.steps.vocabulary import UNK, build_tokenizer, save_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cosee.data.tasks import TASKS
-from cosee.synthetic.known_depth import words
-from cosee.synthetic.known_depth.chains import MAX_STEPS
-from cosee.synthetic.known_depth.surfaces import SURFACES
+from cosee.synthetic.steps import words
+from cosee.synthetic.steps.chains import MAX_STEPS
+from cosee.synthetic.steps.surfaces import SURFACES
 
 EACH = pytest.mark.parametrize("task", TASKS)
 FORWARD = set(words.IS + words.JOINS + words.TRAILS + words.SERVES)

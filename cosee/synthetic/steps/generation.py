@@ -1,7 +1,7 @@
 """Mini-GLUE: the six tasks, generated from a seed in GLUE's own columns, in plain English and of known depth.
 
 Each example has `steps`, the number of facts that its answer takes, 1 to 6: see
-`cosee.synthetic.known_depth.chains`. A few labels are wrong.
+`cosee.synthetic.steps.chains`. A few labels are wrong.
 """
 
 import zlib
@@ -14,8 +14,8 @@ import pandas as pd
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.seeds import numpy_generator
-from cosee.synthetic.known_depth.chains import MAX_STEPS, Rng, pick
-from cosee.synthetic.known_depth.surfaces import SURFACES, Surface, Texts
+from cosee.synthetic.steps.chains import MAX_STEPS, Rng, pick
+from cosee.synthetic.steps.surfaces import SURFACES, Surface, Texts
 
 STEP_SHARES = (0.25, 0.2, 0.175, 0.15, 0.125, 0.1)
 """Share of the examples of 1 to 6 steps in the tasks; the mean is 3, half of the most."""

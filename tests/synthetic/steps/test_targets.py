@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cosee.data.tasks import TASKS
-from cosee.synthetic.known_depth.generation import Example, pretraining_examples
-from cosee.synthetic.known_depth.surfaces import SURFACES
-from cosee.synthetic.known_depth.targets import (
+from cosee.synthetic.steps.generation import Example, pretraining_examples
+from cosee.synthetic.steps.surfaces import SURFACES
+from cosee.synthetic.steps.targets import (
     NEVER,
     NUM_RELATIONS,
     NUM_VALUES,
@@ -15,7 +15,7 @@ from cosee.synthetic.known_depth.targets import (
     batch_targets,
     value_class,
 )
-from cosee.synthetic.known_depth.vocabulary import CLS, PAD, SEP, build_tokenizer
+from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer
 
 TOKENIZER = build_tokenizer()
 

@@ -1,4 +1,4 @@
-"""The six tasks of mini-GLUE: chains of facts (`cosee.synthetic.known_depth.chains`) in plain English.
+"""The six tasks of mini-GLUE: chains of facts (`cosee.synthetic.steps.chains`) in plain English.
 
 | task | a fact | the end of a chain | the question |
 | --- | --- | --- | --- |
@@ -13,8 +13,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cosee.synthetic.known_depth import words
-from cosee.synthetic.known_depth.chains import Forest, Rng, coin, draw_forest, pick, some
+from cosee.synthetic.steps import words
+from cosee.synthetic.steps.chains import Forest, Rng, coin, draw_forest, pick, some
 
 Texts = tuple[str, ...]
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from cosee.models.adapters import AlbertBackbone, BertBackbone
-from cosee.synthetic.known_depth import encoder as form_of
-from cosee.synthetic.known_depth.encoder import BESIDE, EQUAL, HEAD, HEADS, LEFT, RIGHT, Form, as_albert, first_encoder
-from cosee.synthetic.known_depth.generation import pretraining_examples
-from cosee.synthetic.known_depth.pretraining import states_of_layers
-from cosee.synthetic.known_depth.targets import batch_targets
-from cosee.synthetic.known_depth.vocabulary import CLS, PAD, SEP, build_tokenizer
+from cosee.synthetic.steps import encoder as form_of
+from cosee.synthetic.steps.encoder import BESIDE, EQUAL, HEAD, HEADS, LEFT, RIGHT, Form, as_albert, first_encoder
+from cosee.synthetic.steps.generation import pretraining_examples
+from cosee.synthetic.steps.pretraining import states_of_layers
+from cosee.synthetic.steps.targets import batch_targets
+from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer
 
 VOCABULARY = build_tokenizer().get_vocab()
 FORM = Form(len(VOCABULARY), PAD, CLS, SEP)

@@ -22,9 +22,9 @@ from transformers import BertModel
 
 from cosee.io import whole_file
 from cosee.seeds import numpy_generator
-from cosee.synthetic.known_depth.encoder import HIDDEN, PLACE, WORD, Form, first_encoder, with_own_weights
-from cosee.synthetic.known_depth.generation import pretraining_examples
-from cosee.synthetic.known_depth.targets import NEVER, NUM_RELATIONS, NUM_VALUES, Targets, batch_targets
+from cosee.synthetic.steps.encoder import HIDDEN, PLACE, WORD, Form, first_encoder, with_own_weights
+from cosee.synthetic.steps.generation import pretraining_examples
+from cosee.synthetic.steps.targets import NEVER, NUM_RELATIONS, NUM_VALUES, Targets, batch_targets
 
 log = logging.getLogger(__name__)
 KEPT = WORD + PLACE

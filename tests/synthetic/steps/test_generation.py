@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.synthetic.known_depth import generation
+from cosee.synthetic.steps import generation
 
 SEED, TRAIN, DEV = 3, 900, 300
 
