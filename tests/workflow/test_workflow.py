@@ -115,6 +115,12 @@ def test_folders_without_the_files_are_named(tmp_path):
     assert not list(tmp_path.rglob("*.parquet")) and not list(tmp_path.rglob("*.safetensors"))
 
 
+def test_no_rule_calls_the_python_of_the_search_path():
+    """Which may be another than Snakemake's: the README starts `.venv/bin/snakemake` without activating anything."""
+    for file in (PROJECT / "workflow").rglob("*.smk"):
+        assert not re.search(r"\bpython3?\b -", file.read_text()), file.name
+
+
 def test_lint_is_clean():
     done = subprocess.run([*SNAKEMAKE, "--lint"], capture_output=True, text=True, check=False, cwd=PROJECT)
     assert done.returncode == 0, done.stdout + done.stderr
