@@ -115,6 +115,11 @@ class Variant(Entry):
         description="nothing is trained: `rule` is applied to that variant's models, or to those that have the "
         "hyper-parameters in `fixed`; `null` gives it its own after all",
     )
+    own_checkpoint: bool = Field(
+        True,
+        description="with `models_from`: whether trainings of that variant keep the checkpoint that `rule` chooses, too; "
+        "false: `rule` reads the outputs of the checkpoint that they keep anyway, so that they change in nothing",
+    )
     one_model_per: dict[str, Values] | None = Field(
         None,
         min_length=1,
@@ -145,6 +150,8 @@ class Variant(Entry):
     def _fits_together(self) -> "Variant":
         if self.rule is None and (self.reuses_models or self.one_model_per):
             raise ValueError("needs a `rule` by which its models exit")
+        if not self.own_checkpoint and not self.reuses_models:
+            raise ValueError("has `own_checkpoint: false` without `models_from`; name the variant whose models it reads")
         if self.tune and self.tuned_as:
             raise ValueError("has both `tune` and `tuned_as`; choose one")
         for axis in self.tune:

@@ -134,7 +134,8 @@ def _variant_runs(config: "Configuration", experiment: "Experiment", task: str, 
 def _other_rules(config: "Configuration", run: Run) -> tuple[str, ...]:
     """Exit rules besides its own that are applied to a run.
 
-    Those are the signals, if one model serves all of them, and the rules of variants that reuse it.
+    Those are the signals, if one model serves all of them, and the rules of variants that reuse it with a checkpoint of
+    their own.
     """
     variant = config.variants[run.variant]
     if variant.is_static:
@@ -143,7 +144,7 @@ def _other_rules(config: "Configuration", run: Run) -> tuple[str, ...]:
     serves_signals = not variant.exits_by_own_rule and not variant.has_model_per_signal
     rules = [signal for e in here for signal in e.signals if serves_signals]
     listed = (config.variants[other] for e in here for other in e.variants)
-    rules += [other.rule for other in listed if is_read_by(other, run) and other.rule]
+    rules += [other.rule for other in listed if other.own_checkpoint and other.rule and is_read_by(other, run)]
     return tuple(dict.fromkeys(other for other in rules if other != run.rule))
 
 
