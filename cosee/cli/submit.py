@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Choose the threshold on the selection split, predict, write."""
     from cosee.data.tasks import TASKS
+    from cosee.evaluation.risk_frames import deployed_rule
     from cosee.exiting.simulation import threshold_for_speedup
     from cosee.export.submission import submission_frame
     from cosee.io import whole_file
@@ -56,6 +57,10 @@ def run(args: argparse.Namespace) -> None:
     task, rule = TASKS[facts["run"]["task"]], rule_named(args.rule or facts["run"]["rule"])
     splits = {split: stored_predictions(args.folder, split, rule.name) for split in task.submission}
     selection, threshold = stored_predictions(args.folder, facts["selection_split"], rule.name), float("nan")
+    if len(selection.exit_depths) > 1 and rule.fit is not None:
+        if args.risk is not None:
+            raise InputError(f"--risk: the exit rule {rule.name} has schedules in place of a threshold; use --speedup.")
+        rule = deployed_rule(selection, rule, facts["run"]["task"], args.speedup)
     if len(selection.exit_depths) > 1 and args.risk is not None:
         threshold = certified_threshold(stored_predictions(args.folder, "cal", rule.name), rule, args.risk)
     elif len(selection.exit_depths) > 1:

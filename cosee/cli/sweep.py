@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Sweep, write, show."""
+    import pandas as pd
+
     from cosee.evaluation import frames as ev
+    from cosee.evaluation.families import Choice, choose_members
     from cosee.evaluation.temperature import temperatures_of
     from cosee.exiting.tempering import tempered
     from cosee.io import write_frame
@@ -59,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(
             "--temperatures cal: risks are certified on cal, whose examples may not shape the scores; fit on sel."
         )
+    if args.risks and rule.fit is not None:
+        raise InputError(f"--risks: the exit rule {rule.name} has schedules, and no threshold; choose another rule.")
     if args.temperatures:
         rule = tempered(rule, temperatures_of(stored_predictions(args.folder, args.temperatures, rule.name)))
     if len(outputs.exit_depths) == 1:
@@ -67,9 +72,19 @@ def run(args: argparse.Namespace) -> None:
     else:
         all_points = outputs.predicted.size + 1  # no curve has more
         selection = stored_predictions(args.folder, facts["selection_split"], rule.name)
-        (thresholds,) = ev.operating_points([selection], rule, args.targets)
-        curve = ev.tradeoff_frame(identity, outputs, args.split, rule, all_points)
-        shown = ev.targets_frame(identity, outputs, args.split, rule, thresholds)
+        if rule.fit is None:
+            (points,) = ev.operating_points([selection], rule, args.targets)
+            choices = [Choice(rule, points, curve=rule)]
+        else:
+            choices = choose_members(selection, rule, identity.task, args.targets)
+        curve = pd.concat(
+            ev.tradeoff_frame(identity, outputs, args.split, choice.curve, all_points)
+            for choice in choices
+            if choice.curve is not None
+        )
+        shown = pd.concat(
+            ev.targets_frame(identity, outputs, args.split, choice.rule, choice.points) for choice in choices
+        )
     write_frame(args.out, curve)
     columns = ["target_speedup", "threshold", "speedup", "speedup_flops", "score", "accuracy", "f1"]
     table = shown[columns].dropna(axis="columns", how="all")

@@ -1,4 +1,4 @@
-"""Exit rules with a patience and a threshold, both chosen on the selection split."""
+"""Exit rules of which several stand behind one name: a patience or a schedule, chosen on the selection split."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -7,8 +7,9 @@ import numpy as np
 
 from cosee.evaluation.budget import on_frontier
 from cosee.evaluation.frames import selection_curve
+from cosee.evaluation.members import members_on
 from cosee.evaluation.outputs import ExitOutputs
-from cosee.exiting.rules import Rule, members
+from cosee.exiting.rules import Rule
 
 TOLERANCE = 0.02
 """Largest distance from the cost of a target at which a patience is considered, as a share of the encoder's layers."""
@@ -44,7 +45,7 @@ def choose_members(selection: ExitOutputs, rule: Rule, task: str, targets: Itera
         task: key of `TASKS`.
         targets: speed-ups.
     """
-    rules = {each.name: each for each in members(rule, len(selection.exit_depths))}
+    rules = {each.name: each for each in members_on(rule, selection)}
     curve = selection_curve(selection, task, rule)
     cost = 1 / curve["speedup"]
     points: dict[str, list[tuple[float, float]]] = {name: [] for name in rules}
@@ -55,7 +56,8 @@ def choose_members(selection: ExitOutputs, rule: Rule, task: str, targets: Itera
         best = curve.loc[considered.iloc[int(np.argmax(curve["score"][considered]))]]
         points[best["rule"]].append((float(target), float(best["threshold"])))
     knots = on_frontier(curve).groupby("rule")["threshold"].agg(tuple).to_dict()
-    first, (low, high) = next(iter(rules)), rule.range(selection.logits.shape[-1], len(selection.exit_depths))
+    first = next(iter(rules))
+    low, high = rules[first].range(selection.logits.shape[-1], len(selection.exit_depths))
     never = low if rule.harder_is == "larger" else high  # full depth on any split, whatever its scores are
     knots[first] = (never, *knots.get(first, ()))
     return [

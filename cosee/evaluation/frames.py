@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.confidence import CALIBRATION, answer_calibration
+from cosee.evaluation.members import members_on
 from cosee.evaluation.metrics import cross_entropy, difficulty_inversion_score, glue_scores
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.selection import CRITERIA, criteria
 from cosee.evaluation.tradeoff import downsample_curve, oracle_curve, points_curve, tradeoff_curve
-from cosee.exiting.rules import Rule, members
+from cosee.exiting.rules import Rule
 from cosee.exiting.signals import energy, normalized_energy
 from cosee.exiting.simulation import exit_layers, random_scores, speedup_ratio, threshold_for_speedup
 
@@ -140,7 +141,7 @@ def targets_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thre
     }
     realized |= glue_scores(predicted[np.arange(len(labels)), layers], labels, TASKS[run.task])
     frame = pd.DataFrame({"target_speedup": target, "threshold": threshold, **realized})
-    frame = frame.assign(adjustable=rule.thresholds is None, rule=rule.name)
+    frame = frame.assign(adjustable=rule.is_adjustable, rule=rule.name)
     return _identified(frame, run, split, rule.family)
 
 
@@ -166,7 +167,7 @@ def calibration_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, 
         point["speedup"] = float(speedup_ratio(layers, outputs.num_layers))
         rows.append(point | answer_calibration(answers, outputs.labels, layers))
     frame = pd.DataFrame(rows, columns=["target_speedup", "threshold", "speedup", *CALIBRATION], dtype=np.float64)
-    frame = frame.assign(adjustable=rule.thresholds is None, rule=rule.name)
+    frame = frame.assign(adjustable=rule.is_adjustable, rule=rule.name)
     return _identified(frame, run, split, rule.family)
 
 
@@ -199,7 +200,7 @@ def selection_curve(outputs: ExitOutputs, task: str, rule: Rule) -> pd.DataFrame
     Returns:
         The columns of `tradeoff_curve`, first_exit_score, and the name of each point's rule.
     """
-    rules = members(rule, len(outputs.exit_depths))
+    rules = members_on(rule, outputs)
     curves = [_curve(outputs, task, "selection", each).assign(rule=each.name) for each in rules]
     return pd.concat(curves, ignore_index=True)
 

@@ -8,6 +8,7 @@ import pandas as pd
 from cosee.data.tasks import TASKS
 from cosee.evaluation.families import choose_members
 from cosee.evaluation.frames import RunId
+from cosee.evaluation.members import has_members
 from cosee.evaluation.metrics import glue_scores
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.risk import losses, realized, taken_exits
@@ -19,7 +20,7 @@ from cosee.evaluation.risk_procedures import (
     given_points,
     swept_points,
 )
-from cosee.exiting.rules import FAMILIES, Rule
+from cosee.exiting.rules import Rule
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 
 COLUMNS = (
@@ -32,7 +33,7 @@ COLUMNS = (
 
 def deployed_rule(selection: ExitOutputs, rule: Rule, task: str, target: float) -> Rule:
     """The member of a family of rules that is best for a speed-up on the selection split; any other rule itself."""
-    if rule.name not in FAMILIES:
+    if not has_members(rule):
         return rule
     (chosen,) = [choice.rule for choice in choose_members(selection, rule, task, [target]) if choice.points]
     return chosen

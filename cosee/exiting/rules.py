@@ -11,9 +11,12 @@ Written for torch tensors and NumPy arrays alike, through the array API.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NoReturn
 
 from cosee.errors import InputError
+from cosee.exiting.assignment import CLOSED
 from cosee.exiting.ensembles import agreed_confidence, arithmetic_mean, geometric_mean, majority, most_votes
+from cosee.exiting.schedules import Schedule, fit_schedules, margins
 from cosee.exiting.scores import Score, agreements, consecutive, divergences, gated, halted, learned, sampled
 from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal
 from cosee.plugins import Registry, instance_of
@@ -42,7 +45,9 @@ class Rule:
         lookback: number of earlier exits that a score depends on; None: all of them. An answer may depend on all.
         answer: from the logits of the first m exits to the scores of the classes by which each of them answers; None:
             the logits themselves.
-        family: name under which results are filed; that of the rule, but for the members of `FAMILIES`.
+        family: name under which results are filed; that of the rule, but for the members of `FAMILIES` and fitted ones.
+        fit: for a rule that has to be fitted: logits [N, M, C] and labels [N] of the selection split -> fitted rules,
+            one per budget, by which its family exits in its place (`cosee.evaluation.members`).
     """
 
     name: str
@@ -56,10 +61,16 @@ class Rule:
     lookback: int | None = None
     answer: Answer | None = None
     family: str = ""
+    fit: "Callable[[Array, Array], tuple[Rule, ...]] | None" = None
 
     def __post_init__(self) -> None:
         if not self.family:
             object.__setattr__(self, "family", self.name)
+
+    @property
+    def is_adjustable(self) -> bool:
+        """Whether a threshold, or the choice of a member of its family, sets the speed-up at test time."""
+        return self.thresholds is None or self.family != self.name
 
     def answers(self, logits: Array) -> Array:
         """Scores of the classes by which every exit answers, from the logits of the first m exits [N, m, C]."""
@@ -87,6 +98,35 @@ def ensemble_rule(name: str, label: str, answer: Answer, signal: Signal) -> Rule
         signal.harder_is,
         lambda num_classes, num_exits: signal.range(num_classes),
         answer=answer,
+    )
+
+
+SCHEDULED = "eenet"
+"""Name of the rule whose fitted members are schedules."""
+
+
+def scheduled(schedule: Schedule) -> Rule:
+    """Rule that exits by a schedule (EENet, Ilhan et al. 2024): by scorers and a threshold per exit.
+
+    Its score is the speed-up that it was fitted for plus the distance of an exit's score from its threshold; so the
+    speed-up is the one threshold, and tells the schedules of a model apart.
+    """
+    speedup = schedule.speedup
+    return Rule(
+        f"{SCHEDULED}-{speedup:g}",
+        f"schedule for {speedup:g}x",
+        lambda logits, scores: speedup + margins(logits, schedule),
+        "smaller",
+        lambda num_classes, num_exits: (speedup - CLOSED, speedup + 1),
+        thresholds=(speedup,),
+        family=SCHEDULED,
+    )
+
+
+def _unfitted(logits: Array, scores: Array | None) -> NoReturn:
+    raise InputError(
+        f"exit rule {SCHEDULED}: its schedules have to be fitted on the selection split first; use it where the "
+        "outputs of that split are given."
     )
 
 
@@ -165,6 +205,14 @@ RULES: Registry[Rule] = Registry(
                 "voting", "votes", most_votes, "smaller", lambda num_classes, num_exits: (0, num_exits), answer=majority
             ),
             Rule("beem", "agreed confidence", agreed_confidence, "smaller", _agreed_range),
+            Rule(
+                SCHEDULED,
+                "learned schedule",
+                _unfitted,
+                "smaller",
+                lambda num_classes, num_exits: (1, num_exits),
+                fit=lambda logits, labels: tuple(scheduled(each) for each in fit_schedules(logits, labels)),
+            ),
         )
     },
     {"cosee.rules": instance_of(Rule), "cosee.signals": lambda kind, entry: signal_rule(SIGNALS[entry.name])},

@@ -21,10 +21,12 @@ def tempered(rule: Rule, temperatures: Sequence[float]) -> Rule:
         temperatures: one for each of the M exits, above 0 (`cosee.evaluation.temperature`).
 
     Raises:
-        InputError: a temperature is not a number above 0.
+        InputError: a temperature is not a number above 0, or the rule is one that is fitted.
     """
     if not all(0 < temperature < float("inf") for temperature in temperatures):
         raise InputError(f"temperatures: got {', '.join(map(str, temperatures))}; expected finite numbers above 0.")
+    if rule.fit is not None:
+        raise InputError(f"temperatures: the exit rule {rule.name} is fitted to logits as they are; leave them out.")
 
     def scaled(logits: Array) -> Array:
         """Logits [N, m, C] of the first m exits, each divided by its temperature."""

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from cosee.data.tasks import TASKS
+from cosee.evaluation.members import fitted_member, is_fitted
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.explorer.claims import SHOWN
 from cosee.explorer.curves import bands, curve_columns, thinned
@@ -82,9 +83,9 @@ def _curves_and_splits(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The curve of every seed, and the examples of every task and split of which some curve has outputs.
 
-    A curve has its operating points, and the models behind them where outputs are stored. Several models, or patiences,
-    take turns along one curve: `state` tells which one a point belongs to, and `point` which of that one's points it
-    is. The outputs of one curve are in memory at a time.
+    A curve has its operating points, and the models behind them where outputs are stored. Several models, patiences or
+    schedules take turns along one curve: `state` tells which one a point belongs to, and `point` which of that one's
+    points it is. The outputs of one curve are in memory at a time.
     """
     rows_of = {identity: thinned(rows) for identity, rows in tradeoff.groupby(CURVE, sort=False)}
     states: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -92,7 +93,7 @@ def _curves_and_splits(
     for line, split, models in _outputs(source):
         identity = (line.task, line.backbone, split, line.series, line.seed)
         if identity in rows_of:
-            states[identity] = _states(dict(models), rows_of[identity], pack)
+            states[identity] = _states(line, dict(models), rows_of[identity], pack)
         if (line.task, split) not in splits:
             known = source.examples.get(line.task)
             examples = split_columns(models[0][1], None if known is None else known[known["split"] == split], pack)
@@ -110,12 +111,14 @@ def _curves_and_splits(
     return curves, list(splits.values())
 
 
-def _states(models: dict[str, ExitOutputs], rows: pd.DataFrame, pack: Pack) -> dict[str, Any]:
+def _states(line: Line, models: dict[str, ExitOutputs], rows: pd.DataFrame, pack: Pack) -> dict[str, Any]:
+    selected = dict(line.outputs(line.selection)) if rows["rule"].map(is_fitted).any() else {}
     states, state, point = [], pd.Series(0, rows.index), pd.Series(0, rows.index)
-    for place, ((model, rule), points) in enumerate(rows.groupby(["model", "rule"], sort=False)):
+    for place, ((model, name), points) in enumerate(rows.groupby(["model", "rule"], sort=False)):
         outputs = models[model]
+        rule = fitted_member(name, selected[model]) if is_fitted(name) else rule_named(name)
         kept = sampled_examples(len(outputs.labels))
-        states.append(model_columns(model, outputs, rule_named(rule), points, kept, pack))
+        states.append(model_columns(model, outputs, rule, points, kept, pack))
         state[points.index], point[points.index] = place, range(len(points))
     return {"states": states, "state": pack.add(state, "u1"), "point": pack.add(point, "u1")}
 

@@ -10,8 +10,9 @@ from cosee.data.glue import local_rows
 from cosee.data.tasks import TASKS
 from cosee.evaluation import frames as ev
 from cosee.evaluation.families import Choice, choose_members
+from cosee.evaluation.members import has_members, representative
 from cosee.evaluation.outputs import ExitOutputs
-from cosee.exiting.rules import FAMILIES, Rule
+from cosee.exiting.rules import Rule
 from cosee.explorer.facts import facts_of_runs
 from cosee.explorer.source import HISTORY, Line, Series, Source, series_id
 from cosee.io import load_arrays, read_frame
@@ -35,6 +36,7 @@ Frames = dict[str, list[pd.DataFrame]]
 
 _NO_TEXT = "Texts are shown from a copy of the data of one's own: --data-dir FOLDER."
 _SELECTION = "sel"
+_SHOWN_TARGET = 2.0
 
 
 def runs_source(
@@ -156,7 +158,8 @@ def _measured(identity: str, entrant: Entrant, backbone: str, targets: Sequence[
                     frames["tradeoff"].append(ev.static_frame(run, model[split], split, ""))
             continue
         selected = [model.get(_SELECTION, model[next(iter(_shown(model)))]) for model in models]
-        for place, (model, points) in enumerate(zip(models, ev.operating_points(selected, rule, targets), strict=True)):
+        points_of_models = [[] for _ in models] if has_members(rule) else ev.operating_points(selected, rule, targets)
+        for place, (model, points) in enumerate(zip(models, points_of_models, strict=True)):
             run = ev.RunId(task, backbone, entrant.name, seed, model_name(place))
             choices = _choices(selected[place], rule, task, targets, points)
             for split in _shown(model):
@@ -165,7 +168,8 @@ def _measured(identity: str, entrant: Entrant, backbone: str, targets: Sequence[
                     if choice.curve is not None:
                         frames["tradeoff"].append(ev.tradeoff_frame(run, outputs, split, choice.curve))
                     frames["targets"].append(ev.targets_frame(run, outputs, split, choice.rule, choice.points))
-                frames["dis"].append(ev.dis_frame(run, outputs, split, rule))
+                shown = representative(rule, selected[place], _SHOWN_TARGET)
+                frames["dis"].append(ev.dis_frame(run, outputs, split, shown))
                 frames["layers"].append(ev.layers_frame(run, outputs, split, rule).assign(exit_rule=family))
     return frames
 
@@ -173,7 +177,7 @@ def _measured(identity: str, entrant: Entrant, backbone: str, targets: Sequence[
 def _choices(
     selected: ExitOutputs, rule: Rule, task: str, targets: Sequence[float], points: list[tuple[float, float]]
 ) -> list[Choice]:
-    if rule.name in FAMILIES:
+    if has_members(rule):
         return choose_members(selected, rule, task, targets)
     return [Choice(rule, points, curve=rule)]
 
@@ -195,7 +199,8 @@ def _shown(model: Model) -> list[str]:
 def _lines(identity: str, entrant: Entrant, backbone: str) -> Iterable[Line]:
     for (task, seed), models in entrant.models.items():
         if not _is_static(models):
-            yield Line(task, backbone, identity, seed, _reader(models))
+            selection = _SELECTION if _SELECTION in models[0] else next(iter(_shown(models[0])))
+            yield Line(task, backbone, identity, seed, _reader(models), selection)
 
 
 def _reader(models: Sequence[Model]) -> Callable[[str], list[tuple[str, ExitOutputs]]]:

@@ -49,7 +49,12 @@ def workflow_source(config: Configuration, root: str | Path = ".", claims: str |
         reference=series_id(config.reference_variant, config.signals[0]),
         targets=list(config.protocol.targets),
         frames={kind: _frame(config, root, by_signal, kind) for kind in KINDS},
-        lines=[_line(root, curve) for found in by_signal.values() for curve in found if not _is_static(config, curve)],
+        lines=[
+            _line(config, root, curve)
+            for found in by_signal.values()
+            for curve in found
+            if not _is_static(config, curve)
+        ],
         points=_points(config, by_signal, root),
         histories=_histories(runs, root),
         examples={task: _examples(root, task) for task in tasks} if shows_text(config) else {},
@@ -111,12 +116,13 @@ def _rule_label(rule: str) -> str:
     return RULES[rule].label.replace(", 2 in a row", " in a row") if rule in RULES and rule not in SIGNALS else rule
 
 
-def _line(root: Path, curve: Curve) -> Line:
+def _line(config: Configuration, root: Path, curve: Curve) -> Line:
     def outputs(split: str) -> list[tuple[str, ExitOutputs]]:
         files = {run.name: root / run.outputs_file(split, curve.rule) for run in curve.runs}
         return [(name, load_outputs(file)) for name, file in files.items() if file.is_file()]
 
-    return Line(curve.task, curve.backbone, series_id(curve.variant, curve.rule), curve.seed, outputs)
+    identity, selection = series_id(curve.variant, curve.rule), config.protocol.selection_split
+    return Line(curve.task, curve.backbone, identity, curve.seed, outputs, selection)
 
 
 def _points(

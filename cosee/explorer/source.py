@@ -44,6 +44,7 @@ class Line:
         series: name of the series.
         seed: seed of the run.
         outputs: split -> (name of the model, its outputs), several where each operating point is a model of its own.
+        selection: the split on which rules are fitted, for those that are.
     """
 
     task: str
@@ -51,6 +52,7 @@ class Line:
     series: str
     seed: int
     outputs: Callable[[str], list[tuple[str, ExitOutputs]]]
+    selection: str = "sel"
 
 
 @dataclass

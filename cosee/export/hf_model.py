@@ -17,7 +17,8 @@ from cosee.data.batches import Batch
 from cosee.errors import InputError
 from cosee.evaluation.risk_levels import CertifiedLevel, refusal, within
 from cosee.exiting.online import early_exit, last_exit
-from cosee.exiting.rules import Rule, check_threshold
+from cosee.exiting.rules import Rule, check_threshold, scheduled
+from cosee.exiting.schedules import read_schedule
 from cosee.exiting.tempering import tempered
 from cosee.methods import make_method, rule_named
 from cosee.models.loading import empty_backbone
@@ -34,6 +35,8 @@ class EarlyExitConfig(PreTrainedConfig):
         method_settings: hyper-parameters of the method.
         encoder: transformers configuration of the encoder.
         rule: exit rule.
+        schedules: fitted schedules of the exits (`cosee.exiting.schedules`), of which the threshold, a speed-up,
+            chooses one; empty: the rule has none.
         temperatures: one per exit, by which its logits are divided before the rule reads them; None: all 1.
         tradeoff: operating points by increasing speed-up, measured on `tradeoff_split`.
         tradeoff_split: split on which they were measured.
@@ -59,6 +62,7 @@ class EarlyExitConfig(PreTrainedConfig):
         threshold: float | None = None,
         check_every: int = 1,
         temperatures: Sequence[float] | None = None,
+        schedules: Sequence[Mapping[str, Any]] = (),
         **kwargs: Any,
     ) -> None:
         """Set the attributes, and those of every configuration (`id2label`, ...)."""
@@ -73,17 +77,31 @@ class EarlyExitConfig(PreTrainedConfig):
         self.threshold = threshold
         self.check_every = check_every
         self.temperatures = None if temperatures is None else list(temperatures)
+        self.schedules = [dict(row) for row in schedules]
         super().__init__(**kwargs)
+
+
+def rules_by_speedup(config: EarlyExitConfig) -> dict[float, Rule]:
+    """The rules of the schedules of a model; empty if its rule has none.
+
+    Raises:
+        InputError: a schedule is damaged.
+    """
+    return {schedule.speedup: scheduled(schedule) for schedule in map(read_schedule, config.schedules)}
 
 
 def check_config(config: EarlyExitConfig) -> None:
     """Check what a config.json says of early exit, which a person may have changed.
 
     Raises:
-        InputError: the exit rule is unknown, a threshold or row of the trade-off table is no number, or there are not
-            one or two names of texts.
+        InputError: the exit rule is unknown, a threshold or row of the trade-off table is no number, there are not one
+            or two names of texts, or the schedules are damaged.
     """
     rule_named(config.rule)
+    schedules = rules_by_speedup(config)
+    if schedules and config.threshold not in (None, *schedules):
+        allowed = " or ".join(f"{speedup:g}" for speedup in schedules)
+        raise InputError(f"config.json: threshold is {config.threshold!r}; its schedules are for {allowed}.")
     if not _is_number(config.threshold, or_none=True):
         raise InputError(f"config.json: threshold is {config.threshold!r}; expected a number, or null.")
     for row in config.tradeoff:
@@ -134,7 +152,10 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
 
     @property
     def rule(self) -> Rule:
-        """The exit rule, with the temperatures of the exits if there are some."""
+        """The exit rule, with the temperatures of the exits if there are some; of schedules the one in use."""
+        schedules = rules_by_speedup(self.config)
+        if schedules:
+            return schedules.get(self.config.threshold, next(iter(schedules.values())))
         rule = rule_named(self.config.rule)
         return rule if self.config.temperatures is None else tempered(rule, self.config.temperatures)
 
@@ -210,12 +231,14 @@ class EarlyExitForSequenceClassification(PreTrainedModel):
         """
         if self.model.num_exits == 1:
             raise InputError("set_threshold: the model has a single exit and needs no threshold.")
-        rule = self.rule
-        check_threshold(threshold, rule, self.config.num_labels, self.model.num_exits)
-        if rule.thresholds is not None and threshold not in rule.thresholds:
-            allowed = " or ".join(f"{value:g}" for value in rule.thresholds)
+        schedules, rule = rules_by_speedup(self.config), self.rule
+        if not schedules:
+            check_threshold(threshold, rule, self.config.num_labels, self.model.num_exits)
+        possible = tuple(schedules) or rule.thresholds
+        if possible is not None and threshold not in possible:
+            allowed = " or ".join(f"{value:g}" for value in possible)
             raise InputError(
-                f"set_threshold: the exit rule {rule.name} has no threshold but {allowed}, got {threshold:g}."
+                f"set_threshold: the exit rule {self.config.rule} has no threshold but {allowed}, got {threshold:g}."
             )
         self.config.threshold = float(threshold)
 

@@ -1,6 +1,7 @@
 """A finished run as a model folder of Hugging Face's transformers, with its tokenizer and a model card."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from cosee.data.tasks import TASKS
 from cosee.data.tokens import max_positions
 from cosee.errors import InputError
 from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
+from cosee.evaluation.members import members_on
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.evaluation.risk import LOSSES
 from cosee.evaluation.risk_levels import certified_levels
 from cosee.evaluation.temperature import temperatures_of
 from cosee.evaluation.tradeoff import downsample_curve
-from cosee.exiting.rules import Rule
+from cosee.exiting.rules import SCHEDULED, Rule
+from cosee.exiting.schedules import Schedule, fit_schedules
 from cosee.exiting.tempering import tempered
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
@@ -72,7 +75,7 @@ def export(
             no risk is certified, as its examples have shaped the scores.
 
     Raises:
-        InputError: a file is missing, does not fit the others, or `destination` exists.
+        InputError: a file is missing, does not fit the others, `destination` exists, or the rule cannot be exported.
     """
     run, backbone = Path(run), Path(backbone)
     facts = read_run(run)
@@ -89,6 +92,11 @@ def export(
     if temperatures is not None and len(predictions.exit_depths) > 1:
         fitted = temperatures_of(stored_predictions(run, temperatures))
         chosen = tempered(chosen, fitted)
+    schedules: Sequence[Schedule] = ()
+    if chosen.fit is not None and len(predictions.exit_depths) > 1:
+        if chosen.name != SCHEDULED:
+            raise InputError(f"exit rule {chosen.name!r} is fitted, and only {SCHEDULED!r} can be exported fitted.")
+        schedules = fit_schedules(predictions.logits, predictions.labels)
     table = tradeoff_table(facts, predictions, chosen)
     task = TASKS[facts["run"]["task"]]
     config = EarlyExitConfig(
@@ -97,9 +105,10 @@ def export(
         encoder=read_json(backbone / "config.json"),
         rule=chosen.name,
         temperatures=fitted,
+        schedules=[asdict(schedule) for schedule in schedules],
         tradeoff=[_point(row) for row in table.to_dict("records")],
         tradeoff_split=split,
-        risks=[] if temperatures == "cal" else risk_table(run, chosen, confidence),
+        risks=[] if temperatures == "cal" or schedules else risk_table(run, chosen, confidence),
         columns=task.columns,
         id2label=dict(enumerate(task.classes)),
         label2id={name: index for index, name in enumerate(task.classes)},
@@ -111,7 +120,7 @@ def export(
     shown = downsample_curve(table, SHOWN_POINTS)
     dev = run / "logits-dev.npz"
     if split != "dev" and dev.is_file():
-        shown = with_dev(shown, facts, load_outputs(dev), chosen)
+        shown = with_dev(shown, facts, load_outputs(dev), chosen, predictions)
     context = None if manifest is None else read_manifest(manifest, facts["fingerprint"])
     with whole_folder(destination) as folder:
         model.save_pretrained(folder)
@@ -140,10 +149,21 @@ def tradeoff_table(facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rul
     if len(predictions.exit_depths) == 1:
         curve = static_frame(run_id(facts), predictions, split)
     else:
-        curve = tradeoff_frame(run_id(facts), predictions, split, rule, MAX_POINTS)
+        if rule.fit is None:
+            curve = tradeoff_frame(run_id(facts), predictions, split, rule, MAX_POINTS)
+        else:
+            curve = _schedules_frame(facts, predictions, members_on(rule, predictions))
         if rule.thresholds is None:  # the sweep's first threshold equals the easiest score, up to rounding
             curve["threshold"] = curve["threshold"].where(curve["speedup"] > 1)
     return curve[["speedup", "threshold", "score"]]
+
+
+def _schedules_frame(facts: Mapping[str, Any], predictions: ExitOutputs, rules: Sequence[Rule]) -> pd.DataFrame:
+    """Full depth, and the operating point of every schedule, by increasing speed-up."""
+    _, never = rules[0].range(predictions.logits.shape[-1], len(predictions.exit_depths))
+    shown = [replace(rules[0], thresholds=(never,)), *rules]
+    points = [tradeoff_frame(run_id(facts), predictions, facts["selection_split"], rule) for rule in shown]
+    return pd.concat(points).sort_values("speedup", kind="stable", ignore_index=True)
 
 
 def risk_table(run: Path, rule: Rule, confidence: float) -> list[dict[str, Any]]:
@@ -162,13 +182,20 @@ def risk_table(run: Path, rule: Rule, confidence: float) -> list[dict[str, Any]]
     ]
 
 
-def with_dev(table: pd.DataFrame, facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule) -> pd.DataFrame:
-    """The table with the results of its thresholds on dev: dev_speedup, dev_score."""
+def with_dev(
+    table: pd.DataFrame, facts: Mapping[str, Any], predictions: ExitOutputs, rule: Rule, selection: ExitOutputs
+) -> pd.DataFrame:
+    """The table with the results of its thresholds on dev: dev_speedup, dev_score; rules are fitted to `selection`."""
     if len(predictions.exit_depths) == 1:
         on_dev = static_targets_frame(run_id(facts), predictions, "dev")
     else:
         points = list(zip(table["speedup"], table["threshold"], strict=True))
-        on_dev = targets_frame(run_id(facts), predictions, "dev", rule, points)
+        rules = members_on(rule, selection) if rule.fit is not None else [rule]
+        by_threshold = {each.thresholds[0]: each for each in rules if each.thresholds}
+        on_dev = pd.concat(
+            targets_frame(run_id(facts), predictions, "dev", by_threshold.get(point[1], rules[0]), [point])
+            for point in points
+        )
     return table.assign(dev_speedup=on_dev["speedup"].to_numpy(), dev_score=on_dev["score"].to_numpy())
 
 

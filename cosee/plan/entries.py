@@ -107,7 +107,8 @@ class Variant(Entry):
         description="exit rule of a method that has one of its own: a signal, `patience`, `pcee`, `fpabee`, "
         "`uncertainty`, `quantile`, `policy`, `safe`, `gate`, `jeidnn` (the same at one half), `sampled` "
         "(PonderNet's, for whole splits only), `beem`, one that answers by an ensemble of the exits (`geometric`, "
-        "`mean`, `voting`), or one that comes with a method; the results of such variants are in "
+        "`mean`, `voting`), `eenet` (a fitted schedule per speed-up), or one that comes with a method; the results of "
+        "such variants are in "
         "`results/<task>/rule_*.csv`. Default: the signals",
     )
     models_from: str | None = Field(
@@ -117,8 +118,8 @@ class Variant(Entry):
     )
     own_checkpoint: bool = Field(
         True,
-        description="with `models_from`: whether trainings of that variant keep the checkpoint that `rule` chooses, too; "
-        "false: `rule` reads the outputs of the checkpoint that they keep anyway, so that they change in nothing",
+        description="with `models_from`: whether that variant's trainings also keep the checkpoint that `rule` "
+        "chooses; false: it reads the outputs of the checkpoint that they keep anyway, and no training changes",
     )
     one_model_per: dict[str, Values] | None = Field(
         None,
@@ -151,7 +152,7 @@ class Variant(Entry):
         if self.rule is None and (self.reuses_models or self.one_model_per):
             raise ValueError("needs a `rule` by which its models exit")
         if not self.own_checkpoint and not self.reuses_models:
-            raise ValueError("has `own_checkpoint: false` without `models_from`; name the variant whose models it reads")
+            raise ValueError("has `own_checkpoint: false` without `models_from`; name whose models it reads")
         if self.tune and self.tuned_as:
             raise ValueError("has both `tune` and `tuned_as`; choose one")
         for axis in self.tune:

@@ -15,8 +15,9 @@ import numpy as np
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.matched import OperatingPoint, matched_point
+from cosee.evaluation.members import has_members
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
-from cosee.exiting.rules import FAMILIES
+from cosee.methods import rule_named
 from cosee.runs.points import Points, models_of
 from cosee.runs.published import published_facts, published_outputs, published_runs
 from cosee.runs.stored import read_run
@@ -157,10 +158,10 @@ def points_at(entrants: Iterable[Entrant], target_speedup: float, split: str = "
     Args:
         entrants: with distinct names.
         target_speedup: layers of the full model over the mean exit layer.
-        split: the evaluated split; patiences are chosen on `sel`.
+        split: the evaluated split; patiences and schedules are chosen on `sel`.
 
     Raises:
-        InputError: a run has no outputs on the split, or a rule with a patience none on `sel`.
+        InputError: a run has no outputs on the split, or a rule with a patience or schedules none on `sel`.
     """
     points: Points = {}
     for entrant in entrants:
@@ -174,7 +175,7 @@ def _point(
     entrant: Entrant, task: str, models: Sequence[Model], target_speedup: float, split: str
 ) -> OperatingPoint | None:
     for outputs in models:
-        needed = {split, "sel"} if entrant.rule in FAMILIES else {split}
+        needed = {split, "sel"} if has_members(rule_named(entrant.rule)) else {split}
         if missing := needed - outputs.keys():
             raise InputError(f"{entrant.name} on {task}: no outputs on {', '.join(sorted(missing))}; predict them.")
     pairs = [pair for outputs in models for pair in models_of(outputs[split], entrant.rule, outputs.get("sel"), task)]

@@ -7,8 +7,9 @@ import pandas as pd
 
 from cosee.evaluation.families import choose_members
 from cosee.evaluation.matched import OperatingPoint, deployed_point, matched_point
+from cosee.evaluation.members import fitted_member, has_members, is_fitted
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
-from cosee.exiting.rules import FAMILIES, RULES, Rule
+from cosee.exiting.rules import Rule
 from cosee.methods import rule_named
 from cosee.plan.curves import Curve
 from cosee.plan.runs import Run
@@ -31,7 +32,7 @@ def matched_points(
         curves: one for every task, variant and seed.
         target_speedup: layers of the full model over the mean exit layer.
         root: folder of the workflow, which the folders of runs are relative to.
-        selection: the split on which patiences are chosen, for rules that have one.
+        selection: the split on which patiences and schedules are chosen, for rules that have some.
         split: the evaluated split.
     """
     points: Points = {}
@@ -43,7 +44,12 @@ def matched_points(
 
 
 def deployed_points(
-    curves: Iterable[Curve], targets: pd.DataFrame, root: str | Path = ".", split: str = "dev"
+    curves: Iterable[Curve],
+    targets: pd.DataFrame,
+    root: str | Path = ".",
+    *,
+    selection: str = "sel",
+    split: str = "dev",
 ) -> Points:
     """Points on a split at the thresholds that were sought for the target on the selection split.
 
@@ -51,6 +57,7 @@ def deployed_points(
         curves: one for every task, variant and seed.
         targets: rows of `results/<task>/<signal>_targets.csv`, at most one for every task, variant and seed.
         root: as for `matched_points`.
+        selection: the split on which rules are fitted, for those that are.
         split: the evaluated split.
     """
     chosen = {(row.task, row.variant, row.seed): row for row in targets.itertuples()}
@@ -61,15 +68,20 @@ def deployed_points(
             continue
         (run,) = (run for run in curve.runs if run.name == row.model)
         outputs = load_outputs(Path(root, run.outputs_file(split, curve.rule)))
-        point = deployed_point(outputs, _rule(outputs, row.rule), row.threshold)
+        if is_fitted(row.rule):
+            rule = fitted_member(row.rule, load_outputs(Path(root, run.outputs_file(selection, curve.rule))))
+        else:
+            rule = _rule(outputs, row.rule)
+        point = deployed_point(outputs, rule, row.threshold)
         points.setdefault((curve.task, curve.variant), {})[curve.seed] = point
     return points
 
 
 def _models(root: Path, run: Run, curve: Curve, selection: str, split: str) -> list[tuple[ExitOutputs, Rule | None]]:
-    """Outputs of a run on a split with its exit rule, or with every patience of its family that is on its curve."""
+    """Outputs of a run on a split with its exit rule, or with every rule behind its name that is on its curve."""
     outputs = load_outputs(root / run.outputs_file(split, curve.rule))
-    selected = load_outputs(root / run.outputs_file(selection, curve.rule)) if curve.rule in FAMILIES else None
+    is_chosen = has_members(rule_named(curve.rule))
+    selected = load_outputs(root / run.outputs_file(selection, curve.rule)) if is_chosen else None
     return models_of(outputs, curve.rule, selected, curve.task)
 
 
@@ -80,13 +92,14 @@ def models_of(
 
     Args:
         outputs: of the model, on the evaluated split.
-        rule: name of the exit rule; a rule with a patience comes once per patience that is on its curve.
-        selected: outputs on the selection split, which the patiences are chosen on; needed by such rules only.
+        rule: name of the exit rule; one with a patience or with schedules comes once for each that is on its curve.
+        selected: outputs on the selection split, which these are chosen on; needed by such rules only.
         task: key of `TASKS`.
     """
-    if rule not in FAMILIES or selected is None:
-        return [(outputs, _rule(outputs, rule))]
-    chosen = choose_members(selected, RULES[rule], task, ())
+    head = _rule(outputs, rule)
+    if head is None or selected is None or not has_members(head):
+        return [(outputs, head)]
+    chosen = choose_members(selected, head, task, ())
     return [(outputs, choice.curve) for choice in chosen if choice.curve is not None]
 
 

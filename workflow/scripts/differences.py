@@ -18,9 +18,10 @@ with logged(snakemake.log[0]):
     backbone, target, split = params.spec["backbone"], params.target, params.split
     curves = shown_curves(config, config.tables.shown[params.name], params.labels)
     targets = at_target(read_frames(snakemake.input.targets, TARGET), params.labels, backbone, target, split)
-    deployed = deployed_points(curves, targets, split=split)
+    selection = config.protocol.selection_split
+    deployed = deployed_points(curves, targets, selection=selection, split=split)
     compared = [curve for curve in curves if (curve.task, curve.variant) in deployed]
-    matched = matched_points(compared, target, selection=config.protocol.selection_split, split=split)
+    matched = matched_points(compared, target, selection=selection, split=split)
     table = differences(
         {"matched": matched, "deployed": deployed},
         params.labels,

@@ -6,8 +6,8 @@ import pandas as pd
 
 from cosee.evaluation import frames as ev
 from cosee.evaluation.families import Choice, choose_members
+from cosee.evaluation.members import has_members, representative
 from cosee.evaluation.outputs import load_outputs
-from cosee.exiting.rules import FAMILIES
 from cosee.io import write_frame
 from cosee.methods import rule_named
 from cosee.plan.configuration import configuration
@@ -30,12 +30,12 @@ with logged(snakemake.log[0]):
             for run in curve.runs
         ]
         is_static = len(models[0][selection].exit_depths) == 1
-        points_of_models = (
-            [[]] if is_static else ev.operating_points([m[selection] for m in models], rule, snakemake.params.targets)
-        )
+        points_of_models = [[] for _ in models]
+        if not is_static and not has_members(rule):
+            points_of_models = ev.operating_points([m[selection] for m in models], rule, snakemake.params.targets)
         for run, model, points in zip(curve.runs, models, points_of_models, strict=True):
             identity = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
-            if rule.name in FAMILIES:
+            if has_members(rule):
                 choices = choose_members(model[selection], rule, name, snakemake.params.targets)
             else:
                 choices = [Choice(rule, points, curve=rule)]
@@ -53,7 +53,8 @@ with logged(snakemake.log[0]):
                     point = identity, outputs, split, choice.rule, choice.points
                     frames["targets"].append(ev.targets_frame(*point))
                     frames["calibration"].append(ev.calibration_frame(*point))
-                frames["dis"].append(ev.dis_frame(identity, outputs, split, rule))
+                shown = representative(rule, model[selection], config.protocol.table_target)
+                frames["dis"].append(ev.dis_frame(identity, outputs, split, shown))
                 frames["density"].append(ev.density_frame(identity, outputs, split))
                 if curve.variant == config.reference_variant:
                     rng = numpy_generator(run.seed, "random", split)
