@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
 
     from cosee.evaluation import frames as ev
     from cosee.evaluation.families import Choice, choose_members
+    from cosee.evaluation.members import members_on
     from cosee.evaluation.temperature import temperatures_of
     from cosee.exiting.tempering import tempered
     from cosee.io import write_frame
@@ -76,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
             (points,) = ev.operating_points([selection], rule, args.targets)
             choices = [Choice(rule, points, curve=rule)]
         else:
+            # refuses targets that no model of this depth can have
+            ev.operating_points([selection], members_on(rule, selection)[0], args.targets)
             choices = choose_members(selection, rule, identity.task, args.targets)
         curve = pd.concat(
             ev.tradeoff_frame(identity, outputs, args.split, choice.curve, all_points)

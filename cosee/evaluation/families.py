@@ -37,7 +37,7 @@ def choose_members(selection: ExitOutputs, rule: Rule, task: str, targets: Itera
     For each target and each patience the operating point nearest in cost is looked up. Of those that come as near as
     any does, or within `TOLERANCE`, the one with the highest score is taken; of equals the smaller patience. The curve
     of the family consists of full depth and of the operating points on the frontier of the selection split: what they
-    realize on another split owes nothing to the labels of that split.
+    realize on another split owes nothing to the labels of that split. Fitted rules are all on the curve.
 
     Args:
         selection: outputs of one model on the selection split.
@@ -55,7 +55,8 @@ def choose_members(selection: ExitOutputs, rule: Rule, task: str, targets: Itera
         considered = nearest[miss[nearest].to_numpy() <= max(miss.min(), TOLERANCE)]
         best = curve.loc[considered.iloc[int(np.argmax(curve["score"][considered]))]]
         points[best["rule"]].append((float(target), float(best["threshold"])))
-    knots = on_frontier(curve).groupby("rule")["threshold"].agg(tuple).to_dict()
+    kept = curve if rule.fit is not None else on_frontier(curve)
+    knots = kept.groupby("rule")["threshold"].agg(tuple).to_dict()
     first = next(iter(rules))
     low, high = rules[first].range(selection.logits.shape[-1], len(selection.exit_depths))
     never = low if rule.harder_is == "larger" else high  # full depth on any split, whatever its scores are

@@ -25,6 +25,16 @@ def test_the_file_has_an_answer_to_every_test_row(made):
         assert line == f"{row}\t{answer}"
 
 
+def test_of_schedules_the_one_for_the_speedup_answers(call, made, tmp_path):
+    code, _, err = call(f"submit runs/pabee --rule eenet --speedup 1.5 --out {tmp_path}")
+    assert code == 0 and not err
+    sel, test = (load_outputs(made / f"runs/pabee/logits-{split}.npz") for split in ("sel", "test"))
+    (rule,) = [each for each in rule_named("eenet").fit(sel.logits, sel.labels) if each.name == "eenet-1.5"]
+    layers = exit_layers(test.exit_scores(rule), 1.5, rule.harder_is)
+    expected = [("entailment", "not_entailment")[test.predicted[row, layer]] for row, layer in enumerate(layers)]
+    assert [line.split("\t")[1] for line in (tmp_path / "RTE.tsv").read_text().splitlines()[1:]] == expected
+
+
 def test_a_risk_is_certified_on_the_calibration_examples(made):
     outputs = load_outputs(made / "runs/mine/logits-cal.npz")
     rule = rule_named("energy")
@@ -48,6 +58,10 @@ def test_a_risk_is_certified_on_the_calibration_examples(made):
         ("runs/pabee --out {} --risk 2", "expected a number between 0 and 1, got '2'"),
         ("runs/pabee --out {} --speedup 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
         ("runs/pabee --out {} --rule quantile", "reads learned scores"),
+        (
+            "runs/pabee --out {} --rule eenet --risk 0.1",
+            "--risk: the exit rule eenet has schedules in place of",
+        ),
     ],
 )
 def test_wrong_input(line, message, refused, made, tmp_path):

@@ -47,6 +47,19 @@ def test_targets_are_sought_on_sel_and_shown_on_dev(call, made, tmp_path):
         assert row["speedup"] == pytest.approx(speedup_ratio(layers, dev.num_layers), abs=1e-4)
 
 
+def test_schedules_are_fitted_on_sel_and_shown_on_dev(call, made, tmp_path):
+    code, out, err = call(f"sweep runs/mine --rule eenet --targets 1.5 2 3 --out {tmp_path}/x.csv")
+    assert code == 0 and not err
+    sel, dev = (load_outputs(made / f"runs/mine/logits-{split}.npz") for split in ("sel", "dev"))
+    rules = {rule.thresholds[0]: rule for rule in rule_named("eenet").fit(sel.logits, sel.labels)}
+    for row in table_of(out):
+        layers = exit_layers(dev.exit_scores(rules[row["threshold"]]), row["threshold"], "smaller")
+        assert row["speedup"] == pytest.approx(speedup_ratio(layers, dev.num_layers), abs=1e-4)
+    frame = read_frame(tmp_path / "x.csv")
+    assert set(frame["exit_rule"]) == {"eenet"} and set(frame["rule"]) == {rule.name for rule in rules.values()}
+    assert frame["speedup"].min() == 1
+
+
 @pytest.mark.parametrize("name", ["softmax", "geometric"])
 def test_temperatures_are_fitted_on_the_named_split(name, call, made, tmp_path):
     code, out, err = call(f"sweep runs/mine --rule {name} --temperatures sel --targets 2 --out {tmp_path}/x.csv")
@@ -95,6 +108,9 @@ def test_no_torch_is_imported(made, tmp_path):
         ("--rule quantile", "reads learned scores"),
         ("--targets 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
         ("--targets nan", "target speed-up nan"),
+        ("--rule eenet --targets 9", "target speed-up 9.0: with 4 layers it must lie between 1 and 4"),
+        ("--rule eenet --temperatures sel", "the exit rule eenet is fitted to logits as they are; leave them out."),
+        ("--rule eenet --risks 0.1", "the exit rule eenet has schedules, and no threshold; choose another rule."),
     ],
 )
 def test_wrong_input(change, message, refused, made, tmp_path):

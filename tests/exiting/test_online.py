@@ -33,7 +33,7 @@ def model(request):
     return MultiExitModel(backbone, heads).eval()
 
 
-ANSWERING = {name: rule for name, rule in RULES.items() if not rule.needs_learned_scores}
+ANSWERING = {name: rule for name, rule in RULES.items() if not rule.needs_learned_scores and rule.fit is None}
 
 
 @pytest.mark.parametrize("rule", ANSWERING.values(), ids=ANSWERING)
@@ -53,6 +53,21 @@ def test_real_exits_are_the_simulated_ones(model, rule, batch_size, check_every)
             np.testing.assert_allclose(real.numpy(), answers[rows, simulated[rows]], rtol=1e-4, atol=1e-5)
         taken |= set(simulated.tolist())
     assert len(taken) > 1  # otherwise the thresholds tell nothing
+
+
+@pytest.mark.parametrize("check_every", [1, 3])
+def test_real_exits_are_those_of_a_fitted_schedule(model, check_every):
+    split = DeviceSplit(token_split(ROWS), torch.device("cpu"))
+    logits, taken = predict(model, split, 8).logits, set()
+    for rule in RULES["eenet"].fit(logits, np.arange(ROWS) % 2):
+        scores = rule.score(logits[:, :-1].astype(np.float64), None)
+        simulated = exit_layers(scores, rule.thresholds[0], rule.harder_is)
+        batch = split.batch(np.arange(ROWS))
+        real, layers = early_exit(model, batch, rule, rule.thresholds[0], check_every=check_every)
+        assert layers.tolist() == simulated.tolist()
+        np.testing.assert_allclose(real.numpy(), logits[np.arange(ROWS), simulated], rtol=1e-4, atol=1e-5)
+        taken |= set(simulated.tolist())
+    assert len(taken) > 1
 
 
 def test_finished_rows_leave_the_batch(model):

@@ -292,6 +292,28 @@ def test_temperatures_travel_with_the_model(runs, tiny_bert, tmp_path):
     assert speedup_ratio(model(**rows_of("sel")).exit_layers.numpy(), LAYERS) == pytest.approx(point["speedup"])
 
 
+def test_schedules_travel_with_the_model(runs, tiny_bert, tmp_path):
+    export(runs["cosee-energy"], tiny_bert, tmp_path / "model", rule="eenet")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    predictions = load_outputs(runs["cosee-energy"] / "logits-sel.npz")
+    assert model(**rows_of("sel")).exit_layers.tolist() == [LAYERS - 1] * len(predictions.labels)  # full depth at first
+    for rule in rule_named("eenet").fit(predictions.logits, predictions.labels):
+        model.set_threshold(rule.thresholds[0])
+        model.save_pretrained(tmp_path / "kept")
+        kept = AutoModelForSequenceClassification.from_pretrained(tmp_path / "kept")
+        simulated = exit_layers(predictions.exit_scores(rule), rule.thresholds[0], rule.harder_is)
+        assert kept(**rows_of("sel")).exit_layers.tolist() == simulated.tolist()
+        assert model.set_speedup(speedup_ratio(simulated, LAYERS))["speedup"] == pytest.approx(
+            speedup_ratio(simulated, LAYERS)
+        )
+    with pytest.raises(InputError, match=r"the exit rule eenet has no threshold but 1\.25 or .*, got 2\.1\."):
+        model.set_threshold(2.1)
+    file = tmp_path / "kept" / "config.json"
+    write_json(file, read_json(file) | {"threshold": 2.1})
+    with pytest.raises(InputError, match=r"config\.json: threshold is 2\.1; its schedules are for 1\.25 or "):
+        AutoModelForSequenceClassification.from_pretrained(tmp_path / "kept")
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [("sampled", "is offline-only"), ("quantile", "reads learned scores"), ("hunch", "'hunch' is unknown")],

@@ -1,13 +1,13 @@
 """The runs follow from the configuration only."""
 
 import pytest
-from helpers.presets import CONFIGS, preset
+from helpers.presets import CONFIGS, preset, read
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.plan.checks import check, check_settings
 from cosee.plan.configuration import configuration
-from cosee.plan.curves import evaluated_splits
+from cosee.plan.curves import curves, evaluated_splits
 from cosee.plan.jobs import run_files
 from cosee.plan.runs import Run, final_runs, predicted_splits
 from cosee.plan.search import at_chosen_point, grid_points, grid_runs, point_name, search_owner, searches, with_point
@@ -38,6 +38,30 @@ def test_vanilla_is_cosee_with_both_parts_off(config):
     assert runs["vanilla"].settings == {"alpha": 0.0, "beta0": 0.0}
     assert runs["vanilla"].signal is None
     assert runs["wo_osc"].settings["alpha"] == 0 and runs["wo_swm"].settings["beta0"] == 0
+
+
+def test_a_rule_without_a_checkpoint_of_its_own_changes_no_training():
+    given = read("config")
+    with_all = {run.folder: run.fingerprint() for run in final_runs(configuration(given))}
+    for entry in given["experiments"]:
+        entry["variants"] = [name for name in entry["variants"] if name != "eenet"]
+    assert {run.folder: run.fingerprint() for run in final_runs(configuration(given))} == with_all
+
+
+@pytest.mark.parametrize("name", ["pooler", "six-layers", "methods", "twelve-layers"])
+def test_evidence_shows_ensembles_and_schedules_on_the_trainings_of_the_plain_model(name):
+    given, added = read(f"evidence/{name}"), {"geometric", "mean", "voting", "beem", "eenet"}
+    config = configuration(given)
+    check(config)
+    shown = {curve.variant: curve for task in ("sst2",) for curve in curves(config, task, "rule")}
+    assert added <= shown.keys()
+    for variant in added:
+        (run,) = shown[variant].runs
+        assert run.variant == "vanilla" and run.outputs_name("dev", shown[variant].rule) == "logits-dev.npz"
+    trained = {run.folder: run.fingerprint() for run in final_runs(config)}
+    for entry in given["experiments"]:
+        entry["variants"] = [variant for variant in entry["variants"] if variant not in added]
+    assert {run.folder: run.fingerprint() for run in final_runs(configuration(given))} == trained
 
 
 def test_static_models_cover_every_depth(config):

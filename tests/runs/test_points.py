@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 
+from cosee.evaluation.families import choose_members
 from cosee.evaluation.matched import deployed_point, matched_point
 from cosee.evaluation.outputs import ExitOutputs, save_outputs
 from cosee.exiting.rules import RULES
@@ -9,14 +10,14 @@ from cosee.plan.runs import Run
 from cosee.runs.points import deployed_points, matched_points
 
 
-def stored(root, name, seed, depths=(1, 2, 3, 4)):
+def stored(root, name, seed, depths=(1, 2, 3, 4), split="dev"):
     """A run of random outputs."""
     rng = np.random.default_rng(seed)
     logits, labels = rng.normal(size=(30, len(depths), 2)), rng.integers(0, 2, 30)
     outputs = ExitOutputs(
         logits, labels, np.arange(30), 4, depths, tuple(map(float, depths)), rng.random((30, len(depths)))
     )
-    save_outputs(root / name / "logits-dev.npz", outputs)
+    save_outputs(root / name / f"logits-{split}.npz", outputs)
     return outputs
 
 
@@ -65,3 +66,17 @@ def test_points_are_those_of_the_stored_outputs(tmp_path):
         expected = deployed_point(outputs[name], RULES[rule], threshold)
         np.testing.assert_array_equal(found["sst2", variant][0].right, expected.right)
         assert found["sst2", variant][0].speedup == expected.speedup
+
+
+def test_schedules_are_fitted_on_the_selection_split(tmp_path):
+    sel, dev = stored(tmp_path, "vanilla", 3, split="sel"), stored(tmp_path, "vanilla", 4)
+    fitted = {rule.name: rule for rule in RULES["eenet"].fit(sel.logits, sel.labels)}
+    curves = [curve("eenet", "eenet", "vanilla")]
+    row = {"task": "sst2", "variant": "eenet", "seed": 0, "model": "vanilla", "threshold": 2.0, "rule": "eenet-2"}
+    found = deployed_points(curves, pd.DataFrame([row]), tmp_path)["sst2", "eenet"][0]
+    expected = deployed_point(dev, fitted["eenet-2"], 2.0)
+    np.testing.assert_array_equal(found.right, expected.right)
+    assert found.speedup == expected.speedup
+    choices = choose_members(sel, RULES["eenet"], "sst2", ())
+    expected = matched_point([(dev, choice.curve) for choice in choices], 1.7)
+    np.testing.assert_array_equal(matched_points(curves, 1.7, tmp_path)["sst2", "eenet"][0].right, expected.right)
