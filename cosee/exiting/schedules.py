@@ -74,14 +74,17 @@ def exit_features(logits: Array) -> Array:
 
 
 def correctness(logits: Array, schedule: Schedule) -> Array:
-    """Estimated probabilities that the first m exits are right [N, m], from their logits [N, m, C].
+    """Estimated probabilities that the first m exits are right [N, m], from their logits [N, m, C]; 1 at the last exit.
 
     Row by row and exit by exit the same operations, whatever other examples and later exits there are: so stepping
-    through the layers gives the very numbers of the simulation.
+    through the layers gives the very numbers of the simulation. At the last exit nothing is decided.
     """
     xp, features = array_namespace(logits), exit_features(logits)
     own, scores = features.shape[-1], []
     for exit in range(features.shape[1]):
+        if exit == len(schedule.weights):
+            scores.append(xp.ones_like(features[:, exit, 0]))
+            break
         weights = xp.asarray(schedule.weights[exit], dtype=features.dtype, device=features.device)
         log_odds = xp.sum(features[:, exit] * weights[:own], axis=-1)
         for earlier, score in enumerate(scores):
@@ -94,7 +97,7 @@ def margins(logits: Array, schedule: Schedule) -> Array:
     """How far the scores of the first m exits lie above their thresholds [N, m]; an example exits where above 0."""
     scores = correctness(logits, schedule)
     xp = array_namespace(scores)
-    limits = xp.asarray(schedule.thresholds[: scores.shape[1]], dtype=scores.dtype, device=scores.device)
+    limits = xp.asarray([*schedule.thresholds, 0.0][: scores.shape[1]], dtype=scores.dtype, device=scores.device)
     return scores - limits
 
 
