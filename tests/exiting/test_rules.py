@@ -387,7 +387,7 @@ def test_a_method_may_bring_its_own_rule(monkeypatch):
 
 @pytest.mark.parametrize("name", ["pabee", "entropyy", "", "base"])
 def test_a_name_without_a_rule_is_an_error_that_names_the_rules(name):
-    with pytest.raises(InputError, match=rf"exit rule '{name}' is unknown; expected one of energy, .*, beem\."):
+    with pytest.raises(InputError, match=rf"exit rule '{name}' is unknown; expected one of energy, .*, eenet\."):
         rule_named(name)
 
 
