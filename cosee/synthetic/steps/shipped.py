@@ -69,7 +69,8 @@ def make_encoders(folder: str | Path, *, seed: int = 0, threads: int = 1, share:
 
     from cosee.synthetic.steps.encoder import MAX_TOKENS, Form, as_albert
     from cosee.synthetic.steps.pretraining import BATCH_SIZE, STAGES, shortened, teach
-    from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer, save_tokenizer
+    from cosee.synthetic.steps.vocabulary import build_tokenizer
+    from cosee.synthetic.wordpiece import CLS, PAD, SEP, save_tokenizer
 
     torch.set_num_threads(threads)
     folder, tokenizer = Path(folder), build_tokenizer()
