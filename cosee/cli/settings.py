@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from cosee.errors import InputError
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)
-"""Default target speed-ups: those of `cosee.evaluation.frames`, whose import takes seconds."""
+"""Default target speed-ups: those of `cosee.evaluation.point_frames`, whose import takes seconds."""
 
 
 def assignment(text: str) -> tuple[str, str]:

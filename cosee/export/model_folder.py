@@ -11,8 +11,9 @@ from transformers import PreTrainedTokenizerFast
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import max_positions
 from cosee.errors import InputError
-from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
+from cosee.evaluation.curve_frames import static_frame, tradeoff_frame
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.point_frames import static_targets_frame, targets_frame
 from cosee.evaluation.risk import LOSSES
 from cosee.evaluation.risk_levels import certified_levels
 from cosee.evaluation.temperature import temperatures_of

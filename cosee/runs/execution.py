@@ -19,7 +19,7 @@ from cosee.data.glue import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.errors import DivergedError, InputError
-from cosee.evaluation.frames import criteria_of
+from cosee.evaluation.curve_frames import criteria_of
 from cosee.evaluation.outputs import exit_outputs, save_outputs
 from cosee.evaluation.training_dynamics import swm_force_by_epoch
 from cosee.io import read_json, remove_partials, write_frame, write_json

@@ -9,7 +9,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
-from cosee.evaluation.frames import RunId, tradeoff_frame
+from cosee.evaluation.curve_frames import tradeoff_frame
+from cosee.evaluation.frames import RunId
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification

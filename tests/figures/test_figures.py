@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosee.errors import InputError
-from cosee.evaluation import frames as evaluation
 from cosee.evaluation.bands import seed_band, smooth
+from cosee.evaluation.curve_frames import oracle_frame, random_frame, tradeoff_frame
+from cosee.evaluation.exit_frames import density_frame, dis_frame, histogram_frame
+from cosee.evaluation.frames import RunId
 from cosee.evaluation.outputs import ExitOutputs
+from cosee.evaluation.point_frames import operating_points
 from cosee.exiting.rules import RULES
 from cosee.figures import (
     dis_figure,
@@ -290,19 +293,19 @@ def test_figures_take_what_evaluation_gives():
     predictions = ExitOutputs(
         rng.normal(size=(80, 6, 2)), np.arange(80) % 2, np.arange(80), 6, tuple(range(1, 7)), tuple(range(1, 7))
     )
-    run, energy = evaluation.RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
-    (thresholds,) = evaluation.operating_points([predictions], energy)
+    run, energy = RunId("sst2", "bert", "cosee", 1, "cosee-energy"), RULES["energy"]
+    (thresholds,) = operating_points([predictions], energy)
     curves = [
-        evaluation.tradeoff_frame(run, predictions, "dev", energy),
-        evaluation.random_frame(run, predictions, "dev", rng),
-        evaluation.oracle_frame(run, predictions, "dev"),
+        tradeoff_frame(run, predictions, "dev", energy),
+        random_frame(run, predictions, "dev", rng),
+        oracle_frame(run, predictions, "dev"),
     ]
-    histogram = evaluation.histogram_frame(run, predictions, "dev", energy, thresholds)
+    histogram = histogram_frame(run, predictions, "dev", energy, thresholds)
     figures = [
         tradeoff_figure(pd.concat(curves), LABELS),
         exit_histogram_figure(histogram),
-        energy_figure(evaluation.density_frame(run, predictions, "dev")),
-        dis_figure(evaluation.dis_frame(run, predictions, "dev", energy), LABELS),
+        energy_figure(density_frame(run, predictions, "dev")),
+        dis_figure(dis_frame(run, predictions, "dev", energy), LABELS),
     ]
     assert len(lines(figures[0].axes[0])) == 3
     assert np.isfinite(lines(figures[0].axes[0])["COSEE"].get_ydata()).all()

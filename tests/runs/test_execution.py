@@ -10,7 +10,7 @@ from helpers.tiny import LAYERS, PAD
 
 from cosee.data.batches import DeviceSplit
 from cosee.errors import DivergedError
-from cosee.evaluation.frames import criteria_of
+from cosee.evaluation.curve_frames import criteria_of
 from cosee.evaluation.outputs import load_outputs
 from cosee.evaluation.training_dynamics import swm_force_by_epoch
 from cosee.exiting.online import early_exit
