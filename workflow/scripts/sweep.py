@@ -1,5 +1,6 @@
 """Results from the stored outputs of one task: curves, scores at target speed-ups, DIS, exit layers."""
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -7,8 +8,8 @@ import pandas as pd
 from cosee.evaluation.curve_frames import oracle_frame, random_frame, static_frame, tradeoff_frame
 from cosee.evaluation.exit_frames import density_frame, dis_frame, histogram_frame, layers_frame
 from cosee.evaluation.families import Choice, choose_members
-from cosee.evaluation.frames import RunId
-from cosee.evaluation.outputs import load_outputs
+from cosee.evaluation.frames import STATIC, RunId
+from cosee.evaluation.outputs import ExitOutputs, load_outputs
 from cosee.evaluation.point_frames import (
     calibration_frame,
     operating_points,
@@ -16,6 +17,7 @@ from cosee.evaluation.point_frames import (
     static_targets_frame,
     targets_frame,
 )
+from cosee.evaluation.step_frames import oracle_depth_frame, static_steps_frame, steps_frame
 from cosee.exiting.rules import FAMILIES
 from cosee.io import write_frame
 from cosee.methods import rule_named
@@ -32,6 +34,7 @@ with logged(snakemake.log[0]):
     selection = config.protocol.selection_split
     given = [(float("nan"), threshold) for threshold in snakemake.params.thresholds]
     frames = {kind: [] for kind in snakemake.output.keys()}  # noqa: SIM118 (not a mapping)
+    static: dict[tuple[RunId, str], dict[int, ExitOutputs]] = defaultdict(dict)
     for curve in curves(config, name, snakemake.wildcards.signal):
         rule = rule_named(curve.rule)
         models = [
@@ -55,6 +58,9 @@ with logged(snakemake.log[0]):
                     frames["tradeoff"].append(static_frame(identity, outputs, split, rule.name))
                     frames["targets"].append(static_targets_frame(identity, outputs, split))
                     frames["calibration"].append(static_calibration_frame(identity, outputs, split))
+                    frames["steps"].append(static_steps_frame(identity, outputs, split))
+                    any_depth = RunId(name, curve.backbone, STATIC, curve.seed, STATIC)
+                    static[any_depth, split][outputs.exit_depths[0]] = outputs
                     continue
                 for choice in choices:
                     if choice.curve is not None:
@@ -62,6 +68,7 @@ with logged(snakemake.log[0]):
                     point = identity, outputs, split, choice.rule, choice.points
                     frames["targets"].append(targets_frame(*point))
                     frames["calibration"].append(calibration_frame(*point))
+                    frames["steps"].append(steps_frame(*point))
                 frames["dis"].append(dis_frame(identity, outputs, split, rule))
                 frames["density"].append(density_frame(identity, outputs, split))
                 if curve.variant == config.reference_variant:
@@ -74,5 +81,6 @@ with logged(snakemake.log[0]):
                     histogram_frame(identity, model[split], split, choice.rule, choice.points + given)
                     for split in shown
                 ]  # a model, or a patience, may be the best for no target
+    frames["steps"] += [oracle_depth_frame(run, by_depth, split) for (run, split), by_depth in static.items()]
     for kind, parts in frames.items():
         write_frame(snakemake.output[kind], pd.concat(parts, ignore_index=True))
