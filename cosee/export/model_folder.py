@@ -22,11 +22,12 @@ from cosee.exiting.rules import Rule
 from cosee.exiting.tempering import tempered
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
-from cosee.io import read_json, whole_folder, write_text
+from cosee.io import read_json, write_text
 from cosee.methods import rule_named
 from cosee.models.loading import check_folder
 from cosee.runs.stored import read_run, run_id, stored_predictions
 from cosee.runs.weights import load_weights
+from cosee.whole import whole_folder
 
 MAX_POINTS = 200
 """Operating points of the trade-off table that a model keeps."""

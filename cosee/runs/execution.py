@@ -22,7 +22,7 @@ from cosee.errors import DivergedError, InputError
 from cosee.evaluation.curve_frames import criteria_of
 from cosee.evaluation.outputs import exit_outputs, save_outputs
 from cosee.evaluation.training_dynamics import swm_force_by_epoch
-from cosee.io import read_json, remove_partials, write_frame, write_json
+from cosee.io import read_json, write_frame, write_json
 from cosee.methods import make_method, rule_named
 from cosee.methods.base import Method
 from cosee.models.loading import backbone_of_run
@@ -35,6 +35,7 @@ from cosee.runs.ownership import owned
 from cosee.runs.weights import save_weights
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
+from cosee.whole import remove_partials
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from cosee.errors import InputError
-from cosee.io import read_json, whole_file, write_json
+from cosee.io import read_json, write_json
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.whole import whole_file
 
 ENCODERS = Path(__file__).parent / "encoders"
 NAMES = ("mini-bert", "mini-albert")
