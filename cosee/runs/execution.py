@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from cosee import NUMERICS_VERSION
 from cosee.data.batches import DeviceSplit
-from cosee.data.glue import SELECTION_SPLIT
+from cosee.data.cuts import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.errors import DivergedError, InputError

@@ -8,7 +8,8 @@ import torch
 from helpers.tiny import LAYERS, PAD
 
 from cosee.cli.train import DEFAULTS
-from cosee.data.glue import cut_splits, local_rows
+from cosee.data.cuts import cut_splits
+from cosee.data.glue import local_rows
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import encode, load_tokens
 from cosee.io import read_frame, read_json
