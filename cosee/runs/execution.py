@@ -40,7 +40,7 @@ from cosee.whole import remove_partials
 log = logging.getLogger(__name__)
 
 STATE = "state.safetensors"
-"""Where a killed run goes on from; not a declared output, which Snakemake would delete before the next try."""
+"""State from which a killed run resumes; not a declared output, which Snakemake would delete before the next try."""
 
 
 @dataclass(frozen=True)

@@ -88,5 +88,5 @@ def test_density_frame_has_common_bins_and_unit_mass():
 
 def test_densities_of_all_exits_need_no_labels():
     predictions = multi_exit(MRPC)
-    unlabelled = ExitOutputs(**(vars(predictions) | {"labels": np.full(300, -1)}))
-    assert density_frame(MRPC, unlabelled, "test")["layer"].unique().tolist() == [1, 2, 3, 4, 5, 6]
+    unlabeled = ExitOutputs(**(vars(predictions) | {"labels": np.full(300, -1)}))
+    assert density_frame(MRPC, unlabeled, "test")["layer"].unique().tolist() == [1, 2, 3, 4, 5, 6]

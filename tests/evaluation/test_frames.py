@@ -55,9 +55,9 @@ def test_nothing_is_evaluated_without_labels_or_logits(frame):
     diverged = ExitOutputs(**(vars(predictions) | {"logits": np.full_like(predictions.logits, np.nan)}))
     with pytest.raises(InputError, match="logits of split 'test' contain NaN or inf: training diverged"):
         frame(diverged)
-    unlabelled = ExitOutputs(**(vars(predictions) | {"labels": np.full(300, -1)}))
+    unlabeled = ExitOutputs(**(vars(predictions) | {"labels": np.full(300, -1)}))
     with pytest.raises(InputError, match="'test' has examples without a label"):
-        frame(unlabelled)
+        frame(unlabeled)
 
 
 def test_evaluation_never_imports_torch():

@@ -15,8 +15,8 @@ def generated(name, train=60, rest=20):
 
 def with_test(rows, task):
     """The rows and a test split without labels for each that the hub has."""
-    unlabelled = next(iter(rows.values())).assign(label=-1)
-    return rows | dict.fromkeys(task.test_splits.values(), unlabelled)
+    unlabeled = next(iter(rows.values())).assign(label=-1)
+    return rows | dict.fromkeys(task.test_splits.values(), unlabeled)
 
 
 def cut(rows, task, protocol="heldout", fraction=0.1, most=2000, train_rows=None, seed=1, grouped=False, **changes):

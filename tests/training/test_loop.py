@@ -291,7 +291,7 @@ def test_a_run_killed_after_a_save_goes_on_as_if_it_had_not_been(
     assert_same(again, uninterrupted(method, accumulation))
     schedule = Schedule(5, 2, accumulation)
     every = [schedule.step(epoch, batch) for epoch in range(2) for batch in range(5)]
-    assert steps == every[-len(steps) :] and len(steps) < 10  # it did go on, not start anew
+    assert steps == every[-len(steps) :] and len(steps) < 10  # it did resume, not start anew
 
 
 @EACH_METHOD
