@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Sweep, write, show."""
-    from cosee.evaluation import frames as ev
+    from cosee.evaluation.curve_frames import static_frame, tradeoff_frame
+    from cosee.evaluation.point_frames import operating_points, static_targets_frame, targets_frame
     from cosee.evaluation.temperature import temperatures_of
     from cosee.exiting.tempering import tempered
     from cosee.io import write_frame
@@ -62,14 +63,14 @@ def run(args: argparse.Namespace) -> None:
     if args.temperatures:
         rule = tempered(rule, temperatures_of(stored_predictions(args.folder, args.temperatures, rule.name)))
     if len(outputs.exit_depths) == 1:
-        curve = ev.static_frame(identity, outputs, args.split, rule.name)
-        shown = ev.static_targets_frame(identity, outputs, args.split)
+        curve = static_frame(identity, outputs, args.split, rule.name)
+        shown = static_targets_frame(identity, outputs, args.split)
     else:
         all_points = outputs.predicted.size + 1  # no curve has more
         selection = stored_predictions(args.folder, facts["selection_split"], rule.name)
-        (thresholds,) = ev.operating_points([selection], rule, args.targets)
-        curve = ev.tradeoff_frame(identity, outputs, args.split, rule, all_points)
-        shown = ev.targets_frame(identity, outputs, args.split, rule, thresholds)
+        (thresholds,) = operating_points([selection], rule, args.targets)
+        curve = tradeoff_frame(identity, outputs, args.split, rule, all_points)
+        shown = targets_frame(identity, outputs, args.split, rule, thresholds)
     write_frame(args.out, curve)
     columns = ["target_speedup", "threshold", "speedup", "speedup_flops", "score", "accuracy", "f1"]
     table = shown[columns].dropna(axis="columns", how="all")
