@@ -13,8 +13,8 @@ from cosee.bench.timing import interleaved
 from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import TokenSplit
 from cosee.errors import InputError
-from cosee.evaluation.frames import operating_points
 from cosee.evaluation.outputs import exit_outputs
+from cosee.evaluation.point_frames import operating_points
 from cosee.exiting.online import early_exit, last_exit
 from cosee.exiting.rules import Rule
 from cosee.methods.base import linear_exits_model

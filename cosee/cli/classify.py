@@ -117,7 +117,7 @@ def written(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    from cosee.io import explained, is_stream, whole_file
+    from cosee.whole import explained, is_stream, whole_file
 
     if is_stream(path):
         with explained(path), open(path, "w", encoding="utf-8", newline="") as file:

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cosee.cli.settings import add_speedups
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -21,14 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", help="its encoder to compare with, if it has several")
     parser.add_argument("--name", help="what to call one's own entrant (default: its variant and exit rule)")
     parser.add_argument("--split", default="dev", help="the evaluated split (default: dev)")
-    parser.add_argument(
-        "--speedups",
-        type=float,
-        nargs="+",
-        default=[1.5, 2.0, 3.0, 4.0],
-        metavar="X",
-        help="layers of the encoder over the mean exit layer (default: 1.5 2 3 4)",
-    )
+    add_speedups(parser, "layers of the encoder over the mean exit layer")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write scores.csv, differences.csv and comparison.md as well"
     )
@@ -45,8 +40,6 @@ def run(args: argparse.Namespace) -> None:
     from cosee.tables.text import to_markdown
     from cosee.tables.verdicts import verdict_sentences
 
-    if unfit := [speedup for speedup in args.speedups if not 1 <= speedup < float("inf")]:
-        raise InputError(f"--speedups {unfit[0]:g}: expected numbers from 1 on.")
     ours = entrants_of_runs(args.runs, args.name)
     if len(ours) > 1:
         raise InputError(

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from cosee.cli.settings import add_speedups
+
 HELP = "make one page for the browser from finished runs: trade-off, operating points, examples, training"
 EXAMPLES = (
     "cosee explore runs/mine --out explorer.html",
@@ -19,28 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data-dir", type=Path, metavar="FOLDER", help="your copy of GLUE: the page then shows the texts of examples"
     )
     parser.add_argument("--claims", type=Path, metavar="FILE", help="a list of claims, as CSV")
-    parser.add_argument(
-        "--speedups",
-        type=float,
-        nargs="+",
-        default=[1.5, 2.0, 3.0, 4.0],
-        metavar="X",
-        help="speed-ups at which methods are compared (default: 1.5 2 3 4)",
-    )
+    add_speedups(parser, "speed-ups at which methods are compared")
     out = Path("explorer.html")
     parser.add_argument("--out", type=Path, default=out, metavar="FILE", help="default: explorer.html")
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, make the page, say where it is."""
-    from cosee.errors import InputError
     from cosee.explorer.claims import claim_rows, read_claims
     from cosee.explorer.from_runs import runs_source
     from cosee.explorer.page import page
     from cosee.io import write_text
 
-    if unfit := [speedup for speedup in args.speedups if not 1 <= speedup < float("inf")]:
-        raise InputError(f"--speedups {unfit[0]:g}: expected numbers from 1 on.")
     source = runs_source(
         args.runs,
         published=args.published,

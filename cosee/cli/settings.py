@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from cosee.errors import InputError
 
 TARGETS = (1.5, 2.0, 3.0, 4.0)
-"""Default target speed-ups: those of `cosee.evaluation.frames`, whose import takes seconds."""
+"""Default target speed-ups: those of `cosee.evaluation.point_frames`, whose import takes seconds."""
 
 
 def assignment(text: str) -> tuple[str, str]:
@@ -44,24 +44,35 @@ def whole(text: str) -> int:
 
 def positive_number(text: str) -> float:
     """A finite number above 0, for argparse."""
-    try:
-        value = _not_negative(text)
-    except ValueError:
-        value = 0.0
-    if value == 0:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return value
+    return _number(text, lambda value: 0 < value < inf, "a number above 0")
+
+
+def speedup(text: str) -> float:
+    """A finite number from 1 on, for argparse."""
+    return _number(text, lambda value: 1 <= value < inf, "a number from 1 on")
 
 
 def share(text: str) -> float:
     """A number between 0 and 1, for argparse."""
+    return _number(text, lambda value: 0 < value < 1, "a number between 0 and 1")
+
+
+def _number(text: str, fits: Callable[[float], bool], expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = nan
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
     return value
+
+
+def add_speedups(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Declare `--speedups`, by default `TARGETS`; `meaning` is the help text without the default."""
+    default = " ".join(f"{target:g}" for target in TARGETS)
+    parser.add_argument(
+        "--speedups", type=speedup, nargs="+", default=TARGETS, metavar="X", help=f"{meaning} (default: {default})"
+    )
 
 
 def read_settings(kind: type, assignments: Iterable[tuple[str, str]], option: str) -> dict[str, Any]:

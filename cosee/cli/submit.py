@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> None:
     from cosee.evaluation.risk_frames import deployed_rule
     from cosee.exiting.simulation import threshold_for_speedup
     from cosee.export.submission import submission_frame
-    from cosee.io import whole_file
     from cosee.methods import rule_named
     from cosee.runs.stored import read_run, stored_predictions
+    from cosee.whole import whole_file
 
     facts = read_run(args.folder)
     task, rule = TASKS[facts["run"]["task"]], rule_named(args.rule or facts["run"]["rule"])

@@ -47,9 +47,10 @@ def run(args: argparse.Namespace) -> None:
     """Sweep, write, show."""
     import pandas as pd
 
-    from cosee.evaluation import frames as ev
+    from cosee.evaluation.curve_frames import static_frame, tradeoff_frame
     from cosee.evaluation.families import Choice, choose_members
     from cosee.evaluation.members import members_on
+    from cosee.evaluation.point_frames import operating_points, static_targets_frame, targets_frame
     from cosee.evaluation.temperature import temperatures_of
     from cosee.exiting.tempering import tempered
     from cosee.io import write_frame
@@ -68,25 +69,25 @@ def run(args: argparse.Namespace) -> None:
     if args.temperatures:
         rule = tempered(rule, temperatures_of(stored_predictions(args.folder, args.temperatures, rule.name)))
     if len(outputs.exit_depths) == 1:
-        curve = ev.static_frame(identity, outputs, args.split, rule.name)
-        shown = ev.static_targets_frame(identity, outputs, args.split)
+        curve = static_frame(identity, outputs, args.split, rule.name)
+        shown = static_targets_frame(identity, outputs, args.split)
     else:
         all_points = outputs.predicted.size + 1  # no curve has more
         selection = stored_predictions(args.folder, facts["selection_split"], rule.name)
         if rule.fit is None:
-            (points,) = ev.operating_points([selection], rule, args.targets)
+            (points,) = operating_points([selection], rule, args.targets)
             choices = [Choice(rule, points, curve=rule)]
         else:
             # refuses targets that no model of this depth can have
-            ev.operating_points([selection], members_on(rule, selection)[0], args.targets)
+            operating_points([selection], members_on(rule, selection)[0], args.targets)
             choices = choose_members(selection, rule, identity.task, args.targets)
         curve = pd.concat(
-            ev.tradeoff_frame(identity, outputs, args.split, choice.curve, all_points)
+            tradeoff_frame(identity, outputs, args.split, choice.curve, all_points)
             for choice in choices
             if choice.curve is not None
         )
         shown = pd.concat(
-            ev.targets_frame(identity, outputs, args.split, choice.rule, choice.points) for choice in choices
+            targets_frame(identity, outputs, args.split, choice.rule, choice.points) for choice in choices
         )
     write_frame(args.out, curve)
     columns = ["target_speedup", "threshold", "speedup", "speedup_flops", "score", "accuracy", "f1"]

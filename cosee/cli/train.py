@@ -151,7 +151,8 @@ def read_tokens(args: argparse.Namespace, encoder: "PreTrainedConfig") -> dict[s
     Raises:
         InputError: they do not fit the task, the protocol or the encoder.
     """
-    from cosee.data.glue import SELECTION_SPLIT, check_rows, cut_splits, local_rows
+    from cosee.data.cuts import SELECTION_SPLIT, cut_splits
+    from cosee.data.glue import check_rows, local_rows
     from cosee.data.tokens import check_origin, check_tokens, encode, load_tokens, max_positions, save_tokens
 
     task, where = TASKS[args.task], args.tokens or args.data

@@ -65,7 +65,7 @@ class TokenSplit:
 
 
 def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> dict[str, TokenSplit]:
-    """Encode the examples of `cosee.data.glue.cut_splits`, split by split.
+    """Encode the examples of `cosee.data.cuts.cut_splits`, split by split.
 
     Pairs longer than `max_length` lose tokens from the longer segment first.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cosee.evaluation.budget import on_frontier
-from cosee.evaluation.frames import selection_curve
+from cosee.evaluation.curve_frames import selection_curve
 from cosee.evaluation.members import members_on
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import Rule

@@ -78,4 +78,7 @@ def _identified(parts: Sequence[pd.DataFrame], run: RunId, split: str, exit_rule
     identity = {"task": run.task, "backbone": run.backbone, "variant": run.variant, "exit_rule": exit_rule}
     identity |= {"seed": run.seed, "split": split, "model": run.model}
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return frame.assign(**identity).reindex(columns=list(COLUMNS))
+    frame = frame.assign(**identity).reindex(columns=list(COLUMNS))
+    return frame.astype(
+        {"steps": np.int64, "examples": np.int64}
+    )  # also without rows, which else make floats of others

@@ -8,10 +8,13 @@ import pandas as pd
 
 from cosee.data.glue import local_rows
 from cosee.data.tasks import TASKS
-from cosee.evaluation import frames as ev
+from cosee.evaluation.curve_frames import static_frame, tradeoff_frame
+from cosee.evaluation.exit_frames import dis_frame, layers_frame
 from cosee.evaluation.families import Choice, choose_members
+from cosee.evaluation.frames import ORACLE, RANDOM, STATIC, RunId
 from cosee.evaluation.members import has_members, representative
 from cosee.evaluation.outputs import ExitOutputs
+from cosee.evaluation.point_frames import TARGETS, operating_points, targets_frame
 from cosee.exiting.rules import Rule
 from cosee.explorer.facts import facts_of_runs
 from cosee.explorer.source import HISTORY, Line, Series, Source, series_id
@@ -45,7 +48,7 @@ def runs_source(
     published: str | Path | None = None,
     backbone: str | None = None,
     data_dir: str | Path | None = None,
-    targets: Sequence[float] = ev.TARGETS,
+    targets: Sequence[float] = TARGETS,
 ) -> Source:
     """Everything that finished runs tell, measured as in the workflow.
 
@@ -135,7 +138,7 @@ def _controls(entrants: dict[str, Entrant]) -> list[Series]:
     return [Series(series_id(name, ""), name, "", label, "control") for name, label in _CONTROLS.items() if entrants]
 
 
-_CONTROLS = {ev.RANDOM: "random exits", ev.ORACLE: "first correct exit (oracle)", ev.STATIC: "models of k layers"}
+_CONTROLS = {RANDOM: "random exits", ORACLE: "first correct exit (oracle)", STATIC: "models of k layers"}
 
 
 def _tasks(entrants: dict[str, Entrant]) -> list[str]:
@@ -153,24 +156,24 @@ def _measured(identity: str, entrant: Entrant, backbone: str, targets: Sequence[
     for (task, seed), models in entrant.models.items():
         if _is_static(models):
             for place, model in enumerate(models):
-                run = ev.RunId(task, backbone, entrant.name, seed, model_name(place))
+                run = RunId(task, backbone, entrant.name, seed, model_name(place))
                 for split in _shown(model):
-                    frames["tradeoff"].append(ev.static_frame(run, model[split], split, ""))
+                    frames["tradeoff"].append(static_frame(run, model[split], split, ""))
             continue
         selected = [model.get(_SELECTION, model[next(iter(_shown(model)))]) for model in models]
-        points_of_models = [[] for _ in models] if has_members(rule) else ev.operating_points(selected, rule, targets)
+        points_of_models = [[] for _ in models] if has_members(rule) else operating_points(selected, rule, targets)
         for place, (model, points) in enumerate(zip(models, points_of_models, strict=True)):
-            run = ev.RunId(task, backbone, entrant.name, seed, model_name(place))
+            run = RunId(task, backbone, entrant.name, seed, model_name(place))
             choices = _choices(selected[place], rule, task, targets, points)
             for split in _shown(model):
                 outputs = model[split]
                 for choice in choices:
                     if choice.curve is not None:
-                        frames["tradeoff"].append(ev.tradeoff_frame(run, outputs, split, choice.curve))
-                    frames["targets"].append(ev.targets_frame(run, outputs, split, choice.rule, choice.points))
-                shown = representative(rule, selected[place], _SHOWN_TARGET)
-                frames["dis"].append(ev.dis_frame(run, outputs, split, shown))
-                frames["layers"].append(ev.layers_frame(run, outputs, split, rule).assign(exit_rule=family))
+                        frames["tradeoff"].append(tradeoff_frame(run, outputs, split, choice.curve))
+                    frames["targets"].append(targets_frame(run, outputs, split, choice.rule, choice.points))
+                scored = representative(rule, selected[place], _SHOWN_TARGET)
+                frames["dis"].append(dis_frame(run, outputs, split, scored))
+                frames["layers"].append(layers_frame(run, outputs, split, rule).assign(exit_rule=family))
     return frames
 
 

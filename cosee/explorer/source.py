@@ -66,7 +66,7 @@ class Source:
         series: every series, in display order.
         reference: name of the series that the others are compared with at first.
         targets: speed-ups at which differences are given.
-        frames: "tradeoff", "targets", "dis" and "layers" -> result frame of `cosee.evaluation.frames`, all tasks and
+        frames: "tradeoff", "targets", "dis" and "layers" -> result frame (`cosee.evaluation.frames`), all tasks and
             exit rules together.
         lines: trade-off curves with the outputs behind them.
         points: (backbone, target speed-up) -> operating points at equal cost on dev, by task and series.

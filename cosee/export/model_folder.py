@@ -12,9 +12,10 @@ from transformers import PreTrainedTokenizerFast
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import max_positions
 from cosee.errors import InputError
-from cosee.evaluation.frames import static_frame, static_targets_frame, targets_frame, tradeoff_frame
+from cosee.evaluation.curve_frames import static_frame, tradeoff_frame
 from cosee.evaluation.members import members_on
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.point_frames import static_targets_frame, targets_frame
 from cosee.evaluation.risk import LOSSES
 from cosee.evaluation.risk_levels import certified_levels
 from cosee.evaluation.temperature import temperatures_of
@@ -24,11 +25,12 @@ from cosee.exiting.schedules import Schedule, fit_schedules
 from cosee.exiting.tempering import tempered
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
 from cosee.export.model_card import model_card
-from cosee.io import read_json, whole_folder, write_text
+from cosee.io import read_json, write_text
 from cosee.methods import rule_named
 from cosee.models.loading import check_folder
 from cosee.runs.stored import read_run, run_id, stored_predictions
 from cosee.runs.weights import load_weights
+from cosee.whole import whole_folder
 
 MAX_POINTS = 200
 """Operating points of the trade-off table that a model keeps."""

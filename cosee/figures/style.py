@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cosee.data.tasks import TASKS
-from cosee.io import whole_file
+from cosee.whole import whole_file
 
 TEXT_WIDTH = 7.0
 """Text width of a printed page in inches; figures have this size, so that fonts keep theirs."""

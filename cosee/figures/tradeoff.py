@@ -41,7 +41,7 @@ def tradeoff_figure(
 ) -> Figure:
     """One panel per task, one line per variant: mean over seeds, band from the lowest to the highest.
 
-    The controls in the frame (`CONTROLS`) are drawn thin and grey.
+    The controls in the frame (`CONTROLS`) are drawn thin and gray.
 
     Args:
         curves: a trade-off frame of one signal.

@@ -4,7 +4,7 @@ Three stages: all exits are trained together, as in PABEE; then only a policy ne
 at the exits that its policy takes. The difficulty of an example, its memorized layer, is measured in between.
 
 The default follows the paper where the released code departs from it. There the reward has no term for speed
-(`alpha = 0` here), exits are not sampled but taken where the policy passes one half, so that rollouts of a sample
+(`alpha = 0` here), exits are not sampled but taken where the policy passes one half, so that rollouts of an example
 differ by dropout only, and every rollout is a forward pass of its own. Here they are samples of the policy on the
 outputs of one pass. Initialization, stages, their lengths and their learning rates are those of the released code.
 """
@@ -41,10 +41,10 @@ class ConsistentEE(Method):
     """A linear head and a policy network on every exit. The exit rule is fixed: each `alpha` is a model of its own.
 
     Attributes:
-        alpha: price in the reward, in nats, of a twelfth of the encoder, for the easiest samples; the larger, the
-            earlier they leave. In an encoder of 12 layers, as in the paper, that is the price of a layer; in any depth
+        alpha: price in the reward, in nats, of a twelfth of the encoder, for the easiest examples; the larger, the
+            earlier they exit. In an encoder of 12 layers, as in the paper, that is the price of a layer; in any depth
             the whole encoder costs 12 alpha.
-        num_rollouts: K, sampled exits per sample and step; each is compared with the mean of the others. One
+        num_rollouts: K, sampled exits per example and step; each is compared with the mean of the others. One
             forward pass gives the reward of every exit: many cost little. The released code pays a pass for each.
         entropy: weight of a bonus for the entropy of the exit distribution, against policies that are sure too soon.
         width: hidden units of a policy network.
@@ -83,16 +83,16 @@ class ConsistentEE(Method):
         )
 
     def learns_scores(self) -> bool:
-        """Probabilities of leaving."""
+        """Probabilities of exiting."""
         return True
 
     def exit_rule(self) -> str:
-        """Leave where the policy says so."""
+        """Exit where the policy says so."""
         return "policy"
 
 
 class PolicyExits(LinearExits):
-    """Linear heads, and on every internal exit a small network that says how probable it is to leave there.
+    """Linear heads, and on every internal exit a small network that says how probable it is to exit there.
 
     The policy reads the pooled state without dropout. At the last exit nothing is decided: its probability is 1.
     """
@@ -108,7 +108,7 @@ class PolicyExits(LinearExits):
         self.policy_outer_bias = nn.Parameter(torch.zeros(internal))
 
     def decide(self, states: Tensor, backbone: Backbone) -> tuple[Tensor, Tensor]:
-        """Logits of all exits [B, M, C], and log-odds of leaving at the internal ones [B, M-1], of states [B, M, H]."""
+        """Logits of all exits [B, M, C], and log-odds of exiting at the internal ones [B, M-1], of states [B, M, H]."""
         pooled = backbone.pool(states)
         logits = torch.einsum("bmh,mch->bmc", self.dropout(pooled), self.weight) + self.bias
         inner = F.gelu(torch.einsum("bmh,mdh->bmd", pooled[:, :-1], self.policy_inner_weight) + self.policy_inner_bias)
@@ -116,12 +116,12 @@ class PolicyExits(LinearExits):
         return logits, log_odds.float()
 
     def forward(self, states: Tensor, backbone: Backbone) -> Outputs:
-        """Logits of all exits, and the probability to leave at each if none before was taken."""
+        """Logits of all exits, and the probability to exit at each if none before was taken."""
         logits, log_odds = self.decide(states, backbone)
         return Outputs(logits, F.pad(log_odds.sigmoid(), (0, 1), value=1.0))
 
     def forward_exit(self, index: int, state: Tensor, backbone: Backbone, carry: Tensor | None) -> tuple[Outputs, None]:
-        """Logits of one exit, and the probability to leave there."""
+        """Logits of one exit, and the probability to exit there."""
         pooled = backbone.pool(state)
         logits = F.linear(self.dropout(pooled), self.weight[index], self.bias[index])
         if index == self.num_exits - 1:
@@ -151,7 +151,7 @@ def rewards(cross_entropy: Tensor, memorized: Tensor, alpha: float) -> Tensor:
 
     Args:
         cross_entropy: of every exit [B, M].
-        memorized: memorized layers [B], 1-based; a sample that only the last layer gets right is not hurried at all.
+        memorized: memorized layers [B], 1-based; an example that only the last layer gets right is not hurried at all.
         alpha: price of a twelfth of the encoder.
     """
     num_exits = cross_entropy.shape[1]
@@ -161,16 +161,16 @@ def rewards(cross_entropy: Tensor, memorized: Tensor, alpha: float) -> Tensor:
 
 
 def log_exit_distribution(log_odds: Tensor) -> Tensor:
-    """Log-probability of leaving at every exit [B, M] under a policy with log-odds [B, M-1]; the rest leave at M."""
+    """Log-probability of every exit [B, M] under a policy with log-odds [B, M-1]; the rest exit at M."""
     stay = F.pad(F.logsigmoid(-log_odds).cumsum(dim=1), (1, 0))
     return stay + F.pad(F.logsigmoid(log_odds), (0, 1))
 
 
 def sample_exits(log_odds: Tensor, uniform: Tensor) -> Tensor:
-    """Exits of K rollouts [B, K], 0-based: one decision per exit until the first to leave.
+    """Exits of K rollouts [B, K], 0-based: one decision per exit until the first to exit.
 
     Args:
-        log_odds: of leaving at the internal exits [B, M-1].
+        log_odds: of exiting at the internal exits [B, M-1].
         uniform: random numbers in [0, 1), one per decision [B, K, M-1].
     """
     stays = uniform >= log_odds.sigmoid()[:, None]
@@ -178,7 +178,7 @@ def sample_exits(log_odds: Tensor, uniform: Tensor) -> Tensor:
 
 
 def exit_counts(exits: Tensor, num_exits: int) -> Tensor:
-    """How many of a sample's rollouts left at every exit [B, M], of the exits that they left at [B, K].
+    """How many of an example's rollouts took every exit [B, M], of the exits that they took [B, K].
 
     All that losses need of the rollouts. Gathering their values instead would make a GPU add up gradients in an order
     of its own, another one every time.
@@ -189,13 +189,13 @@ def exit_counts(exits: Tensor, num_exits: int) -> Tensor:
 def policy_gradient_loss(log_exit: Tensor, reward: Tensor, counts: Tensor) -> Tensor:
     """REINFORCE: a scalar whose gradient estimates that of the negative mean reward.
 
-    The baseline of a rollout is the mean reward of the other rollouts of its sample, which leaves the estimate
+    The baseline of a rollout is the mean reward of the other rollouts of its example, which leaves the estimate
     unbiased. The mean of all K, this one included, only shrinks the gradient by (K - 1) / K.
 
     Args:
-        log_exit: log-probability of leaving at every exit [B, M].
-        reward: of leaving at every exit [B, M], without gradient.
-        counts: how many rollouts left at every exit [B, M], K of every sample.
+        log_exit: log-probability of every exit [B, M].
+        reward: of every exit [B, M], without gradient.
+        counts: how many rollouts took every exit [B, M], K of every example.
     """
     num_rollouts = counts.sum(dim=1, keepdim=True)
     baseline = (counts * reward).sum(dim=1, keepdim=True) / num_rollouts

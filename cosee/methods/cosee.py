@@ -79,7 +79,7 @@ class CoseeObjective(Objective):
     """The training objective of Eq. 9, with the threshold range that it carries from epoch to epoch.
 
     Thresholds are uniform between the smallest and largest signal of the previous epoch, over all internal exits and
-    training samples; in the first epoch between 0 and 1, or between what is measured before the first step
+    training examples; in the first epoch between 0 and 1, or between what is measured before the first step
     (`initial_range`). Everything stays on the device: a step never waits for it.
     """
 

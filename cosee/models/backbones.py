@@ -53,6 +53,7 @@ class Backbone(nn.Module, ABC):
         default_pooler: policy of encoders whose configuration names none, one of `POOLERS`.
         default_exit_state: state that exits read if the configuration names none.
         causal: whether a token sees only those before it, so that exits cannot read the first.
+        segments: whether the encoder's embeddings take the number of a token's text.
         dropouts: names of the shares of dropout in the configuration.
         encoder: transformers' model, without a pooler unless exits read its own.
         exit_state: one of `EXIT_STATES`.
@@ -66,6 +67,7 @@ class Backbone(nn.Module, ABC):
     default_pooler: ClassVar[str] = "pretrained"
     default_exit_state: ClassVar[str] = "cls"
     causal: ClassVar[bool] = False
+    segments: ClassVar[bool] = True
     dropouts: ClassVar[tuple[str, ...]] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
     def __init__(self, encoder: nn.Module, depth: int | None = None) -> None:
@@ -104,13 +106,9 @@ class Backbone(nn.Module, ABC):
     def embed(
         self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Hidden states [B, T, H] of layer 0 and the attention mask [B, 1, 1, T] (None: nothing is padded).
-
-        The mask is made here because transformers' helper checks on the device whether anything is padded, which
-        synchronizes host and GPU in every step; the batch knows it from the lengths.
-        """
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
-        return self.encoder.embeddings(input_ids=input_ids, token_type_ids=token_type_ids), mask
+        """Hidden states [B, T, H] of layer 0, and the mask [B, 1, 1, T] (None: nothing is padded)."""
+        segments = {"token_type_ids": token_type_ids} if self.segments else {}
+        return self.encoder.embeddings(input_ids=input_ids, **segments), layers_mask(attention_mask)
 
     def truncated(self, depth: int | None) -> "Backbone":
         """A backbone of the first `depth` layers (None: all of them), which replaces this one.
@@ -249,6 +247,15 @@ class Backbone(nn.Module, ABC):
         """Floating-point operations of one layer for an example of `tokens`: projections, attention, feed-forward."""
         hidden, inner = self.hidden_size, self.inner_size
         return tokens * (8.0 * hidden**2 + 4.0 * hidden * inner + 4.0 * hidden * tokens)
+
+
+def layers_mask(attention_mask: Tensor | None) -> Tensor | None:
+    """The mask that layers read [B, 1, 1, T], of a batch's own [B, T]; None if nothing is padded.
+
+    It is not made by transformers' helper, which checks on the device whether anything is padded and so synchronizes
+    host and GPU in every step; the batch knows it from the lengths.
+    """
+    return None if attention_mask is None else attention_mask[:, None, None, :].bool()
 
 
 def last_positions(mask: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from cosee.data.tokens import padding_id
 from cosee.errors import InputError
-from cosee.io import whole_file
 from cosee.models.loading import FILES, LOADING, adapter_of, load_encoder, without_stdin
 from cosee.models.text_ends import end_texts
+from cosee.whole import whole_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

@@ -33,7 +33,7 @@ class Configuration(Entry):
         "the targets `all` and `published` build too"
     )
     predictions: str | None = Field(
-        None, description="collection of published runs, such as `published/six-layers`; those in it are not trained"
+        None, description="collection of published runs, such as `published/pooler`; those in it are not trained"
     )
     data: Data = Field(description="data")
     backbones: dict[Annotated[str, Field(pattern="^[a-z0-9]+$")], Backbone] = Field(

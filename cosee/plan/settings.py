@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from cosee.data.glue import SELECTION_SPLIT
+from cosee.data.cuts import SELECTION_SPLIT
 from cosee.plan.entries import CountsSpec, EncodersSpec, Entry, FigureSpec, Shown, Speedups, TableSpec, TaskName
 
 Loss = Literal["same", "harm", "error"]

@@ -15,14 +15,14 @@ from tqdm import tqdm
 
 from cosee import NUMERICS_VERSION
 from cosee.data.batches import DeviceSplit
-from cosee.data.glue import SELECTION_SPLIT
+from cosee.data.cuts import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import TokenSplit
 from cosee.errors import DivergedError, InputError
-from cosee.evaluation.frames import criteria_of
+from cosee.evaluation.curve_frames import criteria_of
 from cosee.evaluation.outputs import exit_outputs, save_outputs
 from cosee.evaluation.training_dynamics import swm_force_by_epoch
-from cosee.io import read_json, remove_partials, write_frame, write_json
+from cosee.io import read_json, write_frame, write_json
 from cosee.methods import make_method, rule_named
 from cosee.methods.base import Method
 from cosee.models.loading import backbone_of_run
@@ -35,11 +35,12 @@ from cosee.runs.ownership import owned
 from cosee.runs.weights import save_weights
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
+from cosee.whole import remove_partials
 
 log = logging.getLogger(__name__)
 
 STATE = "state.safetensors"
-"""Where a killed run goes on from; not a declared output, which Snakemake would delete before the next try."""
+"""State from which a killed run resumes; not a declared output, which Snakemake would delete before the next try."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import torch
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
-from cosee.io import read_json, whole_file
+from cosee.io import read_json
 from cosee.methods import make_method
 from cosee.models.loading import empty_backbone
 from cosee.models.multi_exit import MultiExitModel
 from cosee.runs.stored import read_run
+from cosee.whole import whole_file
 
 
 def save_weights(path: Path, model: torch.nn.Module) -> None:

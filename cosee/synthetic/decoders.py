@@ -5,10 +5,9 @@ corpus and vocabulary. An exit reads the last token, so what mini-BERT learns to
 the word that connects two sentences follows them, "A [SEP] B [SEP] word", and is predicted from the state of the last
 [SEP]. It is all that is predicted in half of these documents; in the others, and in single sentences, every token is.
 
-Most steps train a quarter of the layers, which are then duplicated, as in the mini encoders.
+Layers are stacked progressively, as in the mini encoders.
 """
 
-import copy
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -26,13 +25,12 @@ from cosee.synthetic.pretraining import (
     IGNORE,
     INIT_STD,
     MAX_LENGTH,
-    PAD,
-    SEP,
-    STAGES,
     VOCAB_SIZE,
     build_tokenizer,
     save_backbone,
 )
+from cosee.synthetic.stacking import duplicated, endless_batches, first_depth, train_stacked
+from cosee.synthetic.wordpiece import PAD, SEP
 
 LAYERS_AT = {"gpt": "h", "mamba2": "layers"}
 """Kind of decoder -> where transformers' model keeps its layers."""
@@ -101,22 +99,16 @@ def pretrain_decoder(
     """
     with torch.random.fork_rng(devices=[]):  # transformers draws weights from the global generator
         torch.manual_seed(seed)
-        model = _decoder(kind, tokenizer.get_vocab_size(), hidden_size, max(1, num_layers // STAGES[0][0]))
+        model = _decoder(kind, tokenizer.get_vocab_size(), hidden_size, first_depth(num_layers))
         batches = _batches(*_documents(texts, tokenizer), batch_size, torch.Generator().manual_seed(seed))
-        losses: list[float] = []
-        for part, end in STAGES:
-            _grow(model, kind, max(1, num_layers // part))
-            optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-            begin = len(losses)
-            for step in range(begin, round(end * steps)):
-                warm = min((step + 1) / (0.05 * steps), (step - begin + 1) / 20)  # a new stage starts gently, too
-                optimizer.param_groups[0]["lr"] = learning_rate * min(warm, (steps - step) / (0.95 * steps))
-                loss = next_token_loss(model, *next(batches))
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                optimizer.zero_grad()
-                losses.append(loss.item())
+        losses = train_stacked(
+            model,
+            lambda depth: _grow(model, kind, depth),
+            lambda: next_token_loss(model, *next(batches)),
+            num_layers=num_layers,
+            steps=steps,
+            learning_rate=learning_rate,
+        )
     return model.eval(), losses
 
 
@@ -191,9 +183,8 @@ def _decoder(kind: str, vocab_size: int, hidden_size: int, num_layers: int) -> P
 
 def _grow(model: PreTrainedModel, kind: str, num_layers: int) -> None:
     """Deepen a model in place: each layer is followed by its copies."""
-    old = attrgetter(LAYERS_AT[kind])(model)
     model.config.num_hidden_layers = num_layers
-    layers = nn.ModuleList(copy.deepcopy(old[i * len(old) // num_layers]) for i in range(num_layers))
+    layers = duplicated(attrgetter(LAYERS_AT[kind])(model), num_layers)
     for index, layer in enumerate(layers):
         for module in layer.modules():
             if hasattr(module, "layer_idx"):  # its place in the cache that generation uses
@@ -218,12 +209,8 @@ def _documents(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Tensor, Tens
 def _batches(
     ids: Tensor, connected: Tensor, batch_size: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of documents of similar length, to save padding: inputs and labels of `next_tokens`."""
+    """Endless batches: inputs and labels of `next_tokens`."""
     lengths = (ids != PAD).sum(dim=1)
-    while True:
-        pools = torch.randperm(len(ids), generator=generator).split(16 * batch_size)
-        batches = [rows for pool in pools for rows in pool[lengths[pool].argsort()].split(batch_size)]
-        for i in torch.randperm(len(batches), generator=generator).tolist():
-            rows = batches[i]
-            quiet = torch.rand(len(rows), generator=generator) < CONNECTIVE_ONLY
-            yield next_tokens(ids[rows, : lengths[rows].max()], connected[rows], quiet)
+    for rows in endless_batches(lengths, batch_size, generator):
+        quiet = torch.rand(len(rows), generator=generator) < CONNECTIVE_ONLY
+        yield next_tokens(ids[rows, : lengths[rows].max()], connected[rows], quiet)

@@ -5,7 +5,6 @@ negation and its scope, two verbs of similar or opposite meaning, a question and
 structure (a contrast, an order, a quantifier and a kind of thing); 4, two of these composed. A few labels are wrong.
 """
 
-import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,7 +14,8 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.seeds import numpy_generator
 from cosee.synthetic import lexicon as lex
-from cosee.synthetic.grammar import GRAMMARS, Rng, Texts, pick, shuffled
+from cosee.synthetic.grammar import GRAMMARS, Rng, pick, shuffled
+from cosee.synthetic.splits import Drawn, Texts, for_pretraining, generate_splits
 
 DIFFICULTY_SHARES = (0.35, 0.3, 0.2, 0.15)
 CONNECTIVES = {
@@ -37,8 +37,7 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
     Args:
         task: name of the task.
         seed: the same seed gives the same examples on every machine.
-        sizes: examples per split, by its name on the hub (mnli: train, validation_matched, validation_mismatched), and
-            `calibration`, which the hub does not have. A split never changes those before it.
+        sizes: examples per split, as in `generate_splits`.
         noise: share of the examples whose label is replaced by another one; nothing else depends on it.
 
     Returns:
@@ -50,22 +49,12 @@ def generate(task: str, seed: int, sizes: Mapping[str, int], noise: float = 0.03
     """
     if task not in GRAMMARS:
         raise InputError(f"task: mini-GLUE has no {task!r}; expected one of {', '.join(GRAMMARS)}.")
-    names = ("train", *TASKS[task].eval_splits.values(), "calibration")
-    if unknown := sorted(set(sizes) - set(names)):
-        raise InputError(f"sizes: mini-GLUE's {task} has no split {unknown[0]!r}; expected {', '.join(names)}.")
-    num_classes, seen, splits = TASKS[task].num_classes, set(), {}
-    for split, size in sizes.items():
-        rng, noise_rng = (numpy_generator(seed, "minidata", task, split, part) for part in ("texts", "noise"))
-        genre = "mismatched" if split.endswith("mismatched") else "matched"
-        rows = []
-        for idx in range(size):
-            difficulty, label = _difficulty(rng), int(rng.integers(num_classes))
-            texts = _texts(rng, task, difficulty, label, genre, corpus=False, seen=seen)
-            seen.add(texts)
-            shift = int(noise_rng.integers(1, num_classes)) if noise_rng.random() < noise else 0
-            rows.append((*texts, (label + shift) % num_classes, idx, difficulty))
-        splits[split] = pd.DataFrame(rows, columns=[*TASKS[task].columns, "label", "idx", "difficulty"])
-    return splits
+
+    def draw(rng: Rng, genre: str, seen: set[Texts]) -> Drawn:
+        difficulty, label = _difficulty(rng), int(rng.integers(TASKS[task].num_classes))
+        return _texts(rng, task, difficulty, label, genre, corpus=False, seen=seen), label, (difficulty,)
+
+    return generate_splits(task, seed, sizes, noise, draw, ["difficulty"])
 
 
 def corpus(seed: int, size: int) -> list[str]:
@@ -79,18 +68,13 @@ def corpus(seed: int, size: int) -> list[str]:
     return [_word_fact(rng) if rng.random() < WORD_FACTS else _document(rng) for _ in range(size)]
 
 
-def for_corpus(texts: Texts) -> bool:
-    """Whether a text or pair is reserved for the corpus: about every other one, by a rule independent of the seed."""
-    return zlib.crc32("\n".join(texts).encode()) % 2 == 1
-
-
 def _texts(
     rng: Rng, task: str, difficulty: int, label: int, genre: str, *, corpus: bool, seen: set[Texts] | None = None
 ) -> Texts:
-    """Texts from the wanted side of `for_corpus` that are not among those seen."""
+    """Texts from the wanted side of `for_pretraining` that are not among those seen."""
     for _ in range(1000):
         texts = GRAMMARS[task](rng, difficulty, label, genre)
-        if for_corpus(texts) == corpus and texts not in (seen or ()):
+        if for_pretraining(texts) == corpus and texts not in (seen or ()):
             return texts
     raise InputError(
         f"sizes: mini-GLUE's {task} has no more different examples; expected fewer than {len(seen or ())} in total."

@@ -11,9 +11,9 @@ from typing import TypeVar
 import numpy as np
 
 from cosee.synthetic import lexicon as lex
+from cosee.synthetic.splits import Texts
 
 Rng = np.random.Generator
-Texts = tuple[str, ...]
 T = TypeVar("T")
 
 

@@ -14,34 +14,33 @@ would make attention almost uniform at such a small hidden size. These choices w
 measured separately.
 """
 
-import copy
-import string
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import (
-    AlbertConfig,
-    AlbertForPreTraining,
-    BertConfig,
-    BertForPreTraining,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import AlbertConfig, AlbertForPreTraining, BertConfig, BertForPreTraining, PreTrainedModel
 
 from cosee.errors import InputError
 from cosee.synthetic.generation import corpus
+from cosee.synthetic.stacking import duplicated, endless_batches, first_depth, train_stacked
+from cosee.synthetic.wordpiece import (
+    ALPHABET,
+    CLS,
+    MASK,
+    PAD,
+    SEP,
+    normalizer,
+    save_tokenizer,
+    splitter,
+    wordpiece_tokenizer,
+)
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PAD, UNK, CLS, SEP, MASK = range(len(SPECIALS))
 VOCAB_SIZE = 1000
 MAX_LENGTH = 128  # positions
 INIT_STD = 0.1
-STAGES = ((4, 0.85), (2, 0.93), (1, 1.0))
-"""(1 / share of the layers, share of the steps after which the stage ends)."""
 MASK_RATE = 0.12
 CONNECTIVE_ONLY = 0.5  # share of the two-sentence documents in which only the connecting word is predicted
 AT_CLS = 0.5  # share of them in which it is predicted at [CLS]
@@ -69,26 +68,14 @@ def build_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     Raises:
         InputError: the vocabulary cannot hold the special tokens and the letters.
     """
-    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
-    counts = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text)))
-    letters = string.ascii_lowercase + string.digits
-    entries = [*SPECIALS, *letters, *string.punctuation, *(f"##{letter}" for letter in letters)]
-    if vocab_size < len(entries):
+    if vocab_size < len(ALPHABET):
         raise InputError(
-            f"vocab_size: {vocab_size} is too small; special tokens and letters alone take {len(entries)}."
+            f"vocab_size: {vocab_size} is too small; special tokens and letters alone take {len(ALPHABET)}."
         )
-    known = set(entries)
-    entries += sorted((word for word in counts if word not in known), key=lambda word: (-counts[word], word))
-    vocab = {entry: index for index, entry in enumerate(entries[:vocab_size])}
-    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
-    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, splitter
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)],
-    )
-    tokenizer.add_special_tokens(list(SPECIALS))
-    return tokenizer
+    normalize, split = normalizer().normalize_str, splitter().pre_tokenize_str
+    counts = Counter(word for text in texts for word, _ in split(normalize(text)))
+    words = sorted(counts.keys() - set(ALPHABET), key=lambda word: (-counts[word], word))
+    return wordpiece_tokenizer(words[: vocab_size - len(ALPHABET)])
 
 
 def pretrain(
@@ -124,22 +111,16 @@ def pretrain(
     """
     with torch.random.fork_rng(devices=[]):  # transformers draws weights from the global generator
         torch.manual_seed(seed)
-        model = _masked_model(kind, tokenizer.get_vocab_size(), hidden_size, max(1, num_layers // STAGES[0][0]))
-        batches = _batches(_encode(texts, tokenizer), batch_size, torch.Generator().manual_seed(seed))
-        losses: list[float] = []
-        for part, end in STAGES:
-            _grow(model, max(1, num_layers // part))
-            optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-            begin = len(losses)
-            for step in range(begin, round(end * steps)):
-                warm = min((step + 1) / (0.05 * steps), (step - begin + 1) / 20)  # a new stage starts gently, too
-                optimizer.param_groups[0]["lr"] = learning_rate * min(warm, (steps - step) / (0.95 * steps))
-                loss = masked_loss(model, **next(batches))
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                optimizer.zero_grad()
-                losses.append(loss.item())
+        model = _masked_model(kind, tokenizer.get_vocab_size(), hidden_size, first_depth(num_layers))
+        batches = _batches(*_encode(texts, tokenizer), batch_size, torch.Generator().manual_seed(seed))
+        losses = train_stacked(
+            model,
+            lambda depth: _grow(model, depth),
+            lambda: masked_loss(model, **next(batches)),
+            num_layers=num_layers,
+            steps=steps,
+            learning_rate=learning_rate,
+        )
     return model.base_model.eval(), losses
 
 
@@ -152,14 +133,7 @@ def save_backbone(folder: str | Path, encoder: PreTrainedModel, tokenizer: Token
     if not all(value.isfinite().all() for value in encoder.parameters()):
         raise InputError(f"{folder}: the weights diverged in pre-training; choose a lower `pretraining.learning_rate`.")
     encoder.save_pretrained(folder)
-    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_max_length=MAX_LENGTH,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-        **dict(zip(names, SPECIALS, strict=True)),
-    )
-    fast.save_pretrained(folder)
+    save_tokenizer(folder, tokenizer, MAX_LENGTH)
 
 
 def _masked_model(kind: str, vocab_size: int, hidden_size: int, num_layers: int) -> PreTrainedModel:
@@ -195,8 +169,7 @@ def _grow(model: PreTrainedModel, num_layers: int) -> None:
     model.config.num_hidden_layers = num_layers
     if model.config.model_type == "bert":
         stack = model.base_model.encoder
-        old = stack.layer
-        stack.layer = nn.ModuleList(copy.deepcopy(old[i * len(old) // num_layers]) for i in range(num_layers))
+        stack.layer = duplicated(stack.layer, num_layers)
 
 
 def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
@@ -210,16 +183,11 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Tensor, Tensor]
     return ids, types.argmax(dim=1)
 
 
-def _batches(data: tuple[Tensor, Tensor], batch_size: int, generator: torch.Generator):
-    """Endless masked batches of texts of similar length, to save padding."""
-    ids, second = data
+def _batches(ids: Tensor, second: Tensor, batch_size: int, generator: torch.Generator) -> Iterator[dict[str, Tensor]]:
+    """Endless masked batches."""
     lengths = (ids != PAD).sum(dim=1)
-    while True:
-        pools = torch.randperm(len(ids), generator=generator).split(16 * batch_size)
-        batches = [rows for pool in pools for rows in pool[lengths[pool].argsort()].split(batch_size)]
-        for i in torch.randperm(len(batches), generator=generator).tolist():
-            rows = batches[i]
-            yield mask_tokens(ids[rows, : lengths[rows].max()], second[rows], generator)
+    for rows in endless_batches(lengths, batch_size, generator):
+        yield mask_tokens(ids[rows, : lengths[rows].max()], second[rows], generator)
 
 
 def mask_tokens(ids: Tensor, second: Tensor, generator: torch.Generator) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cosee.data.glue import SELECTION_SPLIT
+from cosee.data.cuts import SELECTION_SPLIT
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.evaluation.frames import NO_RULE

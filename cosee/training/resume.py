@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from cosee.io import whole_file
 from cosee.training.checkpoints import Checkpoints
 from cosee.training.objective import Objective
+from cosee.whole import whole_file
 
 log = logging.getLogger(__name__)
 

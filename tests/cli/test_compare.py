@@ -24,7 +24,10 @@ def test_the_files_have_every_speedup(made):
     [
         ("runs/mine --published nowhere", "nowhere: holds no published runs"),
         ("nowhere --published published/mine", "run.json: no such file."),
-        ("runs/mine --published published/mine --speedups 0.5", "--speedups 0.5: expected numbers from 1 on."),
+        (
+            "runs/mine --published published/mine --speedups 0.5",
+            "--speedups: expected a number from 1 on, got '0.5'",
+        ),
         ("runs/mine --published published/mine --split held", "no outputs on held; predict them."),
         ("runs/mine runs/mine --published published/mine", "the same run"),
     ],

@@ -15,7 +15,8 @@ def test_a_page_is_made_of_one_run_and_beside_published_ones(made, call):
     [
         ("nowhere", "run.json: no such file."),
         ("runs/mine --published nowhere", "nowhere: holds no published runs"),
-        ("runs/mine --speedups 0.5", "--speedups 0.5: expected numbers from 1 on."),
+        ("runs/mine --speedups 0.5", "argument --speedups: expected a number from 1 on, got '0.5'"),
+        ("runs/mine --speedups 2 inf", "argument --speedups: expected a number from 1 on, got 'inf'"),
         ("runs/mine --data-dir nowhere", "--data-dir: no file nowhere/sst2/"),
         ("runs/mine --claims nowhere.csv", "nowhere.csv: no such file."),
         ("runs/mine runs/mine", "the same run"),

@@ -5,8 +5,8 @@ import pytest
 
 from cosee.cli.submit import certified_threshold
 from cosee.errors import InputError
-from cosee.evaluation.frames import operating_points
 from cosee.evaluation.outputs import load_outputs
+from cosee.evaluation.point_frames import operating_points
 from cosee.evaluation.risk import losses
 from cosee.evaluation.risk_procedures import calibrate
 from cosee.exiting.simulation import exit_layers

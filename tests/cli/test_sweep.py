@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from cosee.evaluation import frames as ev
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.point_frames import operating_points
 from cosee.evaluation.temperature import fit_temperatures
 from cosee.exiting.simulation import exit_layers, speedup_ratio, sweep
 from cosee.io import read_frame
@@ -39,7 +39,7 @@ def test_targets_are_sought_on_sel_and_shown_on_dev(call, made, tmp_path):
     assert code == 0 and not err
     table, rule = table_of(out), rule_named("energy")
     sel, dev = (load_outputs(made / f"runs/mine/logits-{split}.npz") for split in ("sel", "dev"))
-    (points,) = ev.operating_points([sel], rule, [1.5, 3.0])
+    (points,) = operating_points([sel], rule, [1.5, 3.0])
     assert [row["target_speedup"] for row in table] == [1.5, 3.0] and "f1" not in table[0]
     for row, (_, threshold) in zip(table, points, strict=True):
         assert row["threshold"] == pytest.approx(threshold, rel=1e-7)
@@ -68,7 +68,7 @@ def test_temperatures_are_fitted_on_the_named_split(name, call, made, tmp_path):
     scale = fit_temperatures(sel.logits, sel.labels)[:, None]
     warm = [ExitOutputs(**vars(split) | {"logits": split.logits / scale}) for split in (sel, dev)]
     rule, (row,) = rule_named(name), table_of(out)
-    (((_, threshold),),) = ev.operating_points(warm[:1], rule, [2.0])
+    (((_, threshold),),) = operating_points(warm[:1], rule, [2.0])
     layers = exit_layers(warm[1].exit_scores(rule), threshold, rule.harder_is)
     right = warm[1].answers(rule)[np.arange(len(layers)), layers] == dev.labels
     assert (row["threshold"], row["accuracy"]) == pytest.approx((threshold, right.mean()), rel=1e-4, abs=1e-4)

@@ -8,7 +8,8 @@ import torch
 from helpers.tiny import LAYERS, PAD
 
 from cosee.cli.train import DEFAULTS
-from cosee.data.glue import cut_splits, local_rows
+from cosee.data.cuts import cut_splits
+from cosee.data.glue import local_rows
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import encode, load_tokens
 from cosee.io import read_frame, read_json
@@ -72,7 +73,7 @@ def test_calibration_examples_are_held_out_where_they_are_asked_for(call, made, 
     assert (out / "logits-cal.npz").is_file()
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatch, caplog):
+def test_a_killed_run_resumes_and_ends_the_same(call, made, tmp_path, monkeypatch, caplog):
     settings = "--set alpha=0.1 --set beta0=0.2 --training learning_rate=0.001 --training save_minutes=0"
     line = f"{GOOD} {settings} --out {tmp_path}/run"
 

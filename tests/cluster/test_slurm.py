@@ -195,7 +195,7 @@ def test_a_cancelled_job_is_seen_and_tried_again_from_where_it_was(slurm, prepar
     assert sum("resuming" in log_of(prepared, seed) for seed in (0, 1)) == 1
 
 
-def test_a_training_that_runs_out_of_time_goes_on_at_the_next_try(slurm, prepared, reference, writers):
+def test_a_training_that_runs_out_of_time_resumes_at_the_next_try(slurm, prepared, reference, writers):
     process = submitting(slurm, prepared, TARGETS[0], options=["--set-resources", "train_final:runtime=3"])
     until(lambda: trains(prepared, 0), process)
     (training,) = [pid for pid, line in processes() if "train.py" in line and str(prepared) in line]
@@ -207,7 +207,7 @@ def test_a_training_that_runs_out_of_time_goes_on_at_the_next_try(slurm, prepare
     assert "resuming" in log_of(prepared, 0)
 
 
-def test_a_preempted_training_is_started_again_by_slurm_and_goes_on(slurm, prepared, reference, writers):
+def test_a_preempted_training_is_started_again_by_slurm_and_resumes(slurm, prepared, reference, writers):
     process = submitting(slurm, prepared, *TARGETS)
     until(lambda: trains(prepared, 0) and trains(prepared, 1), process)
     slurm.call("sbatch", "-p", "urgent", "-c", "2", "--mem", "100", "-o", "/dev/null", "--wrap", "sleep 5")

@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 from cosee.data.tasks import TASKS
-from cosee.evaluation import frames
 from cosee.evaluation.budget import curve_area, frontier
+from cosee.evaluation.curve_frames import criteria_of, selection_curve, tradeoff_frame
 from cosee.evaluation.families import TOLERANCE, choose_members
+from cosee.evaluation.frames import RunId
 from cosee.evaluation.metrics import glue_scores
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.rules import FAMILIES, RULES, members
@@ -13,7 +14,7 @@ from cosee.exiting.simulation import exit_layers, sweep
 
 NUM_LAYERS = 6
 TARGETS = (1.5, 2.0, 3.0, 4.0)
-MRPC = frames.RunId("mrpc", "bert", "pabee", 13, "pabee")
+MRPC = RunId("mrpc", "bert", "pabee", 13, "pabee")
 EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES)
 
 
@@ -67,11 +68,11 @@ def test_the_curve_of_a_family_is_the_frontier_of_all_its_members_on_the_selecti
     outputs, other = outputs_of(), outputs_of(seed=1)
     curves = [choice.curve for choice in choose_members(outputs, RULES[family], "mrpc", TARGETS) if choice.curve]
     chosen, elsewhere = (
-        pd.concat([frames.tradeoff_frame(MRPC, rows, "sel", curve) for curve in curves]) for rows in (outputs, other)
+        pd.concat([tradeoff_frame(MRPC, rows, "sel", curve) for curve in curves]) for rows in (outputs, other)
     )
-    everything = frames.selection_curve(outputs, "mrpc", RULES[family])
+    everything = selection_curve(outputs, "mrpc", RULES[family])
     np.testing.assert_array_equal(frontier(chosen), frontier(everything))
-    assert curve_area(chosen) == frames.criteria_of(outputs, "mrpc", RULES[family])["area"]
+    assert curve_area(chosen) == criteria_of(outputs, "mrpc", RULES[family])["area"]
     assert set(chosen["exit_rule"]) == {family}
     assert chosen["speedup"].min() == elsewhere["speedup"].min() == 1
     assert chosen["speedup"].max() == everything["speedup"].max()
@@ -81,9 +82,9 @@ def test_the_curve_of_a_family_is_the_frontier_of_all_its_members_on_the_selecti
 @EACH_FAMILY
 def test_a_family_is_selected_by_no_less_than_any_of_its_members(family):
     outputs = outputs_of()
-    whole = frames.criteria_of(outputs, "mrpc", RULES[family])
+    whole = criteria_of(outputs, "mrpc", RULES[family])
     for rule in members(RULES[family], NUM_LAYERS):
-        for name, value in frames.criteria_of(outputs, "mrpc", rule).items():
+        for name, value in criteria_of(outputs, "mrpc", rule).items():
             assert value <= whole[name] + 1e-12
 
 

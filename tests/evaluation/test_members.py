@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 
 from cosee.errors import InputError
-from cosee.evaluation import frames
+from cosee.evaluation.curve_frames import criteria_of, tradeoff_frame
 from cosee.evaluation.families import choose_members
+from cosee.evaluation.frames import RunId
 from cosee.evaluation.members import fitted_member, has_members, is_fitted, members_on, representative
 from cosee.evaluation.outputs import ExitOutputs
+from cosee.evaluation.point_frames import targets_frame
 from cosee.exiting.rules import RULES, members
 
 EENET = RULES["eenet"]
 TARGETS = (1.5, 2.0, 3.0, 4.0)
-RUN = frames.RunId("sst2", "bert", "eenet", 0, "vanilla")
+RUN = RunId("sst2", "bert", "eenet", 0, "vanilla")
 
 
 def outputs_of(seed, num_examples=300, num_exits=6):
@@ -58,16 +60,16 @@ def test_every_target_gets_the_schedule_of_its_budget_and_all_schedules_are_on_t
 def test_results_on_dev_are_those_of_schedules_fitted_on_sel():
     sel, dev = outputs_of(0), outputs_of(1)
     for choice in choose_members(sel, EENET, "sst2", TARGETS):
-        frame = frames.tradeoff_frame(RUN, dev, "dev", choice.curve)
+        frame = tradeoff_frame(RUN, dev, "dev", choice.curve)
         assert set(frame["rule"]) == {choice.rule.name} and set(frame["exit_rule"]) == {"eenet"}
-        shown = frames.targets_frame(RUN, dev, "dev", choice.rule, choice.points)
+        shown = targets_frame(RUN, dev, "dev", choice.rule, choice.points)
         assert shown["adjustable"].all()
         for row in shown.itertuples():
             assert row.speedup == pytest.approx(row.target_speedup, rel=0.15)
     first = choose_members(sel, EENET, "sst2", ())[0]
-    assert frames.tradeoff_frame(RUN, dev, "dev", first.curve)["speedup"].min() == 1  # full depth
+    assert tradeoff_frame(RUN, dev, "dev", first.curve)["speedup"].min() == 1  # full depth
 
 
 def test_a_training_can_be_selected_by_schedules():
-    criteria = frames.criteria_of(outputs_of(0), "sst2", EENET)
+    criteria = criteria_of(outputs_of(0), "sst2", EENET)
     assert all(0.5 < value <= 1 for value in criteria.values())

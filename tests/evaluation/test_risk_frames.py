@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from cosee.evaluation.frames import RunId, targets_frame
+from cosee.evaluation.frames import RunId
 from cosee.evaluation.outputs import ExitOutputs
+from cosee.evaluation.point_frames import targets_frame
 from cosee.evaluation.risk import losses
 from cosee.evaluation.risk_frames import COLUMNS, by_speed, deployed_rule, risk_frame
 from cosee.evaluation.risk_procedures import calibrate

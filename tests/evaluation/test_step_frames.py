@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cosee.evaluation.frames import STATIC, RunId
@@ -72,4 +73,6 @@ def test_unknown_steps_give_no_rows():
         assert steps_frame(RUN, made, "dev", RULES["energy"], [(2.0, 0.5)]).empty
     empty = static_steps_frame(RUN, outputs(depths=(4,), steps=False), "dev")
     assert empty.empty and tuple(empty.columns) == COLUMNS
+    together = pd.concat([empty, static_steps_frame(RUN, outputs(depths=(4,)), "dev")])
+    assert together["steps"].dtype == together["examples"].dtype == np.int64
     assert oracle_depth_frame(RUN, {4: outputs(depths=(4,))}, "dev").empty

@@ -146,7 +146,7 @@ def test_confident_scores_are_told_apart_as_in_the_simulation(tiny_bert):
     logits, rule = predict(sure, split, 8).logits, RULES["softmax"]
     assert (rule.score(logits, None) == 1).all()
     scores = rule.score(logits[:, :-1].astype(np.float64), None)
-    threshold = between(scores[:, :1])[2]  # some leave at the first exit, others do not
+    threshold = between(scores[:, :1])[2]  # some examples exit at the first, others do not
     simulated = exit_layers(scores, threshold, rule.harder_is)
     assert len(set(simulated)) > 1
     _, layers = early_exit(sure, split.batch(np.arange(ROWS)), rule, threshold)

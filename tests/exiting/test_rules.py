@@ -161,7 +161,7 @@ def test_the_rules_of_several_exits_in_a_row_leave_where_their_counter_is_full(p
     assert layers.tolist() == [exits_by_counter(disagreements_of(exits), 0.5, patience) for exits in rows]
 
 
-# --- how the rules are related, and how early they can leave ----------------------------------------------------------
+# --- how the rules are related, and how early they can exit -----------------------------------------------------------
 
 
 def sure(exits, classes=2, rows=3):

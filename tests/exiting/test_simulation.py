@@ -98,7 +98,7 @@ def test_the_sweep_has_each_distinct_operating_point_exactly_once(scores, harder
     by_sweep = [tuple(row) for row in exit_layers(scores, points.thresholds, harder_is)]
     assert len(set(by_sweep)) == len(by_sweep)
     assert by_force <= set(by_sweep)
-    # A sample with an infinitely easy score leaves early for every finite threshold: only there is one point more.
+    # An example with an infinitely easy score exits early for every finite threshold: only there is one point more.
     if not np.isinf(scores).any():
         assert set(by_sweep) == by_force
     executed = points.executed_layers(len(scores), num_layers)
@@ -175,9 +175,9 @@ def test_a_softmax_threshold_below_one_half_is_refused_for_two_classes_only():
 def test_the_threshold_for_a_speedup_is_the_closest_of_all(scores, harder_is, target):
     num_layers = scores.shape[1] + 1
     threshold, reached = threshold_for_speedup(scores, target, harder_is)
-    realised = speedup_ratio(exit_layers(scores, threshold, harder_is), num_layers)
+    realized = speedup_ratio(exit_layers(scores, threshold, harder_is), num_layers)
     everything = speedup_ratio(exit_layers(scores, sweep(scores, harder_is).thresholds, harder_is), num_layers)
-    assert abs(realised - target) == np.abs(everything - target).min() and reached == realised
+    assert abs(realized - target) == np.abs(everything - target).min() and reached == realized
 
 
 def test_of_two_equally_close_operating_points_the_slower_is_taken():

@@ -9,7 +9,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from cosee.data.batches import DeviceSplit
 from cosee.errors import InputError
-from cosee.evaluation.frames import RunId, tradeoff_frame
+from cosee.evaluation.curve_frames import tradeoff_frame
+from cosee.evaluation.frames import RunId
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.exiting.simulation import exit_layers, speedup_ratio
 from cosee.export.hf_model import EarlyExitConfig, EarlyExitForSequenceClassification
@@ -191,7 +192,7 @@ def test_a_configuration_comes_back_exactly(cosee_model, tmp_path):
 
 
 @pytest.mark.parametrize("target", [1.0, 1.5, 2.0, 3.0, 4.0])
-def test_a_speed_up_is_realised_on_the_rows_of_the_table(cosee_model, target):
+def test_a_speed_up_is_realized_on_the_rows_of_the_table(cosee_model, target):
     model, predictions = cosee_model
     point = model.set_speedup(target)
     layers = model(**inputs()).exit_layers.numpy()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helpers.pipeline import PROJECT, arguments
 
-TIMES = re.compile(r"(run|manifest)\.json|latency\.\w+|table5\.\w+|methods\.\w+|cost\.\w+|fig.*\.svg")
+TIMES = re.compile(r"(run|manifest)\.json|latency\.\w+|methods\.\w+|cost\.\w+|fig.*\.svg")
 """Files that hold times, and differ between any two builds, as the records in results/trained do that digest them."""
 
 PREPARED = "resources/tokens/bert/sst2.npz"

@@ -11,7 +11,8 @@ from faults.outcomes import Case
 from helpers.tiny import mpnet_tokenizer, write_backbone
 from safetensors.torch import load_file, save_file
 
-from cosee.data.glue import check_rows, cut_splits, local_rows, split_counts
+from cosee.data.cuts import cut_splits, split_counts
+from cosee.data.glue import check_rows, local_rows
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import check_tokens, encode, max_positions, save_tokens
 from cosee.io import read_json, write_frame

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from cosee.data.batches import DeviceSplit
-from cosee.data.glue import cut_splits
+from cosee.data.cuts import cut_splits
 from cosee.data.tasks import TASKS
 from cosee.data.tokens import encode
 from cosee.io import read_yaml

@@ -125,8 +125,8 @@ def histogram(
         for split in splits:
             size = 20000 if split == "fit" else 800
             for aim, threshold in points:
-                centre = num_layers / (2.0 if np.isnan(aim) else aim)
-                share = np.exp(-0.5 * ((layers - centre) / (0.2 * num_layers)) ** 2) + 0.02
+                center = num_layers / (2.0 if np.isnan(aim) else aim)
+                share = np.exp(-0.5 * ((layers - center) / (0.2 * num_layers)) ** 2) + 0.02
                 share[-1] += 0.5 / (1 if np.isnan(aim) else aim)
                 counts = [rng.multinomial(size, share / share.sum()) for _ in TASKS[task].classes]
                 speedup = num_layers * np.sum(counts) / (np.array(counts) @ layers).sum()

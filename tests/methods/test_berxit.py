@@ -184,7 +184,7 @@ def uninterrupted(tiny_bert, tmp_path_factory):
 
 
 @pytest.mark.parametrize("saves", [4, 5, 8])  # after odd and even steps, at the end of an epoch
-def test_a_killed_run_goes_on_as_if_it_had_not_been(saves, uninterrupted, tiny_bert, tmp_path):
+def test_a_killed_run_resumes_as_if_it_had_not_been(saves, uninterrupted, tiny_bert, tmp_path):
     with pytest.raises(Killed):
         run(tiny_bert, METHODS["lte"], tmp_path / "state", progress=die_after(saves), save_minutes=0.0)
     assert_same(run(tiny_bert, METHODS["lte"], tmp_path / "state"), uninterrupted)

@@ -374,7 +374,7 @@ def test_the_first_stage_is_that_of_pabee(uninterrupted, tiny_bert, tmp_path):
 
 
 @pytest.mark.parametrize("saves", [3, 6, 7, 9])
-def test_a_run_killed_in_any_stage_goes_on_as_if_it_had_not_been(saves, uninterrupted, tiny_bert, tmp_path):
+def test_a_run_killed_in_any_stage_resumes_as_if_it_had_not_been(saves, uninterrupted, tiny_bert, tmp_path):
     with pytest.raises(Killed):
         run(tiny_bert, METHOD, tmp_path / "state", progress=die_after(saves), save_minutes=0.0)
     steps = []

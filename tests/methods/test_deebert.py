@@ -140,7 +140,7 @@ def uninterrupted(tiny_bert, tmp_path_factory):
 
 
 @pytest.mark.parametrize("saves", [2, 3, 5, 8])  # in the first stage, at its end, in the second
-def test_a_killed_run_goes_on_as_if_it_had_not_been(saves, uninterrupted, tiny_bert, tmp_path):
+def test_a_killed_run_resumes_as_if_it_had_not_been(saves, uninterrupted, tiny_bert, tmp_path):
     with pytest.raises(Killed):
         run(tiny_bert, METHODS["own"], tmp_path / "state", progress=die_after(saves), save_minutes=0.0)
     steps = []

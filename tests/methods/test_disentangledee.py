@@ -180,7 +180,7 @@ def test_it_learns_and_patience_trades_speed_for_accuracy(tiny_bert, tmp_path):
     assert depths[0] < depths[1] < depths[2] == LAYERS - 1
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_bert, tmp_path):
+def test_a_killed_run_resumes_as_if_it_had_not_been(tiny_bert, tmp_path):
     whole = run(tiny_bert, DisentangledEE(), tmp_path / "whole")
     for saves in (3, 9):  # in either stage
         with pytest.raises(Killed):

@@ -165,7 +165,7 @@ def test_golden_losses_of_the_first_steps(tiny_bert, tmp_path):
     np.testing.assert_allclose(history["loss"], history["loss_ce"] + history["loss_kd"], rtol=1e-5)
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_bert, tmp_path):
+def test_a_killed_run_resumes_as_if_it_had_not_been(tiny_bert, tmp_path):
     expected = run(tiny_bert, GamlBert(), tmp_path / "whole", epochs=1)
     with pytest.raises(Killed):
         run(tiny_bert, GamlBert(), tmp_path / "state", progress=die_after(3), save_minutes=0.0, epochs=1)

@@ -233,7 +233,7 @@ def test_golden_losses_of_the_first_steps(tiny_bert, tmp_path):
 
 
 @pytest.mark.parametrize(("accumulation", "saves"), [(1, 3), (2, 2)])
-def test_a_killed_run_goes_on_as_if_it_had_not_been(accumulation, saves, tiny_bert, tmp_path):
+def test_a_killed_run_resumes_as_if_it_had_not_been(accumulation, saves, tiny_bert, tmp_path):
     settings = {"accumulation": accumulation, "batch_size": 8 * accumulation, "epochs": 1}
     expected = run(tiny_bert, LeeBert(), tmp_path / "whole", **settings)
     with pytest.raises(Killed):

@@ -63,7 +63,7 @@ def test_golden_losses_of_the_first_steps(tiny_bert, tmp_path):
     np.testing.assert_allclose(history["loss"], [0.690782, 0.672981, 0.709201, 0.791779, 0.690248], rtol=1e-4)
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_bert, tmp_path):
+def test_a_killed_run_resumes_as_if_it_had_not_been(tiny_bert, tmp_path):
     expected = run(tiny_bert, Pabee(), tmp_path / "whole", epochs=1)
     with pytest.raises(Killed):
         run(tiny_bert, Pabee(), tmp_path / "state", progress=die_after(3), save_minutes=0.0, epochs=1)

@@ -113,7 +113,7 @@ def test_it_learns_and_its_quantile_trades_speed_for_accuracy(tiny_bert, tmp_pat
     assert speedups == sorted(speedups) and speedups[0] == 1.0 and speedups[-1] == 4.0
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_bert, tmp_path):
+def test_a_killed_run_resumes_as_if_it_had_not_been(tiny_bert, tmp_path):
     whole = run(tiny_bert, Palbert(), tmp_path / "whole")
     with pytest.raises(Killed):
         run(tiny_bert, Palbert(), tmp_path / "state", progress=die_after(3), save_minutes=0.0)

@@ -172,7 +172,7 @@ def test_it_learns_and_leaves_where_its_distribution_says(tiny_bert, tmp_path):
     assert layers.mean() == pytest.approx(reached.mean().item(), abs=0.2)
 
 
-def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_bert, tmp_path):
+def test_a_killed_run_resumes_as_if_it_had_not_been(tiny_bert, tmp_path):
     whole = run(tiny_bert, PonderNet(), tmp_path / "whole")
     with pytest.raises(Killed):
         run(tiny_bert, PonderNet(), tmp_path / "state", progress=die_after(7), save_minutes=0.0)

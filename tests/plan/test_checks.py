@@ -4,7 +4,7 @@ import pytest
 from helpers.presets import preset
 
 from cosee.errors import InputError
-from cosee.evaluation import frames
+from cosee.evaluation.frames import CONTROLS
 from cosee.plan import checks
 from cosee.plan.checks import check, check_settings
 from cosee.plan.configuration import configuration
@@ -109,7 +109,7 @@ def test_settings_are_checked_with_the_methods(mini, change, sentence):
 
 
 def test_the_refused_names_are_those_of_the_controls():
-    assert set(checks.CONTROLS) == set(frames.CONTROLS)
+    assert set(checks.CONTROLS) == set(CONTROLS)
 
 
 @pytest.mark.parametrize(

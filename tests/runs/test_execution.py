@@ -10,7 +10,7 @@ from helpers.tiny import LAYERS, PAD
 
 from cosee.data.batches import DeviceSplit
 from cosee.errors import DivergedError
-from cosee.evaluation.frames import criteria_of
+from cosee.evaluation.curve_frames import criteria_of
 from cosee.evaluation.outputs import load_outputs
 from cosee.evaluation.training_dynamics import swm_force_by_epoch
 from cosee.exiting.online import early_exit
@@ -88,7 +88,7 @@ def test_the_weights_give_the_stored_logits(run, tiny_bert, tmp_path, monkeypatc
     assert np.array_equal(logits, load_outputs(folder / "logits-dev.npz").logits)
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tiny_bert, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_and_ends_the_same(tiny_bert, tmp_path, monkeypatch):
     run = replace(COSEE, training={**TRAINING, "save_minutes": 0.0})
     whole = do(run, tmp_path / "whole", tiny_bert, monkeypatch)
 

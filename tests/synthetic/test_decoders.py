@@ -9,7 +9,8 @@ from cosee.errors import InputError
 from cosee.models.loading import load_backbone
 from cosee.plan.settings import DECODERS
 from cosee.synthetic import decoders, generation
-from cosee.synthetic.pretraining import IGNORE, PAD, SEP, VOCAB_SIZE, build_tokenizer
+from cosee.synthetic.pretraining import IGNORE, VOCAB_SIZE, build_tokenizer
+from cosee.synthetic.wordpiece import PAD, SEP
 
 SMALL = {"num_layers": 4, "hidden_size": 16, "batch_size": 16, "learning_rate": 1e-2}
 EACH = pytest.mark.parametrize("kind", decoders.LAYERS_AT)

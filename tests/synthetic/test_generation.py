@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.synthetic import generation
+from cosee.synthetic.splits import for_pretraining
 
 SEED, TRAIN, DEV = 3, 900, 300
 
@@ -59,9 +60,7 @@ def test_corpus_and_tasks_share_no_text(data):
             for row in texts(frame, task):
                 assert row not in documents
     # The rule itself, whatever the connecting word: every text of the tasks is on the tasks' side.
-    assert not any(
-        generation.for_corpus(row) for task in data for frame in data[task].values() for row in texts(frame, task)
-    )
+    assert not any(for_pretraining(row) for task in data for frame in data[task].values() for row in texts(frame, task))
 
 
 @pytest.mark.parametrize("task", TASKS)

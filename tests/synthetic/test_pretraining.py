@@ -10,6 +10,7 @@ from cosee.data.tasks import TASKS
 from cosee.errors import InputError
 from cosee.models.loading import load_backbone
 from cosee.synthetic import generation, pretraining
+from cosee.synthetic.wordpiece import CLS, MASK, PAD, SEP, UNK
 
 SMALL = {"num_layers": 4, "hidden_size": 16, "batch_size": 16, "learning_rate": 3e-3}
 
@@ -30,7 +31,7 @@ def test_the_vocabulary_knows_every_word_of_the_tasks(tokenizer):
         frame = generation.generate(task, 0, {"train": 200})["train"]
         for column in TASKS[task].columns:
             for text, encoding in zip(frame[column], tokenizer.encode_batch(list(frame[column])), strict=True):
-                assert pretraining.UNK not in encoding.ids
+                assert UNK not in encoding.ids
                 assert not spelled & set(encoding.ids)
                 assert tokenizer.decode(encoding.ids).replace(" ", "") == text.lower().replace(" ", "")
 
@@ -48,7 +49,7 @@ def test_a_vocabulary_without_room_for_letters_is_refused():
 
 
 def test_masks_predict_the_connecting_word_in_its_place_or_at_cls():
-    cls, sep, mask, pad = pretraining.CLS, pretraining.SEP, pretraining.MASK, pretraining.PAD
+    cls, sep, mask, pad = CLS, SEP, MASK, PAD
     row = [cls, 10, 11, 12, sep, 20, 13, 14, sep, pad]  # 20 opens the second sentence, at position 5
     alone = [cls, 10, 11, 12, 15, 16, 17, 18, sep, pad]
     ids = torch.tensor([row] * 2000 + [alone] * 2000)
@@ -80,7 +81,7 @@ def test_the_loss_reads_cls_from_the_pooled_state_and_words_from_their_own(kind,
     encoder, _ = pretraining.pretrain(kind, texts, tokenizer, steps=0, seed=0, **SMALL)
     classes = {"bert": BertForPreTraining, "albert": AlbertForPreTraining}
     model = classes[kind](encoder.config).eval()
-    ids = torch.tensor([[pretraining.CLS, 40, 41, 42, pretraining.SEP], [pretraining.CLS, 43, 44, pretraining.SEP, 0]])
+    ids = torch.tensor([[CLS, 40, 41, 42, SEP], [CLS, 43, 44, SEP, 0]])
     inputs = {"input_ids": ids, "token_type_ids": torch.zeros_like(ids), "attention_mask": (ids > 0).long()}
     labels = torch.full_like(ids, pretraining.IGNORE)
     labels[0, 0], labels[0, 2], labels[1, 1] = 50, 41, 60

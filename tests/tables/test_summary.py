@@ -21,12 +21,12 @@ def training(curves=CURVES):
     return models.assign(seconds=10.0 * models["seed"], stages=2)
 
 
-def summarise(curves=CURVES, targets=TARGETS, **settings):
+def summarize(curves=CURVES, targets=TARGETS, **settings):
     settings = {"backbone": "bert", "protocol": "heldout"} | settings
     return summary(curves, targets, training(curves), LABELS, **settings)
 
 
-TABLE = summarise()
+TABLE = summarize()
 
 
 def value(table, variant, task, measure, target=None):
@@ -98,7 +98,7 @@ def test_an_operating_point_that_serves_two_targets_counts_once():
     twice = pd.concat([targets, first.reset_index().assign(target_speedup=1.6)])
     for variant in ("vanilla", "cosee"):
         assert (
-            value(summarise(targets=twice), variant, "sst2", "elue").mean == value(TABLE, variant, "sst2", "elue").mean
+            value(summarize(targets=twice), variant, "sst2", "elue").mean == value(TABLE, variant, "sst2", "elue").mean
         )
 
 
@@ -107,13 +107,13 @@ def test_models_of_k_layers_count_where_every_depth_was_trained():
     line = static_line(CURVES[~missing])
     assert set(line.loc[line["task"] == "sst2", "seed"]) == {1}
     assert len(line) == 2 * 12
-    table = summarise(CURVES[~missing])
+    table = summarize(CURVES[~missing])
     assert value(table, "static", "mrpc", "models").mean == 12
     assert value(table, "static", "mrpc", "seconds").mean == 12 * 10
     assert value(table, "static", "mrpc", "score", 2.0).mean == pytest.approx(
         100 * line.query("task == 'mrpc' and speedup == 2")["score"].item()
     )
-    without = summarise(CURVES[CURVES["variant"] != "static"])
+    without = summarize(CURVES[CURVES["variant"] != "static"])
     assert set(without["variant"]) == {"vanilla", "cosee"}
     assert "elue" not in set(without["measure"])
 
@@ -121,7 +121,7 @@ def test_models_of_k_layers_count_where_every_depth_was_trained():
 def test_of_models_of_k_layers_the_nearest_serves_a_target():
     curves = frames.tradeoff(TASKS, seeds=(1,), num_layers=6)
     targets = frames.targets(TASKS, ("cosee",), seeds=(1,), aims=(1.4, 4.0))
-    table = summarise(curves, targets)
+    table = summarize(curves, targets)
     assert value(table, "static", "sst2", "speedup", 1.4).mean == 1.5
     assert value(table, "static", "sst2", "speedup", 4.0).mean == 3
     assert not value(table, "static", "sst2", "speedup", 4.0).adjustable
@@ -134,7 +134,7 @@ def test_the_average_is_over_tasks_within_a_seed_and_missing_while_a_task_is():
     areas = [np.mean([curve_area(rows_of(CURVES, "cosee", task, seed)) for task in TASKS]) for seed in (1, 2)]
     assert value(TABLE, "cosee", "average", "area").std == pytest.approx(100 * np.std(areas, ddof=1))
     gone = (CURVES["variant"] == "cosee") & (CURVES["task"] == "mrpc")
-    table = summarise(CURVES[~gone], TARGETS[~((TARGETS["variant"] == "cosee") & (TARGETS["task"] == "mrpc"))])
+    table = summarize(CURVES[~gone], TARGETS[~((TARGETS["variant"] == "cosee") & (TARGETS["task"] == "mrpc"))])
     assert "average" not in set(table.loc[table["variant"] == "cosee", "task"])
     assert value(table, "cosee", "sst2", "rank_at").mean == 1
 
@@ -151,7 +151,7 @@ def test_ranks_are_places_among_the_methods():
 
 def test_a_curve_that_stops_short_has_no_rank_beyond_its_end_and_gains_no_area():
     short = CURVES[(CURVES["variant"] != "vanilla") | (CURVES["speedup"] < 1.8)]
-    table = summarise(short)
+    table = summarize(short)
     assert set(table.loc[table["measure"] == "rank_at", "variant"]) == {"cosee"}
     assert set(table.loc[table["measure"] == "rank_area", "variant"]) == {"cosee", "vanilla"}
     assert value(table, "vanilla", "sst2", "fastest").mean < 1.8
@@ -161,7 +161,7 @@ def test_a_curve_that_stops_short_has_no_rank_beyond_its_end_and_gains_no_area()
 
 def test_several_models_of_a_curve_cost_what_they_cost_together():
     split = CURVES.assign(model=CURVES["model"].where(CURVES["speedup"] < 2, CURVES["model"] + "-fast"))
-    table = summarise(split)
+    table = summarize(split)
     row = value(table, "cosee", "sst2", "seconds")
     assert (row.mean, value(table, "cosee", "sst2", "models").mean) == (2 * 15, 2)
     assert value(table, "cosee", "sst2", "stages").mean == 2

@@ -279,7 +279,7 @@ def uninterrupted(tiny_bert, tmp_path_factory):
 
 @EACH_METHOD
 @pytest.mark.parametrize(("accumulation", "saves"), [(1, 1), (1, 4), (1, 5), (1, 8), (2, 1), (2, 3), (2, 5)])
-def test_a_run_killed_after_a_save_goes_on_as_if_it_had_not_been(
+def test_a_run_killed_after_a_save_resumes_as_if_it_had_not_been(
     method, accumulation, saves, uninterrupted, tiny_bert, tmp_path
 ):
     # Without accumulation, saves 1 to 4 are in the first epoch, 5 is at its end; with it, 1 and 2 are, and 3.
@@ -291,12 +291,12 @@ def test_a_run_killed_after_a_save_goes_on_as_if_it_had_not_been(
     assert_same(again, uninterrupted(method, accumulation))
     schedule = Schedule(5, 2, accumulation)
     every = [schedule.step(epoch, batch) for epoch in range(2) for batch in range(5)]
-    assert steps == every[-len(steps) :] and len(steps) < 10  # it did go on, not start anew
+    assert steps == every[-len(steps) :] and len(steps) < 10  # it did resume, not start anew
 
 
 @EACH_METHOD
 @pytest.mark.parametrize("batch", [1, 4, 6, 8])
-def test_a_run_killed_between_two_saves_goes_on_from_the_earlier(method, batch, uninterrupted, tiny_bert, tmp_path):
+def test_a_run_killed_between_two_saves_resumes_from_the_earlier(method, batch, uninterrupted, tiny_bert, tmp_path):
     calls = itertools.count()
 
     def kill(model, seen, step):

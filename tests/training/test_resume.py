@@ -64,7 +64,7 @@ def test_everything_comes_back(tmp_path):
         assert all(torch.equal(value, theirs["state"][index][name]) for name, value in entry.items())
 
 
-def test_both_go_on_with_the_same_steps(tmp_path):
+def test_both_resume_with_the_same_steps(tmp_path):
     model, optimizer, _ = save(tmp_path / "state.safetensors")
     other_model, other_optimizer, objective = make_run(seed=1)
     read_state(tmp_path / "state.safetensors", "run").restore(other_model, other_optimizer, objective)

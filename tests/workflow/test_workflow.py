@@ -297,16 +297,16 @@ RUN = "results/runs/albert/mnli/cosee-energy/final/seed1/logits-dev.npz"
 @pytest.fixture(scope="module", autouse=True)
 def interrupted(request, tmp_path_factory):
     """A folder in which a training was killed and the command given again, beside the other tests of this file."""
-    if not any(item.name == test_a_killed_run_goes_on_and_gives_the_same.__name__ for item in request.session.items):
+    if not any(item.name == test_a_killed_run_resumes_and_gives_the_same.__name__ for item in request.session.items):
         yield None
         return
     folder = tmp_path_factory.mktemp("killed") / "run"
     shutil.copytree(request.getfixturevalue("built"), folder)
     with ThreadPoolExecutor() as beside:
-        yield beside.submit(kill_and_go_on, folder)
+        yield beside.submit(kill_and_resume, folder)
 
 
-def kill_and_go_on(folder):
+def kill_and_resume(folder):
     for trained in folder.glob("results/runs/albert/mnli/*/final"):
         shutil.rmtree(trained)
     logs = folder / "logs/train/final/albert/mnli"
@@ -328,7 +328,7 @@ def kill_and_go_on(folder):
     return folder
 
 
-def test_a_killed_run_goes_on_and_gives_the_same(built, interrupted):
+def test_a_killed_run_resumes_and_gives_the_same(built, interrupted):
     assert (interrupted.result() / RUN).read_bytes() == (built / RUN).read_bytes()
 
 

@@ -155,7 +155,7 @@ def more(amount):
 
 
 onstart:
-    from cosee.io import remove_abandoned
+    from cosee.whole import remove_abandoned
 
     for folder in ("results", "figures", "resources"):
         remove_abandoned(Path(folder))

@@ -3,7 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cosee.data.glue import check_rows, cut_splits, hub_rows, local_rows, split_counts
+from cosee.data.cuts import cut_splits, split_counts
+from cosee.data.glue import check_rows, hub_rows, local_rows
 from cosee.data.tasks import TASKS
 from cosee.io import write_frame
 from cosee.scripting import logged

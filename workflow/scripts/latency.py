@@ -8,8 +8,8 @@ import torch
 from cosee.bench.latency import measure
 from cosee.data.batches import DeviceSplit
 from cosee.data.tokens import load_tokens, padding_id
-from cosee.evaluation.frames import operating_points
 from cosee.evaluation.outputs import load_outputs
+from cosee.evaluation.point_frames import operating_points
 from cosee.io import write_frame
 from cosee.methods import rule_named
 from cosee.plan.configuration import configuration

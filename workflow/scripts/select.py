@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cosee.evaluation.frames import criteria_of
+from cosee.evaluation.curve_frames import criteria_of
 from cosee.evaluation.outputs import load_outputs
 from cosee.evaluation.selection import choose, selection_record
 from cosee.io import write_yaml

@@ -5,10 +5,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cosee.evaluation import frames as ev
+from cosee.evaluation.curve_frames import oracle_frame, random_frame, static_frame, tradeoff_frame
+from cosee.evaluation.exit_frames import density_frame, dis_frame, histogram_frame, layers_frame
 from cosee.evaluation.families import Choice, choose_members
+from cosee.evaluation.frames import STATIC, RunId
 from cosee.evaluation.members import has_members, representative
 from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.point_frames import (
+    calibration_frame,
+    operating_points,
+    static_calibration_frame,
+    static_targets_frame,
+    targets_frame,
+)
 from cosee.evaluation.step_frames import oracle_depth_frame, static_steps_frame, steps_frame
 from cosee.io import write_frame
 from cosee.methods import rule_named
@@ -25,7 +34,7 @@ with logged(snakemake.log[0]):
     selection = config.protocol.selection_split
     given = [(float("nan"), threshold) for threshold in snakemake.params.thresholds]
     frames = {kind: [] for kind in snakemake.output.keys()}  # noqa: SIM118 (not a mapping)
-    static: dict[tuple[ev.RunId, str], dict[int, ExitOutputs]] = defaultdict(dict)
+    static: dict[tuple[RunId, str], dict[int, ExitOutputs]] = defaultdict(dict)
     for curve in curves(config, name, snakemake.wildcards.signal):
         rule = rule_named(curve.rule)
         models = [
@@ -35,42 +44,42 @@ with logged(snakemake.log[0]):
         is_static = len(models[0][selection].exit_depths) == 1
         points_of_models = [[] for _ in models]
         if not is_static and not has_members(rule):
-            points_of_models = ev.operating_points([m[selection] for m in models], rule, snakemake.params.targets)
+            points_of_models = operating_points([m[selection] for m in models], rule, snakemake.params.targets)
         for run, model, points in zip(curve.runs, models, points_of_models, strict=True):
-            identity = ev.RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
+            identity = RunId(name, curve.backbone, curve.variant, curve.seed, run.name)
             if has_members(rule):
                 choices = choose_members(model[selection], rule, name, snakemake.params.targets)
             else:
                 choices = [Choice(rule, points, curve=rule)]
             for split in [split for split in model if split not in ("fit", "sel")]:
                 outputs = model[split]
-                frames["layers"].append(ev.layers_frame(identity, outputs, split, None if is_static else rule))
+                frames["layers"].append(layers_frame(identity, outputs, split, None if is_static else rule))
                 if is_static:
-                    frames["tradeoff"].append(ev.static_frame(identity, outputs, split, rule.name))
-                    frames["targets"].append(ev.static_targets_frame(identity, outputs, split))
-                    frames["calibration"].append(ev.static_calibration_frame(identity, outputs, split))
+                    frames["tradeoff"].append(static_frame(identity, outputs, split, rule.name))
+                    frames["targets"].append(static_targets_frame(identity, outputs, split))
+                    frames["calibration"].append(static_calibration_frame(identity, outputs, split))
                     frames["steps"].append(static_steps_frame(identity, outputs, split))
-                    any_depth = ev.RunId(name, curve.backbone, ev.STATIC, curve.seed, ev.STATIC)
+                    any_depth = RunId(name, curve.backbone, STATIC, curve.seed, STATIC)
                     static[any_depth, split][outputs.exit_depths[0]] = outputs
                     continue
                 for choice in choices:
                     if choice.curve is not None:
-                        frames["tradeoff"].append(ev.tradeoff_frame(identity, outputs, split, choice.curve))
+                        frames["tradeoff"].append(tradeoff_frame(identity, outputs, split, choice.curve))
                     point = identity, outputs, split, choice.rule, choice.points
-                    frames["targets"].append(ev.targets_frame(*point))
-                    frames["calibration"].append(ev.calibration_frame(*point))
+                    frames["targets"].append(targets_frame(*point))
+                    frames["calibration"].append(calibration_frame(*point))
                     frames["steps"].append(steps_frame(*point))
                 scored = representative(rule, model[selection], config.protocol.table_target)
-                frames["dis"].append(ev.dis_frame(identity, outputs, split, scored))
-                frames["density"].append(ev.density_frame(identity, outputs, split))
+                frames["dis"].append(dis_frame(identity, outputs, split, scored))
+                frames["density"].append(density_frame(identity, outputs, split))
                 if curve.variant == config.reference_variant:
                     rng = numpy_generator(run.seed, "random", split)
-                    frames["tradeoff"].append(ev.random_frame(identity, outputs, split, rng, rule))
-                    frames["tradeoff"].append(ev.oracle_frame(identity, outputs, split, rule))
+                    frames["tradeoff"].append(random_frame(identity, outputs, split, rng, rule))
+                    frames["tradeoff"].append(oracle_frame(identity, outputs, split, rule))
             for choice in [] if is_static else choices:
                 shown = [split for split in ("fit", "dev") if split in model and choice.points + given]
                 frames["exits"] += [
-                    ev.histogram_frame(identity, model[split], split, choice.rule, choice.points + given)
+                    histogram_frame(identity, model[split], split, choice.rule, choice.points + given)
                     for split in shown
                 ]  # a model, or a patience, may be the best for no target
     frames["steps"] += [oracle_depth_frame(run, by_depth, split) for (run, split), by_depth in static.items()]

@@ -54,14 +54,8 @@ class DistilBertBackbone(Backbone):
     layers_at: ClassVar[str] = "transformer.layer"
     own_poolers = False
     default_pooler = "fresh"
+    segments = False
     dropouts = ("dropout", "attention_dropout")
-
-    def embed(
-        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Embeddings [B, T, H] and the mask."""
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
-        return self.encoder.embeddings(input_ids=input_ids), mask
 
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Apply one TransformerBlock."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers.models.deberta_v2.modeling_deberta_v2 import build_relative_position
 
-from cosee.models.backbones import Backbone
+from cosee.models.backbones import Backbone, layers_mask
 
 
 class DebertaBackbone(Backbone):
@@ -20,11 +20,10 @@ class DebertaBackbone(Backbone):
         self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Embeddings [B, T, H], zero at padding, and the mask; segments only if the encoder knows them."""
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
         if self.encoder.config.type_vocab_size < 2:
             token_type_ids = torch.zeros_like(token_type_ids)
         embedded = self.encoder.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, mask=attention_mask)
-        return embedded, mask
+        return embedded, layers_mask(attention_mask)
 
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Apply one DebertaV2Layer, the first of some encoders with the convolution beside it."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cosee.models.adapters.rotary import RotaryTables
-from cosee.models.backbones import Backbone
+from cosee.models.backbones import Backbone, layers_mask
 
 
 class DecoderBackbone(Backbone):
@@ -32,8 +32,7 @@ class DecoderBackbone(Backbone):
         self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         """Embeddings [B, T, H], and the mask, from which exits know the last token."""
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
-        return getattr(self.encoder, self.words_at)(input_ids), mask
+        return getattr(self.encoder, self.words_at)(input_ids), layers_mask(attention_mask)
 
     @property
     def final_norm(self) -> nn.Module:

@@ -10,24 +10,18 @@ from cosee.models.backbones import Backbone
 
 
 class ModernBertBackbone(Backbone):
-    """ModernBERT; exits read through its final norm."""
+    """ModernBERT: neither positions nor segments in the embeddings; exits read through its final norm."""
 
     layers_at = "layers"
     own_poolers = False
     default_pooler = "norm"
+    segments = False
     dropouts = ("attention_dropout", "embedding_dropout", "mlp_dropout")
 
     def __init__(self, encoder: nn.Module, depth: int | None = None) -> None:
         """Wrap a `ModernBertModel`, dropping the layers beyond `depth`."""
         super().__init__(encoder, depth)
         self._rotary = {kind: RotaryTables() for kind in set(encoder.config.layer_types)}
-
-    def embed(
-        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Embeddings [B, T, H] and the mask; there are neither positions nor segments in them."""
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
-        return self.encoder.embeddings(input_ids=input_ids), mask
 
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Apply one ModernBertEncoderLayer."""

@@ -9,16 +9,13 @@ from cosee.models.backbones import Backbone
 
 
 class MPNetBackbone(Backbone):
-    """MPNet: BERT's layers with a learned bias on the attention between two positions, the same in every layer."""
+    """MPNet: BERT's layers with a learned bias on the attention between two positions, the same in every layer.
+
+    Positions are counted from 2 on, and there are no segments.
+    """
 
     attention = "eager"  # the only implementation in transformers that adds the bias to the attention scores
-
-    def embed(
-        self, input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Embeddings [B, T, H] and the mask; positions are counted from 2 on, and there are no segments."""
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
-        return self.encoder.embeddings(input_ids=input_ids), mask
+    segments = False
 
     def layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
         """Apply one MPNetLayer."""

@@ -20,11 +20,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import BertModel
 
-from cosee.io import whole_file
 from cosee.seeds import numpy_generator
 from cosee.synthetic.steps.encoder import HIDDEN, PLACE, WORD, Form, first_encoder, with_own_weights
 from cosee.synthetic.steps.generation import pretraining_examples
 from cosee.synthetic.steps.targets import NEVER, NUM_RELATIONS, NUM_VALUES, Targets, batch_targets
+from cosee.whole import whole_file
 
 log = logging.getLogger(__name__)
 KEPT = WORD + PLACE

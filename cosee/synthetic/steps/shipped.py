@@ -15,8 +15,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from cosee.errors import InputError
-from cosee.io import read_json, whole_file, write_json
+from cosee.io import read_json, write_json
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
+from cosee.whole import whole_file
 
 ENCODERS = Path(__file__).parent / "encoders"
 NAMES = ("mini-bert", "mini-albert")
@@ -69,7 +70,8 @@ def make_encoders(folder: str | Path, *, seed: int = 0, threads: int = 1, share:
 
     from cosee.synthetic.steps.encoder import MAX_TOKENS, Form, as_albert
     from cosee.synthetic.steps.pretraining import BATCH_SIZE, STAGES, shortened, teach
-    from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer, save_tokenizer
+    from cosee.synthetic.steps.vocabulary import build_tokenizer
+    from cosee.synthetic.wordpiece import CLS, PAD, SEP, save_tokenizer
 
     torch.set_num_threads(threads)
     folder, tokenizer = Path(folder), build_tokenizer()

@@ -13,10 +13,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cosee.synthetic.splits import Texts
 from cosee.synthetic.steps import words
 from cosee.synthetic.steps.chains import Forest, Rng, coin, draw_forest, pick, some
-
-Texts = tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from cosee.synthetic.steps.encoder import BESIDE, EQUAL, HEAD, HEADS, LEFT, RIGH
 from cosee.synthetic.steps.generation import pretraining_examples
 from cosee.synthetic.steps.pretraining import states_of_layers
 from cosee.synthetic.steps.targets import batch_targets
-from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer
+from cosee.synthetic.steps.vocabulary import build_tokenizer
+from cosee.synthetic.wordpiece import CLS, PAD, SEP
 
 VOCABULARY = build_tokenizer().get_vocab()
 FORM = Form(len(VOCABULARY), PAD, CLS, SEP)

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cosee.data.tasks import TASKS
 from cosee.errors import InputError
+from cosee.synthetic.splits import for_pretraining
 from cosee.synthetic.steps import generation
 
 SEED, TRAIN, DEV = 3, 900, 300
@@ -58,9 +59,9 @@ def test_no_text_occurs_twice_in_a_task(data, task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_no_example_of_a_split_can_be_one_of_pretraining(data, task):
-    assert not any(generation.for_pretraining(row) for frame in data[task].values() for row in texts(frame, task))
+    assert not any(for_pretraining(row) for frame in data[task].values() for row in texts(frame, task))
     examples = generation.pretraining_examples(np.random.default_rng(0), 300)
-    assert all(generation.for_pretraining(example.surface.texts) for example in examples)
+    assert all(for_pretraining(example.surface.texts) for example in examples)
     assert {example.steps for example in examples} == {1, 2, 3, 4, 5, 6}
     assert {example.task for example in examples} == set(TASKS)
 

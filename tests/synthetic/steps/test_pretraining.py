@@ -9,7 +9,8 @@ from cosee.synthetic.steps.encoder import Form, first_encoder
 from cosee.synthetic.steps.generation import pretraining_examples
 from cosee.synthetic.steps.pretraining import KEPT, Readers, Stage, states_of_layers, taught_losses, teach
 from cosee.synthetic.steps.targets import NEVER, batch_targets
-from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer
+from cosee.synthetic.steps.vocabulary import build_tokenizer
+from cosee.synthetic.wordpiece import CLS, PAD, SEP
 
 VOCABULARY = build_tokenizer().get_vocab()
 FORM = Form(len(VOCABULARY), PAD, CLS, SEP)

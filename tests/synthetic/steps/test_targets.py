@@ -15,7 +15,8 @@ from cosee.synthetic.steps.targets import (
     batch_targets,
     value_class,
 )
-from cosee.synthetic.steps.vocabulary import CLS, PAD, SEP, build_tokenizer
+from cosee.synthetic.steps.vocabulary import build_tokenizer
+from cosee.synthetic.wordpiece import CLS, PAD, SEP
 
 TOKENIZER = build_tokenizer()
 

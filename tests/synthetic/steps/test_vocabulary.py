@@ -1,11 +1,11 @@
 """The vocabulary: every word of the tasks is one entry, others are spelled."""
 
 import pytest
-from transformers import AutoTokenizer
 
 from cosee.data.tasks import TASKS
 from cosee.synthetic.steps import generation
-from cosee.synthetic.steps.vocabulary import UNK, build_tokenizer, save_tokenizer
+from cosee.synthetic.steps.vocabulary import build_tokenizer
+from cosee.synthetic.wordpiece import UNK
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,3 @@ def test_sentences_are_framed_as_in_bert_and_other_words_are_spelled(tokenizer):
     assert encoding.tokens[:6] == ["[CLS]", "ann", "backs", "bob", ".", "[SEP]"]
     assert encoding.tokens[6:] == ["who", "i", "##s", "x", "##y", "##z", "?", "[SEP]"]
     assert encoding.type_ids == [0] * 6 + [1] * 8
-
-
-def test_it_is_read_by_transformers(tokenizer, tmp_path):
-    save_tokenizer(tmp_path, tokenizer, 64)
-    read = AutoTokenizer.from_pretrained(tmp_path)
-    assert read.model_max_length == 64
-    assert read("Ann backs Bob.")["input_ids"] == tokenizer.encode("Ann backs Bob.").ids
