@@ -55,6 +55,11 @@ class Chart {
     this.title = title;
   }
 
+  // Another view takes the place: the library forgets what it drew.
+  static forgetAll(host) {
+    host.querySelectorAll(".plot").forEach((plot) => Plotly.purge(plot));
+  }
+
   // Whether the chart shows something else than before: what it shows is told by a key.
   changes(...parts) {
     const shows = [...parts, isDark()].join();
@@ -72,6 +77,8 @@ class Chart {
     this.traces = traces;
     const config = { displayModeBar: false, responsive: true, doubleClick: "reset" };
     this.drawn = Plotly.react(this.plot, traces, this.layout, config);
+    if (this.onclick && !this.listens) this.plot.on("plotly_click", ({ points: [point] }) => this.onclick(point));
+    this.listens = true;
     if (!this.numbers.hidden) this.fillNumbers();
     return this.drawn;
   }
