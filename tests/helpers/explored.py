@@ -140,7 +140,7 @@ def _history(run):
 
 def _sweep(folder, plan, task, signal):
     """Results of the rule `sweep`."""
-    kinds = ("tradeoff", "targets", "dis", "exits", "layers", "density", "calibration")
+    kinds = ("tradeoff", "targets", "dis", "exits", "layers", "density", "calibration", "steps")
     job = SimpleNamespace(
         log=["log"],
         config=settings(),
