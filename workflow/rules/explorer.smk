@@ -1,6 +1,6 @@
 # One page in which all results are looked into. See docs/explorer.md.
 
-CLAIMS = [str(file) for file in [PROJECT / "docs/claims.csv"] if file.is_file()]
+CLAIMS = [local(str(file)) for file in [PROJECT / "docs/claims.csv"] if file.is_file()]
 
 
 rule explorer:

@@ -4,7 +4,7 @@
 rule table1:
     input:
         counts=expand("resources/rows/{task}.csv", task=TASK_NAMES),
-        reported=PROJECT / "config/reported/table1.csv",
+        reported=reported("table1"),
     output:
         **table_outputs("table1"),
     log:
@@ -34,7 +34,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
         input:
             targets=result_files(CONFIG, spec, "targets.csv"),
             curves=result_files(CONFIG, spec, "tradeoff.csv"),
-            reported=PROJECT / f"config/reported/{name}.csv",
+            reported=reported(name),
         output:
             **table_outputs(name),
         log:
@@ -62,7 +62,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
 
 rule table4:
     input:
-        reported=PROJECT / "config/reported/table4.csv",
+        reported=reported("table4"),
     output:
         **table_outputs("table4"),
     log:

@@ -9,7 +9,8 @@ rule train_grid:
         backbone=lambda wildcards: backbone_files(wildcards.backbone),
         tokens="resources/tokens/{backbone}/{task}.npz",
     output:
-        "results/trained/grid/{backbone}/{task}/{job}.json",
+        **archive_output("results/trained/grid/{backbone}/{task}/{job}.json"),
+        record="results/trained/grid/{backbone}/{task}/{job}.json",
     log:
         "logs/train/grid/{backbone}/{task}/{job}.log",
     benchmark:
@@ -40,7 +41,8 @@ use rule train_grid as train_final with:
         tokens="resources/tokens/{backbone}/{task}.npz",
         best="results/runs/{backbone}/{task}/best.yaml",
     output:
-        "results/trained/final/{backbone}/{task}/{job}.json",
+        **archive_output("results/trained/final/{backbone}/{task}/{job}.json"),
+        record="results/trained/final/{backbone}/{task}/{job}.json",
     log:
         "logs/train/final/{backbone}/{task}/{job}.log",
     benchmark:
@@ -62,7 +64,8 @@ rule unpack:
     input:
         lambda wildcards: [PUBLISHED[run.key] for run in published_of(wildcards)],
     output:
-        "results/trained/published/{backbone}/{task}.json",
+        **archive_output("results/trained/published/{backbone}/{task}.json"),
+        record="results/trained/published/{backbone}/{task}.json",
     log:
         "logs/unpack/{backbone}-{task}.log",
     benchmark:
@@ -83,11 +86,11 @@ rule unpack:
 
 rule select:
     input:
-        lambda wildcards: [
+        lambda wildcards: with_archives(
             job.record
             for job in JOBS.values()
             if (job.stage, job.backbone, job.task) == ("grid", wildcards.backbone, wildcards.task)
-        ],
+        ),
     output:
         "results/runs/{backbone}/{task}/best.yaml",
     log:
