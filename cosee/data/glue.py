@@ -1,7 +1,8 @@
 """Examples of the tasks: from the hub, from a local copy in its layout, or generated; cut into fit, sel and dev.
 
-Whatever the source, the result is one frame per task with the columns `split, text_a, text_b, label, idx, difficulty`
-(`text_b` is empty for single sentences, `difficulty` is 0 where the source has none).
+Whatever the source, the result is one frame per task with the columns `split, text_a, text_b, label, idx, difficulty,
+steps` (`text_b` is empty for single sentences; `difficulty`, and `steps`, the facts that an answer takes, are 0
+where the source does not say).
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from cosee.data.tasks import Task
 from cosee.errors import InputError
 from cosee.io import read_frame
 
-COLUMNS = ("split", "text_a", "text_b", "label", "idx", "difficulty")
+COLUMNS = ("split", "text_a", "text_b", "label", "idx", "difficulty", "steps")
 SELECTION_SPLIT = {"heldout": "sel", "field": "dev"}
 """Protocol -> the split on which hyper-parameters, checkpoint and thresholds are chosen."""
 LARGEST_GROUP = (10, 0.01)
@@ -102,7 +103,7 @@ def check_rows(rows: Mapping[str, pd.DataFrame], task: Task, where: str) -> None
                 )
             if not frame[column].str.strip().any():
                 raise InputError(f"{where}: split {split} of {task.name} has only empty texts in {column!r}.")
-        for column in ("idx", "difficulty"):
+        for column in ("idx", "difficulty", "steps"):
             _check_whole(frame.get(column), column, f"{where}: split {split} of {task.name}")
         allowed = list(range(task.num_classes))
         foreign = sorted({repr(label) for label in frame["label"].tolist() if not _is_one_of(label, allowed)})
@@ -288,5 +289,6 @@ def _unified(frame: pd.DataFrame, task: Task, split: str) -> pd.DataFrame:
         "label": -1 if split in task.test_splits else frame["label"].astype("int64"),  # MRPC's are not public
         "idx": frame["idx"].astype("int64"),
         "difficulty": frame["difficulty"].astype("int64") if "difficulty" in frame.columns else 0,
+        "steps": frame["steps"].astype("int64") if "steps" in frame.columns else 0,
     }
     return pd.DataFrame(columns).reset_index(drop=True)

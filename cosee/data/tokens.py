@@ -36,6 +36,7 @@ class TokenSplit:
         second: position in the example at which the second segment begins; its length for single sentences [N].
         labels: label ids, -1 if they are not public [N].
         idx: GLUE's example numbers [N].
+        steps: number of facts that each answer takes [N]; None where the source does not say.
     """
 
     ids: np.ndarray
@@ -43,6 +44,7 @@ class TokenSplit:
     second: np.ndarray
     labels: np.ndarray
     idx: np.ndarray
+    steps: np.ndarray | None = None
 
     def __len__(self) -> int:
         """N, the number of examples."""
@@ -58,7 +60,8 @@ class TokenSplit:
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         positions = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return TokenSplit(self.ids[positions], offsets, self.second[rows], self.labels[rows], self.idx[rows])
+        steps = None if self.steps is None else self.steps[rows]
+        return TokenSplit(self.ids[positions], offsets, self.second[rows], self.labels[rows], self.idx[rows], steps)
 
 
 def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> dict[str, TokenSplit]:
@@ -87,6 +90,7 @@ def encode(rows: pd.DataFrame, tokenizer_file: str | Path, max_length: int) -> d
             second=lengths - np.array([sum(e.type_ids) for e in encodings]),
             labels=frame["label"].to_numpy(copy=True),  # pandas gives a read-only view
             idx=frame["idx"].to_numpy(copy=True),
+            steps=frame["steps"].to_numpy(copy=True) if "steps" in frame and frame["steps"].any() else None,
         )
     share = np.mean(np.concatenate([s.ids for s in splits.values()]) == unknown)
     if share > MAX_UNKNOWN:
@@ -203,7 +207,8 @@ def save_tokens(
     tokenizer_file: str | Path | None = None,
 ) -> None:
     """Write all splits of a task to one .npz file, with the name of the task and the digest of the tokenizer."""
-    arrays = {f"{name}.{field}": array for name, split in splits.items() for field, array in vars(split).items()}
+    fields = ((f"{name}.{field}", array) for name, split in splits.items() for field, array in vars(split).items())
+    arrays = {name: array for name, array in fields if array is not None}
     if task is not None:
         arrays[f"{ORIGIN}.task"] = np.asarray(task)
     if tokenizer_file is not None:
@@ -234,12 +239,13 @@ def load_tokens(path: str | Path) -> dict[str, TokenSplit]:
 
 def _is_consistent(split: TokenSplit) -> bool:
     """Whether the arrays of a split fit together, and there is an example."""
-    arrays = vars(split).values()
+    arrays = [array for array in vars(split).values() if array is not None]
     if any(array.ndim != 1 or array.dtype.kind not in "iu" for array in arrays) or not len(split):
         return False
     count = len(split)
     return bool(
         {len(split.second), len(split.idx), len(split.offsets) - 1} == {count}
+        and (split.steps is None or len(split.steps) == count)
         and split.offsets[0] == 0
         and split.offsets[-1] == len(split.ids)
         and (split.lengths > 0).all()

@@ -32,6 +32,7 @@ class ExitOutputs:
         exit_depths: layer after which each exit sits, 1-based [M]: 1..M, or the single depth k of a truncated model.
         exit_costs: cost of each exit [M] in encoder layers, the exits visited on the way included.
         learned_scores: scores that the method has learned for its exits [N, M]; None if it learns none.
+        steps: number of facts that each answer takes [N], in generated data; None elsewhere.
 
     Raises:
         InputError: the shapes do not fit together.
@@ -44,6 +45,7 @@ class ExitOutputs:
     exit_depths: tuple[int, ...]
     exit_costs: tuple[float, ...]
     learned_scores: NDArray[np.floating] | None = None
+    steps: NDArray[np.integer] | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.logits)
@@ -52,6 +54,8 @@ class ExitOutputs:
                 f"Logits of shape {shape} do not fit {len(self.labels)} labels, {len(self.idx)} example numbers and "
                 f"{len(self.exit_depths)} exits; expected [N, M, C]."
             )
+        if self.steps is not None and len(self.steps) != shape[0]:
+            raise InputError(f"Steps of {len(self.steps)} examples do not fit logits of shape {shape}.")
         if self.learned_scores is not None and np.shape(self.learned_scores) != shape[:2]:
             raise InputError(
                 f"Learned scores of shape {np.shape(self.learned_scores)} do not fit logits of shape {shape}."
@@ -120,7 +124,8 @@ def _check_values(outputs: ExitOutputs) -> None:
     count, _, classes = outputs.logits.shape
     if not count:
         raise InputError("it has no examples")
-    kinds = [outputs.logits.dtype.kind, outputs.labels.dtype.kind, outputs.idx.dtype.kind]
+    known = [] if outputs.steps is None else [outputs.steps]
+    kinds = [array.dtype.kind for array in (outputs.logits, outputs.labels, outputs.idx, *known)]
     if kinds[0] != "f" or not set(kinds[1:]) <= {"i", "u"}:
         raise InputError("its arrays are of other types")
     if not -1 <= outputs.labels.min() <= outputs.labels.max() < classes:
@@ -136,5 +141,12 @@ def exit_outputs(model: "MultiExitModel", predicted: "Predicted", rows: "TokenSp
     """Outputs for all examples of a split, with labels and costs; `num_layers` is the depth of the full backbone."""
     costs = model.exit_costs(float(rows.lengths.mean()))
     return ExitOutputs(
-        predicted.logits, rows.labels, rows.idx, num_layers, model.exit_depths, costs, predicted.learned_scores
+        predicted.logits,
+        rows.labels,
+        rows.idx,
+        num_layers,
+        model.exit_depths,
+        costs,
+        predicted.learned_scores,
+        rows.steps,
     )

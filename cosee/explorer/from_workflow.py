@@ -44,7 +44,7 @@ def workflow_source(config: Configuration, root: str | Path = ".", claims: str |
     return Source(
         title=f"Results of the preset {config.preset}",
         data=data_label(config),
-        backbones={name: backbone_label(config, name) for name in config.backbones},
+        backbones={name: backbone_label(config, name) for name in dict.fromkeys([config.backbone, *config.backbones])},
         series=_series(config, by_signal),
         reference=series_id(config.reference_variant, config.signals[0]),
         targets=list(config.protocol.targets),

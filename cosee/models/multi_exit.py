@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cosee.data.batches import Batch
 from cosee.models.backbones import Backbone
@@ -53,8 +54,14 @@ class MultiExitModel(nn.Module):
 
     def states(self, batch: Batch, detached: Collection[int] = ()) -> Tensor:
         """The state that every exit reads [B, M, H], in float32: of [CLS], or the mean over tokens."""
+        device = batch.input_ids.device.type
         mixed = self.mixed_precision and self.training
-        with torch.autocast(batch.input_ids.device.type, torch.bfloat16) if mixed else nullcontext():
+        # torch's fused attention for CPUs has a slow backward pass in bfloat16, which takes back most of what it gains
+        plain = mixed and device == "cpu"
+        with (
+            torch.autocast(device, torch.bfloat16) if mixed else nullcontext(),
+            sdpa_kernel(SDPBackend.MATH) if plain else nullcontext(),
+        ):
             states = self.backbone.states(batch.input_ids, batch.attention_mask, batch.token_type_ids, detached)
         states = states.float()
         if self.num_exits < self.backbone.num_layers:

@@ -75,7 +75,11 @@ class Training(Entry):
     weight_decay: float | None = Field(None, ge=0, description="on all weights but biases and those of norms")
     clip: float | None = Field(None, gt=0, description="largest gradient norm")
     accumulation: int | None = Field(None, ge=1, description="forward passes per optimizer step")
-    precision: Literal["fp32", "bf16"] | None = Field(None, description="of the forward pass")
+    precision: Literal["fp32", "bf16"] | None = Field(
+        None,
+        description="of the encoder in training; heads and losses are fp32 in either. "
+        "On a CPU bf16 pays only where it multiplies matrices in bfloat16 (AMX)",
+    )
     checkpoint: Literal["best", "last"] | None = Field(
         None, description="the epoch with the highest criterion on the selection split, or the last one"
     )

@@ -36,11 +36,18 @@ class EncoderSize(NamedTuple):
     weights: int
 
 
+SHIPPED_HIDDEN = 80
+"""Width of the encoders that come with the package; read from their files, it would cost every process time."""
+
+
 def encoder_size(config: Configuration, backbone: str) -> EncoderSize:
     """The size of an encoder, or that of BERT-base with its number of layers where the configuration does not say."""
     entry = config.backbones[backbone]
-    known = entry.pretraining if entry.source == "generated" and not config.backbone_dir else None
-    hidden, words = (known.hidden_size, 3000) if known else (768, 30522)
+    hidden, words = 768, 30522
+    if entry.source == "generated" and not config.backbone_dir:
+        hidden, words = entry.pretraining.hidden_size, 3000
+    elif entry.source == "shipped" and not config.backbone_dir:
+        hidden, words = SHIPPED_HIDDEN, 300
     return EncoderSize(entry.layers, hidden, max(hidden // 64, 2), 12 * entry.layers * hidden**2 + words * hidden)
 
 

@@ -15,6 +15,10 @@ Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 class Generated(Entry):
     """Sizes and seed of mini-GLUE, the generated data."""
 
+    grammar: Literal["graded", "steps"] = Field(
+        "graded",
+        description="`steps`: chains of facts of known length; `graded`: words and their composition",
+    )
     seed: int = Field(ge=0, description="seed of the texts")
     train: int = Field(ge=50, description="training examples per task, before `sel` is held out")
     validation: int = Field(ge=20, description="examples of each development set")
@@ -58,11 +62,13 @@ class Pretraining(Entry):
 
 
 class Backbone(Entry):
-    """A pretrained encoder, from the hub or pre-trained here."""
+    """A pretrained encoder, from the hub, from the package or pre-trained here."""
 
     label: str = Field(description="name in captions")
-    source: Literal["generated", "hub"] = Field(description="pre-trained by this workflow, or from the hub")
-    layers: int = Field(ge=2, description="full depth, checked against the encoder")
+    source: Literal["generated", "shipped", "hub"] = Field(
+        description="pre-trained by this workflow, one that comes with the package, or from the hub"
+    )
+    layers: int = Field(ge=2, description="full depth, checked against the encoder; of a shipped one the first so many")
     repository: str | None = Field(None, description="model on the hub, for `source: hub`")
     revision: Commit | None = Field(None, description="its commit")
     note: str | None = Field(None, description="what captions must say besides")
@@ -85,6 +91,7 @@ class Backbone(Entry):
         "if never trained. Unless given: that which its family has, see docs/extending.md",
     )
     pretraining: Pretraining | None = Field(None, description="for `source: generated`")
+    encoder: Literal["mini-bert", "mini-albert"] | None = Field(None, description="for `source: shipped`")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Backbone":
@@ -92,6 +99,14 @@ class Backbone(Entry):
             raise ValueError("has `source: hub` and needs `repository` and `revision`")
         if self.source == "generated" and self.pretraining is None:
             raise ValueError("has `source: generated` and needs `pretraining`")
+        if self.source == "shipped" and self.encoder is None:
+            raise ValueError("has `source: shipped` and needs `encoder`")
+        if self.source == "shipped" and (
+            self.dropout or self.exit_state not in (None, "cls") or self.pooler not in (None, "pretrained")
+        ):
+            raise ValueError(
+                "was pre-trained without dropout, and exits read [CLS] through its pooler; leave the rest out"
+            )
         if self.source == "generated":
             decoder = self.pretraining.kind in DECODERS
             state, pooler = ("last", "norm") if decoder else ("cls", "pretrained")

@@ -58,6 +58,8 @@ def backbone_source(config: "Configuration", backbone: str) -> dict[str, Any]:
         return {"folder": config.backbone_dir, "layers": entry.layers, **changes}
     if entry.source == "hub":
         return {"repository": entry.repository, "revision": entry.revision, "layers": entry.layers, **changes}
+    if entry.source == "shipped":
+        return {"shipped": entry.encoder, "layers": entry.layers}
     return {"pretraining": entry.pretraining.model_dump(), "layers": entry.layers}
 
 

@@ -92,6 +92,8 @@ def publish(run: str | Path, collection: str | Path) -> Path:
             f"labels-{examples}": outputs.labels.astype(np.int8),
             f"idx-{examples}": outputs.idx.astype(np.int32),
         }
+        if outputs.steps is not None:
+            labels[f"steps-{examples}"] = outputs.steps.astype(np.int8)
         arrays[f"logits-{split}"] = outputs.logits.astype(np.float16)
         arrays[f"exit_costs-{split}"] = np.asarray(outputs.exit_costs)
         arrays |= {"exit_depths": np.asarray(outputs.exit_depths), "num_layers": np.asarray(outputs.num_layers)}
@@ -140,6 +142,7 @@ def published_outputs(run: PublishedRun) -> dict[str, ExitOutputs]:
 
 def _outputs(arrays: Arrays, labels: Arrays, split: str) -> ExitOutputs:
     learned, examples = arrays.get(f"learned_scores-{split}"), split.partition("@")[0]
+    steps = labels.get(f"steps-{examples}")
     return ExitOutputs(
         logits=arrays[f"logits-{split}"].astype(np.float32),
         labels=labels[f"labels-{examples}"].astype(np.int64),
@@ -148,6 +151,7 @@ def _outputs(arrays: Arrays, labels: Arrays, split: str) -> ExitOutputs:
         exit_depths=tuple(arrays["exit_depths"].tolist()),
         exit_costs=tuple(arrays[f"exit_costs-{split}"].tolist()),
         learned_scores=None if learned is None else learned.astype(np.float32),
+        steps=None if steps is None else steps.astype(np.int64),
     )
 
 

@@ -120,7 +120,7 @@ def pretrain(
         The encoder (a `BertModel` or `AlbertModel`), and the loss of every step.
 
     Raises:
-        InputError: the kind is unknown, or the weights diverged.
+        InputError: the kind is unknown.
     """
     with torch.random.fork_rng(devices=[]):  # transformers draws weights from the global generator
         torch.manual_seed(seed)
@@ -140,13 +140,17 @@ def pretrain(
                 optimizer.step()
                 optimizer.zero_grad()
                 losses.append(loss.item())
-    if not all(value.isfinite().all() for value in model.parameters()):
-        raise InputError(f"pretraining: with learning_rate {learning_rate:g} the weights diverged; choose a lower one.")
     return model.base_model.eval(), losses
 
 
 def save_backbone(folder: str | Path, encoder: PreTrainedModel, tokenizer: Tokenizer) -> None:
-    """Save an encoder and its tokenizer as `AutoModel` and `AutoTokenizer` read them."""
+    """Save an encoder and its tokenizer as `AutoModel` and `AutoTokenizer` read them.
+
+    Raises:
+        InputError: its weights are not all finite numbers.
+    """
+    if not all(value.isfinite().all() for value in encoder.parameters()):
+        raise InputError(f"{folder}: the weights diverged in pre-training; choose a lower `pretraining.learning_rate`.")
     encoder.save_pretrained(folder)
     names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     fast = PreTrainedTokenizerFast(

@@ -34,7 +34,7 @@ def test_runs_that_cannot_be_loaded(refused, made, tiny_albert, tmp_path):
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "run.json").write_bytes((made / "runs/mine/run.json").read_bytes())
-    assert "only final runs keep their weights" in refused(line.replace("runs/mine", str(bare)))
+    assert "name the variant in `keep_weights`" in refused(line.replace("runs/mine", str(bare)))
     (bare / "model.safetensors").write_bytes((made / "runs/mine/model.safetensors").read_bytes()[:-100])
     assert "model.safetensors: damaged" in refused(line.replace("runs/mine", str(bare)))
     (bare / "model.safetensors").write_bytes((made / "runs/pabee/model.safetensors").read_bytes())

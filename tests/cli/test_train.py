@@ -85,7 +85,8 @@ def test_a_killed_run_goes_on_and_ends_the_same(call, made, tmp_path, monkeypatc
     assert [entry.name for entry in (tmp_path / "run").iterdir()] == [STATE]
     with caplog.at_level("INFO", "cosee"):
         assert call(line).code == 0
-    assert any("resuming" in message and "epoch 11, batch 0" in message for message in caplog.messages)
+    resumed = [message for message in caplog.messages if "resuming" in message]
+    assert len(resumed) == 1 and "epoch 11, batch 0" in resumed[0]  # nothing is repeated
     for name in FILES - {"run.json"}:
         assert (tmp_path / "run" / name).read_bytes() == (made / "runs/mine" / name).read_bytes(), name
 

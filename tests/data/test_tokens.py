@@ -142,7 +142,9 @@ def test_the_padding_token_is_found(tokenizer_file, tmp_path):
 
 
 def test_what_is_saved_is_loaded(tokenizer_file, tmp_path):
-    splits = encode(pd.concat([rows_of(PAIRS, "fit"), rows_of(PAIRS[:2], "dev_mm")]), tokenizer_file, 128)
+    rows = pd.concat([rows_of(PAIRS, "fit"), rows_of(PAIRS[:2], "dev_mm")])
+    splits = encode(rows.assign(steps=np.arange(1, len(rows) + 1)), tokenizer_file, 128)
+    assert splits["dev_mm"].steps.tolist() == [len(rows) - 1, len(rows)]
     save_tokens(tmp_path / "tokens.npz", splits)
     loaded = load_tokens(tmp_path / "tokens.npz")
     assert list(loaded) == ["fit", "dev_mm"]
@@ -150,6 +152,17 @@ def test_what_is_saved_is_loaded(tokenizer_file, tmp_path):
         for field, array in vars(split).items():
             np.testing.assert_array_equal(getattr(loaded[name], field), array)
             assert getattr(loaded[name], field).dtype == array.dtype
+
+
+def test_unknown_steps_stay_unknown(tokenizer_file, tmp_path):
+    rows = rows_of(PAIRS, "fit")
+    for frame in (rows, rows.assign(steps=0)):
+        split = encode(frame, tokenizer_file, 128)["fit"]
+        assert split.steps is None and split.take(np.array([0])).steps is None
+        save_tokens(tmp_path / "tokens.npz", {"fit": split})
+        assert load_tokens(tmp_path / "tokens.npz")["fit"].steps is None
+    known = encode(rows.assign(steps=7), tokenizer_file, 128)["fit"]
+    assert known.take(np.array([1, 0])).steps.tolist() == [7, 7]
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.99])

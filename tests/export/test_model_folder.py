@@ -314,7 +314,7 @@ def test_another_encoder_or_no_weights_are_named(runs, tiny_bert, tmp_path, monk
     with pytest.raises(InputError, match=r"model\.safetensors: does not fit the encoder \(size mismatch"):
         export(runs["cosee-energy"], wide, tmp_path / "model")
     bare = do(replace(COSEE, seed=5), tmp_path, tiny_bert, monkeypatch, keep_weights=False)
-    with pytest.raises(InputError, match="only final runs keep their weights"):
+    with pytest.raises(InputError, match="name the variant in `keep_weights`"):
         export(bare, tiny_bert, tmp_path / "model")
     with pytest.raises(InputError, match=r"run\.json: no such file"):
         export(tmp_path / "nothing", tiny_bert, tmp_path / "model")

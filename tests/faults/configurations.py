@@ -60,7 +60,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "backbones.bert.pretraining": (None, {}),
     "backbones.bert.pretraining.hidden_size": (8, 16.0),
     "backbones.bert.pretraining.learning_rate": (0.0, INF),
-    "backbones.bert.pretraining.kind": ("gpt",),
+    "backbones.bert.pretraining.kind": ("lstm",),
     "protocol.name": ("none", None),
     "protocol.sel_fraction": (0.0, 0.9, NAN),
     "protocol.sel_max": (1, 10.5),

@@ -179,7 +179,7 @@ ENCODERS: dict[str, Callable[[Path], object]] = {
     "configuration garbage": _content("config.json", b"{"),
     "configuration a list": _content("config.json", b"[]"),
     "unknown type": _config(model_type="foobar"),
-    "type without adapter": _config(model_type="roberta"),
+    "type without adapter": _config(model_type="gpt2"),
     "other depth": _config(num_hidden_layers=2),
     "more layers than weights": _config(num_hidden_layers=6),
     "other width": _config(hidden_size=32),

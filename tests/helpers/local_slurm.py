@@ -133,6 +133,8 @@ class LocalSlurm:
             os.mknod(folder / f"devices/gpu{number}", 0o20666, os.makedev(1, 3))
         (folder / "gres.conf").write_text(f"NodeName={values['host']} Name=gpu File={folder}/devices/gpu[0-1]\n")
         SITE.parent.mkdir(parents=True, exist_ok=True)
+        if SITE.is_symlink():  # left behind by a killed run; `missing` has seen that it leads nowhere
+            SITE.unlink()
         SITE.symlink_to(folder / "slurm.conf")
         try:
             self._start_all()

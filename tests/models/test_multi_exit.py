@@ -84,7 +84,7 @@ def test_in_bf16_the_encoder_alone_computes_in_bf16(name, tiny_bert, batch):
     for part, module in model.named_modules():
         if isinstance(module, torch.nn.Linear):
             module.register_forward_hook(watch(part))
-    goal = method.objective(Schedule(6, 1, stages=method.stages()), 0, torch.device("cpu"))
+    goal = method.objective(Schedule(9, 1, stages=method.stages()), 0, torch.device("cpu"))
     goal.begin_stage(0, model, DeviceSplit(token_split(9), torch.device("cpu")))
     seen.clear()  # some begin with a prediction, which is float32
     loss, parts = goal(model, batch, 0)
@@ -94,6 +94,20 @@ def test_in_bf16_the_encoder_alone_computes_in_bf16(name, tiny_bert, batch):
     assert {loss.dtype, *(part.dtype for part in parts.values() if part.is_floating_point())} == {torch.float32}
     loss.backward()
     assert {p.grad.dtype for p in model.parameters() if p.grad is not None} == {torch.float32}
+
+
+@pytest.mark.parametrize(("mixed", "fused"), [(False, True), (True, False)])
+def test_on_a_cpu_attention_is_fused_in_float32_only(tiny_bert, batch, mixed, fused):
+    model = make_model(tiny_bert).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0  # nor is it with dropout
+    model.mixed_precision = mixed
+    with torch.profiler.profile() as seen:
+        model(batch)
+    names = {event.key for event in seen.key_averages()}
+    assert ("aten::_scaled_dot_product_flash_attention_for_cpu" in names) == fused
+    assert ("aten::_scaled_dot_product_attention_math" in names) != fused
 
 
 @torch.no_grad()

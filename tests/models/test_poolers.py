@@ -187,9 +187,9 @@ def test_heads_are_the_same_under_every_policy_and_all_are_trained(name, policy,
     for key, value in other.exits.state_dict().items():
         assert "pooler" in key or torch.equal(value, model.exits.state_dict()[key])
     model.train()
-    schedule = Schedule(4, 1, stages=method.stages())
+    schedule = Schedule(8, 1, stages=method.stages())
     goal = method.objective(schedule, 0, CPU)
-    for step in range(4):
+    for step in range(8):
         if step == 0 or schedule.stage(step) != schedule.stage(step - 1):
             goal.begin_stage(schedule.stage(step), model, FIT)
         loss, _ = goal(model, BATCH, step)
@@ -218,7 +218,12 @@ def visits(model):
 def test_one_exit_after_the_other_is_all_at_once_and_costs_what_is_said(name, policy, folders):
     model, other = (build(name, folders[which], 0, num_classes=3).eval() for which in (policy, "pretrained"))
     model.exits.load_state_dict(other.exits.state_dict())
-    shared = {"deebert": [0] * (LAYERS - 1) + [1], "berxit": [0] * (LAYERS - 1) + [1], "gpfee": [0] * LAYERS}
+    shared = {
+        "deebert": [0] * (LAYERS - 1) + [1],
+        "berxit": [0] * (LAYERS - 1) + [1],
+        "jeidnn": [0] * (LAYERS - 1) + [1],
+        "gpfee": [0] * LAYERS,
+    }
     norm = model.backbone.pool_flops() if policy == "norm" else 0.0  # not a matrix product
     through = shared.get(name, [1] * model.num_exits)
     assert visits(model) == [rest + norm * one for rest, one in zip(visits(other), through, strict=True)]

@@ -46,7 +46,7 @@ from cosee.plan.configuration import configuration
         (lambda c: c["tables"].update(table4={"label": "x", "encoder": {}}), "tables.table4 needs `model_type`."),
         (lambda c: c["data"].pop("generated"), "config: data has `source: generated` and needs `generated`."),
         (lambda c: c["backbones"]["bert"].update(source="hub"), "needs `repository` and `revision`."),
-        (lambda c: c["backbones"]["bert"].update(dropout=0.1), "backbones.bert is pre-trained here without dropout"),
+        (lambda c: c["backbones"]["bert"].update(dropout=0.1), "backbones.bert was pre-trained without dropout"),
     ],
 )
 def test_a_mistake_is_named_with_what_would_be_right(mini, change, sentence):

@@ -17,7 +17,7 @@ def test_estimate_counts_examples_epochs_and_depth(mini):
     mini["seeds"] = [0]
     mini["cost"]["samples_per_second"] = 10
     config = configuration(mini)
-    examples = config.data.generated.train - round(0.1 * config.data.generated.train)
+    examples = round((1 - config.protocol.sel_fraction) * config.data.generated.train)
     minutes = [examples * config.training.epochs * share / 10 / 60 for share in (1, 0.5)]
     assert [training_minutes(config, run) for run in final_runs(config)] == pytest.approx(minutes)
     text = announcement(config, 2, 1, sum(minutes), Path("/here"), parallel=2, disk="disk: full")

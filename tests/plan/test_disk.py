@@ -45,8 +45,9 @@ def test_space_follows_from_examples_exits_rules_and_encoders(mini, tmp_path):
     mini["variants"]["half"]["tuned_as"] = "vanilla"
     config = configuration(mini)
     half, vanilla = final_runs(config)
-    rows, steps = config.data.generated, 1440 * config.training.epochs / vanilla.training["batch_size"]
-    examples = rows.validation + 160 + config.protocol.cal_max
+    rows, sel = config.data.generated, round(config.protocol.sel_fraction * config.data.generated.train)
+    steps = (rows.train - sel) * config.training.epochs / vanilla.training["batch_size"]
+    examples = rows.validation + sel + config.protocol.cal_max
     space = disk_space(config, [half], tmp_path)
     assert space == Disk(round(4 * examples * 1 * 2 + CURVE_BYTES + STEP_BYTES * steps), None, 1)
     exits = config.backbones["bert"].layers
@@ -56,7 +57,7 @@ def test_space_follows_from_examples_exits_rules_and_encoders(mini, tmp_path):
         0,
     )
     (grid, *_) = grid_runs(config)
-    assert disk_space(config, [grid], tmp_path).results == round(4 * 160 * exits * 2 + STEP_BYTES * steps)
+    assert disk_space(config, [grid], tmp_path).results == round(4 * sel * exits * 2 + STEP_BYTES * steps)
     encoder = tmp_path / "resources/backbones/bert/model.safetensors"
     encoder.parent.mkdir(parents=True)
     encoder.write_bytes(bytes(1000))

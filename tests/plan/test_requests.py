@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from helpers.presets import preset, read
 
+from cosee.io import read_json
 from cosee.plan.configuration import configuration
 from cosee.plan.jobs import training_jobs
 from cosee.plan.requests import (
@@ -16,6 +17,7 @@ from cosee.plan.requests import (
     training_runtime,
 )
 from cosee.plan.runs import final_runs
+from cosee.synthetic.steps.shipped import ENCODERS
 
 
 def final_run(config, task="sst2", name="cosee-energy"):
@@ -25,6 +27,8 @@ def final_run(config, task="sst2", name="cosee-energy"):
 def test_an_encoder_that_the_configuration_does_not_describe_is_taken_for_bert_base(config):
     assert encoder_size(preset("bert-base"), "bert").weights == pytest.approx(109e6, rel=0.03)
     assert encoder_size(config, "bert").weights < 3e6
+    shipped = read_json(ENCODERS / "mini-bert/config.json")
+    assert encoder_size(config, "bert").hidden == shipped["hidden_size"]
 
 
 def test_memory_grows_with_batch_rules_and_encoder_and_a_gpu_holds_the_activations():

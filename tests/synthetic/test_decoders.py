@@ -95,6 +95,13 @@ def test_the_folder_is_an_ordinary_decoder(kind, tmp_path):
     assert encoding.ids[-1] == SEP
 
 
+def test_weights_that_diverged_are_not_saved(tmp_path):
+    settings = SMALL | {"learning_rate": 1e38}
+    with pytest.raises(InputError, match="the weights diverged in pre-training"):
+        decoders.make_decoder(tmp_path, kind="gpt", texts=1000, steps=8, seed=0, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_unknown_kinds_are_refused(texts, tokenizer):
     with pytest.raises(InputError, match="'bert' is no mini decoder; expected gpt or mamba2"):
         decoders.pretrain_decoder("bert", texts, tokenizer, steps=1, seed=0, **SMALL)

@@ -76,6 +76,28 @@ rule backbone:
         "../scripts/backbone.py"
 
 
+rule pretrain:
+    output:
+        expand(
+            "resources/pretrained/{encoder}/{file}",
+            encoder=["mini-albert", "mini-bert"],
+            file=["model.safetensors", "config.json", "tokenizer.json", "provenance.json"],
+        ),
+    log:
+        "logs/pretrain.log",
+    benchmark:
+        "benchmarks/pretrain.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        seed=0,
+        share=1.0,
+    message:
+        "pre-training of the mini encoders, as those that come with the package were made"
+    script:
+        "../scripts/pretrain.py"
+
+
 rule tokenize:
     input:
         rows="resources/rows/{task}.parquet",

@@ -22,7 +22,7 @@ rule explorer:
     params:
         numerics=NUMERICS_VERSION,
         programs=page_digest(),
-        project=str(PROJECT),
+        project=lambda wildcards: str(PROJECT),
     message:
         "the explorer"
     script:

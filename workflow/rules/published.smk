@@ -34,10 +34,8 @@ rule published_collection:
         predictions=lambda wildcards: f"published/{wildcards.collection}",
     message:
         "tables and figures of the published runs in {wildcards.collection}"
-    shell:
-        "rm -rf {output} && python -m snakemake published_results --snakefile {params.snakefile} --cores {threads} "
-        "--directory {output} --configfile {input.preset} --config predictions={params.predictions} --nolock "
-        "> {log} 2>&1"
+    script:
+        "../scripts/published.py"
 
 
 rule published:

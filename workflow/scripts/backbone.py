@@ -1,4 +1,4 @@
-"""One encoder in one form: pre-trained here on generated text, from the hub, or from a local folder."""
+"""One encoder in one form: from the package, pre-trained on generated text, from the hub, or local."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,10 @@ with logged(snakemake.log[0]):
         fetch_backbone(str(inner if inner.is_dir() else source["folder"]), None, folder, **changes)
     elif "repository" in source:
         fetch_backbone(snakemake.input[0], None, folder, **changes)
+    elif "shipped" in source:
+        from cosee.synthetic.steps.shipped import copy_shipped
+
+        copy_shipped(source["shipped"], folder, source["layers"])
     else:
         from cosee.synthetic.decoders import LAYERS_AT, make_decoder
         from cosee.synthetic.pretraining import make_backbone

@@ -20,7 +20,10 @@ with logged(snakemake.log[0]):
     elif "repository" in source:
         where, rows = source["repository"], hub_rows(task, source["repository"], source["revision"])
     else:
-        from cosee.synthetic.generation import generate
+        if source["grammar"] == "steps":
+            from cosee.synthetic.steps.generation import generate
+        else:
+            from cosee.synthetic.generation import generate
 
         sizes = {"train": source["train"], **dict.fromkeys(task.eval_splits.values(), source["validation"])}
         sizes |= {"calibration": num_cal} if num_cal else {}

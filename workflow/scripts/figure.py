@@ -85,7 +85,7 @@ def training(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure
     """Figure 6."""
     config = configuration(snakemake.config)
     histories = [
-        read_frame(f"{run.folder}/history.csv", ("step", "loss", "mean_ce")).assign(
+        read_frame(f"{run.folder}/history.csv", ("step", "mean_ce")).assign(
             task=run.task, backbone=run.backbone, variant=run.variant, seed=run.seed
         )
         for curve in shown_curves(config, config.figures.shown[snakemake.params.name])

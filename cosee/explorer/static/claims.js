@@ -21,12 +21,13 @@ const claimsView = {
     filter.value = wanted;
     const rows = claims.rows.filter((row) => !wanted || row[place("verdict")] === wanted);
     const number = (value) => (typeof value === "number" ? points(value, 2) : value);
-    const cells = rows.map((row) => {
+    const heads = rowHeads(rows.map((row) => row[place("claim")]));
+    const cells = rows.map((row, i) => {
       const at = (name) => row[place(name)];
       const bounds = missing(at("low")) ? "" : ` [${number(at("low"))}, ${number(at("high"))}]`;
       const effect = missing(at("effect")) ? NONE : `${number(at("effect"))}${bounds} ${at("unit")}`;
       const view = at("view") ? el("a", { href: at("view") }, "show") : NONE;
-      return [at("claim"), at("verdict"), effect, missing(at("seeds")) ? NONE : String(at("seeds")), at("tested_in"), at("source"), view];
+      return [heads[i], at("verdict"), effect, missing(at("seeds")) ? NONE : String(at("seeds")), at("tested_in"), at("source"), view];
     });
     const names = ["Claim", "Verdict", "Effect", "Seeds", "Tested in", "Source", "View"];
     this.host.replaceChildren(
@@ -38,3 +39,12 @@ const claimsView = {
     );
   },
 };
+
+// Each claim once, over all of its tests.
+function rowHeads(claims) {
+  return claims.map((claim, i) => {
+    if (claim === claims[i - 1]) return ABOVE;
+    const next = claims.findIndex((other, j) => j > i && other !== claim);
+    return { text: claim, rows: (next < 0 ? claims.length : next) - i };
+  });
+}

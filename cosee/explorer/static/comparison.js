@@ -118,7 +118,7 @@ function comparisonTable({ target, reference, task, rows }) {
     { name: "Score (%)", number: true },
     { name: "Difference", number: true },
     { name: "95 % interval", number: true },
-    { name: "Verdict, mean over tasks" },
+    { name: "Verdict" },
   ];
   const cells = rows.map((row) => [
     results.label(row.id),
@@ -127,6 +127,6 @@ function comparisonTable({ target, reference, task, rows }) {
     row.id === reference ? "" : missing(row.low) ? "too few seeds" : `${points(row.low, 2)} to ${points(row.high, 2)}`,
     row.id === reference ? "" : row.verdict,
   ]);
-  const caption = `${task === "average" ? "Mean over all tasks" : results.taskLabel(task)} at ${target}×, equal mean exit layer, dev: mean ± standard deviation over seeds.`;
+  const caption = `${task === "average" ? "Mean over all tasks" : results.taskLabel(task)} at ${target}×, equal mean exit layer, dev: mean ± standard deviation over seeds. Verdicts are on the mean over all tasks.`;
   return table(caption, columns, cells, { marked: (index) => rows[index].id === reference });
 }

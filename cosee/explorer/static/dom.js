@@ -18,7 +18,10 @@ function svg(name, attributes = {}, ...children) {
   return node;
 }
 
-// A table of texts. Columns: { name, number: right-aligned }; a cell is a text, a number or a node.
+// A table of texts. Columns: { name, number: right-aligned, rowHead }; a cell is a text, a number or a node. The head of a
+// row may span several: { text, rows }; the others then have ABOVE in its place.
+const ABOVE = Symbol("above");
+
 function table(caption, columns, rows, { marked = () => false, kind = "" } = {}) {
   const heads = columns.map((column) =>
     el("th", { scope: "col", class: column.number ? "number" : null }, column.head || column.name),
@@ -27,11 +30,11 @@ function table(caption, columns, rows, { marked = () => false, kind = "" } = {})
     el(
       "tr",
       { class: marked(index) ? "marked" : null },
-      cells.map((cell, place) =>
-        place === 0 && columns[0].rowHead
-          ? el("th", { scope: "row" }, cell ?? "–")
-          : el("td", { class: columns[place].number ? "number" : null }, cell ?? "–"),
-      ),
+      cells.map((cell, place) => {
+        if (cell === ABOVE) return null;
+        if (place > 0 || !columns[0].rowHead) return el("td", { class: columns[place].number ? "number" : null }, cell ?? "–");
+        return el("th", cell?.rows > 1 ? { scope: "rowgroup", rowspan: cell.rows } : { scope: "row" }, cell?.text ?? cell ?? "–");
+      }),
     ),
   );
   return el(

@@ -33,7 +33,7 @@ const results = {
     const unique = (values) => [...new Set(values)];
     const task = this.task(this.tasks());
     const ofTask = this.doc.curves.filter((curve) => curve.task === task);
-    const backbones = unique(ofTask.map((curve) => curve.backbone));
+    const backbones = Object.keys(this.doc.backbones).filter((name) => ofTask.some((curve) => curve.backbone === name));
     const backbone = pick(state.get("backbone"), backbones);
     const there = ofTask.filter((curve) => curve.backbone === backbone);
     const splits = unique(there.map((curve) => curve.split));

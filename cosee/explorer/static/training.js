@@ -25,7 +25,7 @@ const trainingView = {
   where() {
     const runs = results.doc.training;
     const task = results.task([...new Set(runs.map((run) => run.task))]);
-    const backbones = [...new Set(runs.filter((run) => run.task === task).map((run) => run.backbone))];
+    const backbones = Object.keys(results.doc.backbones).filter((name) => runs.some((run) => run.task === task && run.backbone === name));
     return { task, backbones, backbone: pick(state.get("backbone"), backbones) };
   },
 

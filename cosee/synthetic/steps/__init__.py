@@ -1,0 +1,1 @@
+"""Mini-GLUE of known depth, and the mini encoders that can follow it."""
