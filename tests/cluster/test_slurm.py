@@ -3,6 +3,7 @@
 Run with `-m slurm`, as root, where Debian's SLURM packages and the extra `slurm` are installed; ten minutes or more.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 import pytest
-from helpers.local_slurm import LocalSlurm, missing, processes
+from helpers.local_slurm import PREFIX, LocalSlurm, missing, processes
 from helpers.pipeline import PROJECT, REDUCED_MINI, arguments, preset
 
 LACKS = missing() or (
@@ -32,7 +33,7 @@ FILES = ("logits-dev.npz", "logits-sel.npz", "history.csv")
 @pytest.fixture(scope="module")
 def slurm():
     """SLURM, up and idle. Its daemons change their users, who may not look into the folders of tests."""
-    with TemporaryDirectory(prefix="slurm-") as folder:
+    with TemporaryDirectory(prefix=PREFIX) as folder:
         running = LocalSlurm(Path(folder))
         yield running
         running.stop()
@@ -126,8 +127,6 @@ def writers(prepared):
 
 
 def _lives(text):
-    import json
-
     try:
         return Path(f"/proc/{json.loads(text)['process']}").exists()
     except ValueError:
