@@ -56,6 +56,8 @@ try:
     for key in ("data_dir", "backbone_dir", "predictions"):
         if config[key]:
             config[key] = str((PROJECT / config[key]).resolve())
+    if config["container"] and "://" not in config["container"]:
+        config["container"] = str((PROJECT / config["container"]).resolve())
     CONFIG = configuration(config)
     if workflow.is_main_process:  # which has checked it for every job
         checks.check(CONFIG)
@@ -67,6 +69,11 @@ except InputError as error:
 if CONFIG.preset != "mini" and not CONFIG.predictions:
 
     workdir: str(PROJECT / "runs" / CONFIG.preset)
+
+
+if CONFIG.container:
+
+    container: CONFIG.container
 
 
 RUNS = final_runs(CONFIG)

@@ -27,7 +27,10 @@ with logged(snakemake.log[0]):
             "commit": git_commit(snakemake.params.project),
             "trained_at_commits": sorted({run["commit"] for run in runs}),
             "config": config.as_mapping()
-            | {"data_dir": Path(config.data_dir or "").name, "backbone_dir": Path(config.backbone_dir or "").name},
+            | {
+                key: Path(getattr(config, key) or "").name
+                for key in ("data_dir", "backbone_dir", "container")  # no folders of this machine
+            },
             "data": data_label(config),
             "backbones": {name: backbone_label(config, name) for name in config.backbones},
             "sha256": {path[path.index("resources/") :]: file_digest(path) for path in files},
