@@ -1,4 +1,4 @@
-"""The container's recipes agree with the lock file and each other, and `--sdm apptainer` runs the rules in the image."""
+"""The recipes of a container agree with the lock and each other; `--sdm apptainer` runs the rules in the image."""
 
 import os
 import re

@@ -15,7 +15,7 @@ rule explorer:
     benchmark:
         "benchmarks/explorer/explorer.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 6000),
         runtime=more(lambda wildcards: 60),

@@ -24,7 +24,7 @@ rule published_collection:
     benchmark:
         "benchmarks/published/{collection}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     threads: CORES or 1
     resources:
         mem_mb=more(lambda wildcards: 8000),

@@ -12,7 +12,7 @@ rule table1:
     benchmark:
         "benchmarks/tables/table1.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 3000),
         runtime=more(lambda wildcards: 30),
@@ -42,7 +42,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
         benchmark:
             f"benchmarks/tables/{name}.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 6000),
             runtime=more(lambda wildcards: 120),
@@ -70,7 +70,7 @@ rule table4:
     benchmark:
         "benchmarks/tables/table4.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 3000),
         runtime=more(lambda wildcards: 30),
@@ -98,7 +98,7 @@ if "methods" in COMPARISONS:
         benchmark:
             "benchmarks/tables/methods.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),
@@ -129,7 +129,7 @@ if "encoders" in COMPARISONS:
         benchmark:
             "benchmarks/tables/encoders.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),
@@ -159,7 +159,7 @@ if "calibration" in COMPARISONS:
         benchmark:
             "benchmarks/tables/calibration.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),
@@ -192,7 +192,7 @@ for name, split in {"differences": "dev", "differences_held": "held"}.items():
         benchmark:
             f"benchmarks/tables/{name}.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 6000),
             runtime=more(lambda wildcards: 120),

@@ -18,7 +18,7 @@ rule train_grid:
     priority: lambda wildcards: training_priority(wildcards.backbone, wildcards.task, NUM_RUNS)
     retries: RETRIES
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     threads: 1
     resources:
         gpu=GPUS_PER_TRAINING,
@@ -71,7 +71,7 @@ rule unpack:
     benchmark:
         "benchmarks/unpack/{backbone}-{task}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 3000),
         runtime=more(lambda wildcards: 30),
@@ -98,7 +98,7 @@ rule select:
     benchmark:
         "benchmarks/select/{backbone}-{task}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(
             lambda wildcards: results_memory(
@@ -128,7 +128,7 @@ rule run_file:
         "logs/run_file/{backbone}-{task}-{name}-{point}-seed{seed}-{file}.log",
     localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     message:
         "{output}"
     shell:
