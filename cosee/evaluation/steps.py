@@ -12,18 +12,20 @@ from scipy.stats import rankdata
 
 from cosee.errors import InputError
 from cosee.evaluation.outputs import ExitOutputs
+from cosee.exiting.rules import Rule
 
 
-def frame_by_steps(outputs: ExitOutputs, exits: NDArray[np.integer]) -> pd.DataFrame:
+def frame_by_steps(outputs: ExitOutputs, exits: NDArray[np.integer], rule: Rule | None = None) -> pd.DataFrame:
     """What an exit rule does with examples of each number of steps.
 
     Args:
         outputs: of all exits, with steps and labels.
         exits: exit that the rule takes, 0-based [N].
+        rule: the rule, if it changes answers.
 
     Returns:
-        One row per number of steps: steps, examples, mean_exit_layer, accuracy (percent), and premature (percent): the
-        share of examples that are wrong at the exit taken and right at the last one.
+        One row per number of steps: steps, examples, mean_exit_layer, accuracy, and premature: the share of examples
+        that are wrong at the exit taken and right at the last one.
 
     Raises:
         InputError: the examples have no known steps, or there is not one exit per example.
@@ -32,14 +34,14 @@ def frame_by_steps(outputs: ExitOutputs, exits: NDArray[np.integer]) -> pd.DataF
     exits = np.asarray(exits)
     if exits.shape != steps.shape:
         raise InputError(f"Exits of shape {exits.shape} do not fit {len(steps)} examples; expected one per example.")
-    right = outputs.predicted == outputs.labels[:, None]
+    right = outputs.answers(rule) == outputs.labels[:, None]
     taken = right[np.arange(len(exits)), exits]
     found = pd.DataFrame(
         {
             "steps": steps,
             "mean_exit_layer": np.asarray(outputs.exit_depths)[exits].astype(np.float64),
-            "accuracy": 100.0 * taken,
-            "premature": 100.0 * (right[:, -1] & ~taken),
+            "accuracy": taken.astype(np.float64),
+            "premature": (right[:, -1] & ~taken).astype(np.float64),
         }
     )
     means = found.groupby("steps").mean()

@@ -11,6 +11,7 @@ from cosee.figures.frames import paper_layers
 from cosee.figures.heatmap import dis_figure
 from cosee.figures.latency import latency_figure
 from cosee.figures.risk import risk_figure
+from cosee.figures.steps import steps_figure
 from cosee.figures.style import save
 from cosee.figures.tradeoff import tradeoff_figure
 from cosee.figures.training import training_figure
@@ -23,6 +24,7 @@ __all__ = [
     "paper_layers",
     "risk_figure",
     "save",
+    "steps_figure",
     "tradeoff_figure",
     "training_figure",
 ]

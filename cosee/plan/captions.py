@@ -72,6 +72,15 @@ CAPTIONS: Mapping[str, str] = MappingProxyType(
         "being mixed without labels. Deployed: thresholds sought on the selection split. Verdict: on the mean in the "
         "matched view alone, p-values adjusted for the number of variants (Holm). –: some curve does not reach the "
         "target. ‡ marks realized speed-ups, listed in the CSV file, that are more than 10 % apart.",
+        "steps": "Early exit against the steps that examples need, at thresholds sought for one target speed-up on "
+        "the selection split: means over the tasks and seeds. “Lk” is the mean exit layer of examples of k steps, “Ak” "
+        "their accuracy (%), “Rank” Spearman's rank correlation of exit layer and steps over all examples, “Premature” "
+        "the share of examples (%) that are wrong at the exit taken and right at the last one. “Models of k layers”: "
+        "the fewest layers from which models of their own are right, mean over the examples that the deepest one "
+        f"answers rightly. {_FIXED}",
+        "steps_figure": "Mean exit layer (above) and accuracy (below) of examples by the steps that their answer "
+        "takes, at thresholds sought for one target speed-up on the selection split; means over seeds. Dotted: the "
+        "fewest layers from which models of k layers are right.",
         "calibration": "Calibration of the answers at thresholds sought for one target speed-up on the selection "
         "split: means over the tasks ± standard deviation over seeds. “Early” is the share of examples that exit "
         "before the last exit, “Exit bias” their mean confidence (probability of the predicted class) minus their "

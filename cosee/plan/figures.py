@@ -36,6 +36,7 @@ FIGURE_KINDS: Mapping[str, FigureKind] = MappingProxyType(
         "fig8": FigureKind("tradeoff-entropy", "tradeoff", "tradeoff.csv"),
         "fig9": FigureKind("tradeoff-softmax", "tradeoff", "tradeoff.csv"),
         "methods": FigureKind("tradeoff-methods", "methods", "tradeoff.csv"),
+        "steps": FigureKind("steps", "steps", "steps.csv"),
         "risk": FigureKind("risk", "risk", "risk.csv", "cal (thresholds) and dev (realized risk)"),
     }
 )

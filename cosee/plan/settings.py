@@ -172,6 +172,9 @@ class Tables(_Set):
     table4: CountsSpec = Field(description="parameters")
     methods: TableSpec | None = Field(None, description="all methods, at equal speed-ups and by their whole curves")
     encoders: EncodersSpec | None = Field(None, description="several encoders, each at speed-ups in layers of its own")
+    steps: TableSpec | None = Field(
+        None, description="exit layers and answers by the steps that examples need (generated data of known depth)"
+    )
     calibration: TableSpec | None = Field(None, description="calibration of the answers: bias, errors, likelihood")
     differences: TableSpec | None = Field(None, description="score minus that of `reference_variant`, with intervals")
     risk: TableSpec | None = Field(
@@ -192,6 +195,9 @@ class Figures(_Set):
     fig8: FigureSpec | None = Field(None, description="trade-off, entropy")
     fig9: FigureSpec | None = Field(None, description="trade-off, softmax score")
     methods: FigureSpec | None = Field(None, description="trade-off of all methods, each by its own exit rule")
+    steps: FigureSpec | None = Field(
+        None, description="exit layers and accuracy by the steps that examples need (generated data of known depth)"
+    )
     risk: FigureSpec | None = Field(
         None, description="promised against realized risk, one variant (needs `protocol.cal_max`)"
     )

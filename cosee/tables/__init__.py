@@ -13,6 +13,7 @@ from cosee.tables.files import write_table
 from cosee.tables.latency import latency_wide
 from cosee.tables.risk import risks, risks_wide
 from cosee.tables.sizes import data_statistics, data_statistics_wide, parameter_counts, parameter_counts_wide
+from cosee.tables.steps import steps_table, steps_wide
 from cosee.tables.summary import summary, summary_wide
 from cosee.tables.text import to_latex, to_markdown
 from cosee.tables.verdicts import verdict_sentences
@@ -35,6 +36,8 @@ __all__ = [
     "parameter_counts_wide",
     "risks",
     "risks_wide",
+    "steps_table",
+    "steps_wide",
     "summary",
     "summary_wide",
     "to_latex",

@@ -30,8 +30,8 @@ def test_rows_are_those_of_a_loop():
             made.predicted[n, exits[n]] != made.labels[n] and made.predicted[n, -1] == made.labels[n] for n in chosen
         ]
         assert row["mean_exit_layer"] == pytest.approx(np.mean(layers))
-        assert row["accuracy"] == pytest.approx(100 * np.mean(right))
-        assert row["premature"] == pytest.approx(100 * np.mean(early))
+        assert row["accuracy"] == pytest.approx(np.mean(right))
+        assert row["premature"] == pytest.approx(np.mean(early))
 
 
 def test_nothing_is_premature_at_the_last_exit():

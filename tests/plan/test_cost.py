@@ -15,10 +15,10 @@ from cosee.plan.search import grid_runs
 def test_estimate_counts_examples_epochs_and_depth(mini):
     mini["experiments"] = [{"tasks": ["sst2"], "variants": ["backbone", "half"]}]
     mini["seeds"] = [0]
-    mini["cost"]["samples_per_second"] = 10
+    mini["cost"]["samples_per_second"] = 2
     config = configuration(mini)
     examples = round((1 - config.protocol.sel_fraction) * config.data.generated.train)
-    minutes = [examples * config.training.epochs * share / 10 / 60 for share in (1, 0.5)]
+    minutes = [examples * config.training.epochs * share / 2 / 60 for share in (1, 0.5)]
     assert [training_minutes(config, run) for run in final_runs(config)] == pytest.approx(minutes)
     text = announcement(config, 2, 1, sum(minutes), Path("/here"), parallel=2, disk="disk: full")
     assert "2 trainings in 1 jobs" in text and "disk: full" in text

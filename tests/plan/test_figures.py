@@ -38,4 +38,4 @@ def test_figures_of_other_signals_show_the_first_too(config):
 
 
 def test_figure_3_shows_one_seed(config):
-    assert figure_seeds(config, "fig3") == (0,) and figure_seeds(config, "fig4") == (0, 1)
+    assert figure_seeds(config, "fig3") == (0,) and figure_seeds(config, "fig4") == (0, 1, 2)

@@ -123,7 +123,7 @@ def test_the_whole_encoder_has_a_search_and_everything_else_another_of_the_same_
         for run in final_runs(config)
     )
     searched = {(run.backbone, run.task, run.name) for run in grid_runs(config)}
-    assert len(grid_runs(config)) == 3 * len(searched) and len(searched) == 2 * 10
+    assert len(grid_runs(config)) == 2 * len(searched) and len(searched) == 2 * 10
 
 
 def test_fingerprint_changes_with_every_setting_and_only_then(config):
@@ -197,7 +197,7 @@ def test_a_variant_may_be_trained_by_its_own_recipe(mini):
     mini["variants"]["deebert"]["training"] = {"epochs": 6, "batch_size": 8}
     runs = final_runs(configuration(mini))
     assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant == "deebert"} == {(6, 8)}
-    assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant != "deebert"} == {(2, 32)}
+    assert {(r.training["epochs"], r.training["batch_size"]) for r in runs if r.variant != "deebert"} == {(1, 16)}
 
 
 def test_a_variant_may_differ_on_a_task(mini):

@@ -34,12 +34,13 @@ def test_every_result_is_there(results):
     tables = {f"table{number}" for number in (1, 2, 3, 4)} | {
         "methods",
         "calibration",
+        "steps",
         "differences",
         "risk",
         "latency",
     }
     assert {path.stem for path in (results / "tables").iterdir()} == tables
-    assert len(list((results.parent / "figures").glob("*.svg"))) == 11
+    assert len(list((results.parent / "figures").glob("*.svg"))) == 12
 
 
 def test_most_tasks_can_be_learned(exits):

@@ -146,14 +146,20 @@ def test_every_table_and_figure_is_there(built):
         *(f"table{number}" for number in (1, 2, 3, 4)),
         "methods",
         "calibration",
+        "steps",
         "differences",
         "risk",
         "latency",
     ):
         assert all((built / f"results/tables/{name}.{kind}").stat().st_size > 100 for kind in ("csv", "md", "tex"))
     drawn = {path.stem.split("_")[0] for path in (built / "figures").iterdir() if path.stat().st_size > 5000}
-    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)} | {"tradeoff-methods", "risk", "latency"}
-    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 11
+    assert drawn == {f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9)} | {
+        "tradeoff-methods",
+        "risk",
+        "latency",
+        "steps",
+    }
+    assert len(list((built / "figures").glob("*.svg"))) == len(list((built / "figures").glob("*.png"))) == 12
 
 
 def test_tradeoff_has_the_promised_columns_methods_and_seeds(built):
@@ -274,7 +280,7 @@ def test_only_weights_that_something_reads_are_kept_and_nothing_twice(built):
 
 
 def test_nothing_is_left_to_do_for_any_target(built):
-    tables = (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "calibration", "differences", "risk")
+    tables = (*(f"table{number}" for number in (1, 2, 3, 4)), "methods", "calibration", "differences", "risk", "steps")
     figures = (f"fig{number}" for number in (1, 3, 4, 5, 6, 7, 8, 9))
     assert "Nothing to be done" in snakemake(built, "all", "data", "tables", "figures", *tables, *figures)
 

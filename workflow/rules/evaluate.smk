@@ -12,6 +12,7 @@ rule sweep:
         layers="results/{task}/{signal}_layers.csv",
         density="results/{task}/{signal}_density.csv",
         calibration="results/{task}/{signal}_calibration.csv",
+        steps="results/{task}/{signal}_steps.csv",
     log:
         "logs/sweep/{task}-{signal}.log",
     benchmark:

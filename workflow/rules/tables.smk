@@ -146,6 +146,34 @@ if "encoders" in COMPARISONS:
             "../scripts/encoders.py"
 
 
+if "steps" in COMPARISONS:
+    spec = COMPARISONS["steps"]
+
+    rule steps:
+        input:
+            result_files(CONFIG, spec, "steps.csv"),
+        output:
+            **table_outputs("steps"),
+        log:
+            "logs/tables/steps.log",
+        benchmark:
+            "benchmarks/tables/steps.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=more(lambda wildcards: 3000),
+            runtime=more(lambda wildcards: 30),
+        params:
+            backbone=spec.backbone,
+            labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
+            target=CONFIG.protocol.table_target,
+            caption=context_of_table(CONFIG, spec).caption("steps", spec.backbone),
+        message:
+            "exit layers and answers by steps needed"
+        script:
+            "../scripts/steps.py"
+
+
 if "calibration" in COMPARISONS:
     spec = COMPARISONS["calibration"]
 

@@ -108,6 +108,18 @@ def risk(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
     )
 
 
+def steps(spec: dict[str, Any], labels: dict[str, str], note: str) -> "Figure":
+    """Exit layers and accuracy by the steps that an answer takes, at the target speed-up of the tables."""
+    return figures.steps_figure(
+        frames(snakemake.input.frames),
+        labels,
+        note,
+        target=configuration(snakemake.config).protocol.table_target,
+        backbone=spec["backbone"],
+        tasks=spec["tasks"],
+    )
+
+
 DRAW = {
     "tradeoff": tradeoff,
     "methods": methods,
@@ -116,6 +128,7 @@ DRAW = {
     "dis": dis,
     "training": training,
     "risk": risk,
+    "steps": steps,
 }
 
 with logged(snakemake.log[0]):

@@ -1,12 +1,14 @@
 """Results from the stored outputs of one task: curves, scores at target speed-ups, DIS, exit layers."""
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cosee.evaluation import frames as ev
 from cosee.evaluation.families import Choice, choose_members
-from cosee.evaluation.outputs import load_outputs
+from cosee.evaluation.outputs import ExitOutputs, load_outputs
+from cosee.evaluation.step_frames import oracle_depth_frame, static_steps_frame, steps_frame
 from cosee.exiting.rules import FAMILIES
 from cosee.io import write_frame
 from cosee.methods import rule_named
@@ -25,6 +27,7 @@ with logged(snakemake.log[0]):
     selection = config.protocol.selection_split
     given = [(float("nan"), threshold) for threshold in snakemake.params.thresholds]
     frames = {kind: [] for kind in snakemake.output.keys()}  # noqa: SIM118 (not a mapping)
+    static: dict[tuple[ev.RunId, str], dict[int, ExitOutputs]] = defaultdict(dict)
     for curve in curves(config, name, snakemake.wildcards.signal):
         rule = rule_named(curve.rule)
         models = [
@@ -48,6 +51,9 @@ with logged(snakemake.log[0]):
                     frames["tradeoff"].append(ev.static_frame(identity, outputs, split, rule.name))
                     frames["targets"].append(ev.static_targets_frame(identity, outputs, split))
                     frames["calibration"].append(ev.static_calibration_frame(identity, outputs, split))
+                    frames["steps"].append(static_steps_frame(identity, outputs, split))
+                    any_depth = ev.RunId(name, curve.backbone, ev.STATIC, curve.seed, ev.STATIC)
+                    static[any_depth, split][outputs.exit_depths[0]] = outputs
                     continue
                 for choice in choices:
                     if choice.curve is not None:
@@ -55,6 +61,7 @@ with logged(snakemake.log[0]):
                     point = identity, outputs, split, choice.rule, choice.points
                     frames["targets"].append(ev.targets_frame(*point))
                     frames["calibration"].append(ev.calibration_frame(*point))
+                    frames["steps"].append(steps_frame(*point))
                 frames["dis"].append(ev.dis_frame(identity, outputs, split, rule))
                 frames["density"].append(ev.density_frame(identity, outputs, split))
                 if curve.variant == config.reference_variant:
@@ -67,5 +74,6 @@ with logged(snakemake.log[0]):
                     ev.histogram_frame(identity, model[split], split, choice.rule, choice.points + given)
                     for split in shown
                 ]  # a model, or a patience, may be the best for no target
+    frames["steps"] += [oracle_depth_frame(run, by_depth, split) for (run, split), by_depth in static.items()]
     for kind, parts in frames.items():
         write_frame(snakemake.output[kind], pd.concat(parts, ignore_index=True))
