@@ -159,7 +159,7 @@ if "steps" in COMPARISONS:
         benchmark:
             "benchmarks/tables/steps.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),

@@ -62,7 +62,7 @@ use rule train_grid as train_final with:
 
 rule unpack:
     input:
-        lambda wildcards: [PUBLISHED[run.key] for run in published_of(wildcards)],
+        lambda wildcards: [local(str(PUBLISHED[run.key])) for run in published_of(wildcards)],
     output:
         **archive_output("results/trained/published/{backbone}/{task}.json"),
         record="results/trained/published/{backbone}/{task}.json",
