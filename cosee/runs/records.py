@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from cosee.errors import InputError
 from cosee.io import whole_file, write_json
@@ -72,8 +73,9 @@ def _link(path: str) -> None:
     if path.startswith(_STORAGE) and folder in path:
         named = Path(folder.strip("/"), path.rpartition(folder)[2])
         named.parent.mkdir(parents=True, exist_ok=True)
-        named.unlink(missing_ok=True)
-        named.symlink_to(Path(path).resolve())
+        link = named.with_name(f".{uuid4().hex}.partial.link")  # replaced at once, as jobs beside this one link too
+        link.symlink_to(Path(path).resolve())
+        link.replace(named)
 
 
 def remove_untrue(config: Configuration, jobs: Iterable[Job]) -> list[str]:
