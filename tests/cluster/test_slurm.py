@@ -193,10 +193,10 @@ def test_a_cancelled_job_is_seen_and_tried_again_from_where_it_was(slurm, prepar
 
 
 def test_a_training_that_runs_out_of_time_goes_on_at_the_next_try(slurm, prepared, reference, writers):
-    process = submitting(slurm, prepared, TARGETS[0], options=["--set-resources", "train_final:runtime=3"])
+    process = submitting(slurm, prepared, TARGETS[0], options=["--set-resources", "train_final:runtime=3 * attempt**2"])
     until(lambda: trains(prepared, 0), process)
     (training,) = [pid for pid, line in processes() if "train.py" in line and str(prepared) in line]
-    os.kill(training, signal.SIGSTOP)  # however fast the machine is
+    os.kill(training, signal.SIGSTOP)  # however fast the machine is; however slow, the second try has 12 minutes
     until(lambda: "TIMEOUT" in states(slurm, prepared).values(), process)
     assert process.wait(timeout=1800) == 0
     for name in FILES:
