@@ -72,6 +72,9 @@ class Training(Entry):
     batch_size: int | None = Field(None, ge=1, description="examples per optimizer step")
     epochs: int | None = Field(None, ge=1, description="passes over the fit split")
     warmup: float | None = Field(None, ge=0, le=1, description="share of the steps with a rising learning rate")
+    head_factor: float | None = Field(
+        None, gt=0, description="learning rate of heads and of a fresh pooler, in multiples of that of the encoder"
+    )
     weight_decay: float | None = Field(None, ge=0, description="on all weights but biases and those of norms")
     clip: float | None = Field(None, gt=0, description="largest gradient norm")
     accumulation: int | None = Field(None, ge=1, description="forward passes per optimizer step")

@@ -141,7 +141,10 @@ def _train_and_predict(
     on_device = {name: DeviceSplit(tokens[name], device, inputs.pad_id) for name in {"fit", selection, *splits}}
 
     # training
+    selected_on: list[Predicted] = []  # of each epoch since the start or the resumption of the run
+
     def select(predicted: Predicted) -> dict[str, float]:
+        selected_on.append(predicted)
         outputs = exit_outputs(model, predicted, tokens[selection], inputs.num_layers)
         return {rule.name: criteria_of(outputs, run.task, rule)[criterion] for rule in rules}
 
@@ -178,6 +181,8 @@ def _train_and_predict(
         for name in splits:
             if checkpoints is None:
                 predicted = nan_outputs(len(tokens[name]), model)
+            elif name == selection and epoch - settings.epochs >= -len(selected_on):
+                predicted = selected_on[epoch - settings.epochs]  # the same weights, asked before
             else:
                 predicted = predict(model, on_device[name], settings.eval_batch_size)
             outputs = exit_outputs(model, predicted, tokens[name], inputs.num_layers)

@@ -156,7 +156,9 @@ class _Training:
         """Let the parameters of a stage learn, and only these, with an optimizer of its own."""
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(self.schedule.stages[stage].trains(name))
-        self.optimizer = make_optimizer(self.model, self.settings.learning_rate, self.settings.weight_decay)
+        self.optimizer = make_optimizer(
+            self.model, self.settings.learning_rate, self.settings.weight_decay, self.settings.head_factor
+        )
         self.position.stage = stage
 
     def train_epoch(self) -> None:

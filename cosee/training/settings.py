@@ -13,6 +13,8 @@ class TrainingSettings:
 
     Attributes:
         learning_rate: peak rate of AdamW.
+        head_factor: learning rate of what is trained from scratch, the heads and a fresh pooler, in multiples of that
+            of the encoder.
         batch_size: examples per optimizer step.
         epochs: passes over the fit split.
         warmup: share of the steps with a linearly rising rate; the rate then falls linearly to 0.
@@ -32,6 +34,7 @@ class TrainingSettings:
     batch_size: PositiveInt
     epochs: PositiveInt
     warmup: Fraction = 0.0
+    head_factor: PositiveFloat = 1.0
     weight_decay: NonNegativeFloat = 0.0
     clip: PositiveFloat = 1.0
     accumulation: PositiveInt = 1

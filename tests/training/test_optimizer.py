@@ -86,3 +86,25 @@ def test_weights_in_one_tensor_are_written_one_by_one(tiny_bert, tmp_path):
     assert found.keys() == model.state_dict().keys()
     assert all(torch.equal(value, found[name]) for name, value in model.state_dict().items())
     assert (tmp_path / "model.safetensors").stat().st_size < 4 * sum(v.numel() for v in found.values()) + 20_000
+
+
+def test_heads_may_have_a_rate_of_their_own(tiny_bert):
+    model = Cosee().build(load_backbone(tiny_bert), 2, 0)
+    expected = copy.deepcopy(model)
+    flat = make_optimizer(model, 0.01, 0.1, head_factor=5.0)
+    heads = [name for name, _ in expected.named_parameters() if not name.startswith("backbone.encoder.")]
+    assert heads and all(name.startswith("exits.") for name in heads)
+    plain = torch.optim.AdamW(
+        [
+            {"params": [parameter], "lr": 0.01 * (5 if name in heads else 1), "weight_decay": decay}
+            for name, parameter in expected.named_parameters()
+            for decay in [0.0 if name.endswith("bias") or parameter.dim() == 1 else 0.1]
+        ]
+    )
+    for step in range(3):
+        give_gradients(model, step), give_gradients(expected, step)
+        torch.nn.utils.clip_grad_norm_(expected.parameters(), 0.5)
+        plain.step(), plain.zero_grad()
+        update(flat, 0.01, 0.5)
+    for (name, found), (_, wanted) in zip(model.named_parameters(), expected.named_parameters(), strict=True):
+        torch.testing.assert_close(found, wanted, msg=name)
