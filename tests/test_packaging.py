@@ -111,10 +111,14 @@ def test_torch_is_pinned_without_a_build() -> None:
     assert "torch==2.13.0" in lock_lines()
 
 
-def test_conda_environment_has_the_pins_of_the_lock() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+@pytest.mark.parametrize(
+    ("file", "installed"),
+    [("environment.yml", ["-r requirements.lock", "-e ."]), ("workflow/envs/cosee.yml", lock_lines())],
+)
+def test_conda_environments_have_the_pins_of_the_lock(file: str, installed: list[str]) -> None:
+    environment = yaml.safe_load((ROOT / file).read_text())
     *conda, pip = environment["dependencies"]
-    assert pip == {"pip": lock_lines()}
+    assert pip == {"pip": installed}
     assert [package.split("=")[0] for package in conda] == ["python", "pip"]
     assert environment["channels"] == ["conda-forge", "nodefaults"]
 

@@ -13,6 +13,7 @@ from cosee.explorer.curves import bands, curve_columns, thinned
 from cosee.explorer.differences import difference_rows, equal_cost_scores
 from cosee.explorer.examples import model_columns, sampled_examples, split_columns
 from cosee.explorer.pack import Pack
+from cosee.explorer.reliability import calibration_columns, risk_columns
 from cosee.explorer.source import Line, Source, with_series
 from cosee.explorer.training import training_curves
 from cosee.methods import rule_named
@@ -50,6 +51,8 @@ def document(source: Source, pack: Pack) -> dict[str, Any]:
         "atTargets": _rows(frames["targets"], TARGETS),
         "dis": _per_exit(frames["dis"], DIS, pack),
         "layers": _per_exit(frames["layers"], LAYERS, pack),
+        "risk": risk_columns(frames.get("risk"), pack),
+        "calibration": calibration_columns(frames.get("calibration"), pack),
         "differences": list(difference_rows(source.points)),
         "equalCost": list(equal_cost_scores(source.points)),
         "latency": None if source.latency is None else _records(source.latency),

@@ -95,26 +95,28 @@ def split_columns(outputs: ExitOutputs, rows: pd.DataFrame | None, pack: Pack) -
 
     Args:
         outputs: of any model on the split.
-        rows: columns idx and perhaps text_a, text_b, difficulty of the split's examples; None: nothing is known.
+        rows: columns idx and perhaps text_a, text_b, steps, difficulty of its examples; None: nothing is known.
         pack: takes the arrays.
     """
     kept = sampled_examples(len(outputs.labels))
     known = None if rows is None else rows.set_index("idx").reindex(outputs.idx[kept])
-    difficulty = _known(known, "difficulty")
+    steps = _steps(outputs, known, kept)
     return {
         "total": len(outputs.labels),
         "count": len(kept),
         "idx": pack.add(outputs.idx[kept], "i4"),
         "labels": pack.add(outputs.labels[kept], "u1"),
-        "difficulty": None if difficulty is None else pack.add(difficulty, "u1"),
+        "steps": None if steps is None else pack.add(steps, "u1"),
         "texts": _texts(known),
     }
 
 
-def _known(rows: pd.DataFrame | None, column: str) -> pd.Series | None:
-    if rows is None or column not in rows or rows[column].isna().any() or (rows[column] < 1).any():
-        return None
-    return rows[column]
+def _steps(outputs: ExitOutputs, rows: pd.DataFrame | None, kept: NDArray[np.int64]) -> ArrayLike | None:
+    """Steps that each example needs: of the outputs, or else of the data, whose older grammar calls them difficulty."""
+    found: list[ArrayLike] = [] if outputs.steps is None else [outputs.steps[kept]]
+    if rows is not None:
+        found += [rows[name] for name in ("steps", "difficulty") if name in rows and rows[name].notna().all()]
+    return next((steps for steps in found if (np.asarray(steps) >= 1).all()), None)
 
 
 def _texts(rows: pd.DataFrame | None) -> Sequence[str] | None:

@@ -8,16 +8,13 @@ import pandas as pd
 
 from cosee.data.glue import local_rows
 from cosee.data.tasks import TASKS
-from cosee.evaluation.curve_frames import static_frame, tradeoff_frame
-from cosee.evaluation.exit_frames import dis_frame, layers_frame
-from cosee.evaluation.families import Choice, choose_members
-from cosee.evaluation.frames import ORACLE, RANDOM, STATIC, RunId
-from cosee.evaluation.members import has_members, representative
+from cosee.errors import InputError
+from cosee.evaluation.frames import ORACLE, RANDOM, STATIC
 from cosee.evaluation.outputs import ExitOutputs
-from cosee.evaluation.point_frames import TARGETS, operating_points, targets_frame
-from cosee.exiting.rules import Rule
+from cosee.evaluation.point_frames import TARGETS
 from cosee.explorer.facts import facts_of_runs
-from cosee.explorer.source import HISTORY, Line, Series, Source, series_id
+from cosee.explorer.measured import KINDS, is_static, measured_frames, model_name, selection_split
+from cosee.explorer.source import EXAMPLES, HISTORY, Line, Series, Source, series_id
 from cosee.io import load_arrays, read_frame
 from cosee.methods import rule_named
 from cosee.runs.comparison import (
@@ -35,11 +32,7 @@ from cosee.runs.stored import read_run
 YOURS = "yours"
 """Mark of one's own runs beside published ones of the same name."""
 
-Frames = dict[str, list[pd.DataFrame]]
-
 _NO_TEXT = "Texts are shown from a copy of the data of one's own: --data-dir FOLDER."
-_SELECTION = "sel"
-_SHOWN_TARGET = 2.0
 
 
 def runs_source(
@@ -73,7 +66,11 @@ def runs_source(
         facts, histories = [*facts, *more], [*histories, *more_histories]
         encoder = next(iter(fact["run"]["backbone"] for fact in more))
     entrants = _named(ours, others)
-    measured = [_measured(identity, entrant, encoder, targets) for identity, entrant in entrants.items()]
+    if all(is_static(models) for entrant in entrants.values() for models in entrant.models.values()):
+        raise InputError(
+            f"{runs[0]}: has no exits, nor has any other run given; expected a run with an exit after every layer."
+        )
+    measured = [measured_frames(identity, entrant, encoder, targets) for identity, entrant in entrants.items()]
     return Source(
         title="Runs compared" if published else "Finished runs",
         data=f"{len(runs)} of your runs" + (f" beside those published in {Path(published).name}" if published else ""),
@@ -82,8 +79,9 @@ def runs_source(
         reference=next(iter(entrants)),
         targets=list(targets),
         frames={
-            kind: pd.concat([frame for frames in measured for frame in frames[kind]], ignore_index=True)
-            for kind in ("tradeoff", "targets", "dis", "layers")
+            kind: pd.concat(parts, ignore_index=True)
+            for kind in KINDS
+            if (parts := [frame for frames in measured for frame in frames[kind]])
         },
         lines=[line for identity, entrant in entrants.items() for line in _lines(identity, entrant, encoder)],
         points=_points(entrants, encoder, targets),
@@ -103,7 +101,7 @@ def texts_of(task: str, folder: str | Path) -> pd.DataFrame:
     file = Path(folder) / f"{task}.parquet"
     if file.is_file():
         rows = read_frame(file)
-        return rows[[name for name in ("split", "idx", "text_a", "text_b", "difficulty") if name in rows]]
+        return rows[[name for name in EXAMPLES if name in rows]]
     splits = local_rows(TASKS[task], folder, "--data-dir")
     names = dict(zip(("text_a", "text_b"), TASKS[task].columns, strict=False))
     return pd.concat(
@@ -145,65 +143,10 @@ def _tasks(entrants: dict[str, Entrant]) -> list[str]:
     return [task for task in TASKS if any(task in entrant.tasks for entrant in entrants.values())]
 
 
-def _is_static(models: Sequence[Model]) -> bool:
-    return all(len(outputs.exit_depths) == 1 for model in models for outputs in model.values())
-
-
-def _measured(identity: str, entrant: Entrant, backbone: str, targets: Sequence[float]) -> Frames:
-    """Result frames of one entrant, as the workflow's rule `sweep` makes them."""
-    frames: Frames = {"tradeoff": [], "targets": [], "dis": [], "layers": []}
-    rule, family = rule_named(entrant.rule), identity.rpartition("|")[2]
-    for (task, seed), models in entrant.models.items():
-        if _is_static(models):
-            for place, model in enumerate(models):
-                run = RunId(task, backbone, entrant.name, seed, model_name(place))
-                for split in _shown(model):
-                    frames["tradeoff"].append(static_frame(run, model[split], split, ""))
-            continue
-        selected = [model.get(_SELECTION, model[next(iter(_shown(model)))]) for model in models]
-        points_of_models = [[] for _ in models] if has_members(rule) else operating_points(selected, rule, targets)
-        for place, (model, points) in enumerate(zip(models, points_of_models, strict=True)):
-            run = RunId(task, backbone, entrant.name, seed, model_name(place))
-            choices = _choices(selected[place], rule, task, targets, points)
-            for split in _shown(model):
-                outputs = model[split]
-                for choice in choices:
-                    if choice.curve is not None:
-                        frames["tradeoff"].append(tradeoff_frame(run, outputs, split, choice.curve))
-                    frames["targets"].append(targets_frame(run, outputs, split, choice.rule, choice.points))
-                scored = representative(rule, selected[place], _SHOWN_TARGET)
-                frames["dis"].append(dis_frame(run, outputs, split, scored))
-                frames["layers"].append(layers_frame(run, outputs, split, rule).assign(exit_rule=family))
-    return frames
-
-
-def _choices(
-    selected: ExitOutputs, rule: Rule, task: str, targets: Sequence[float], points: list[tuple[float, float]]
-) -> list[Choice]:
-    if has_members(rule):
-        return choose_members(selected, rule, task, targets)
-    return [Choice(rule, points, curve=rule)]
-
-
-def model_name(place: int) -> str:
-    """Name of the n-th model of an entrant."""
-    return f"model {place + 1}"
-
-
-def _shown(model: Model) -> list[str]:
-    """Splits with labels on which nothing was chosen or trained."""
-    return [
-        split
-        for split, outputs in model.items()
-        if split not in ("fit", "cal", _SELECTION) and (outputs.labels >= 0).all()
-    ]
-
-
 def _lines(identity: str, entrant: Entrant, backbone: str) -> Iterable[Line]:
     for (task, seed), models in entrant.models.items():
-        if not _is_static(models):
-            selection = _SELECTION if _SELECTION in models[0] else next(iter(_shown(models[0])))
-            yield Line(task, backbone, identity, seed, _reader(models), selection)
+        if not is_static(models):
+            yield Line(task, backbone, identity, seed, _reader(models), selection_split(models[0]))
 
 
 def _reader(models: Sequence[Model]) -> Callable[[str], list[tuple[str, ExitOutputs]]]:

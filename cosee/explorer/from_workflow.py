@@ -13,8 +13,8 @@ from cosee.exiting.rules import RULES
 from cosee.exiting.signals import SIGNALS
 from cosee.explorer.claims import claim_rows, read_claims
 from cosee.explorer.facts import facts_of_runs
-from cosee.explorer.inputs import KINDS, shows_text
-from cosee.explorer.source import HISTORY, Line, Series, Source, series_id
+from cosee.explorer.inputs import KINDS, risk_files, shows_text
+from cosee.explorer.source import EXAMPLES, HISTORY, Line, Series, Source, series_id
 from cosee.io import read_frame, read_json
 from cosee.plan.configuration import Configuration
 from cosee.plan.curves import RULE, Curve, curves, signals_of
@@ -48,7 +48,7 @@ def workflow_source(config: Configuration, root: str | Path = ".", claims: str |
         series=_series(config, by_signal),
         reference=series_id(config.reference_variant, config.signals[0]),
         targets=list(config.protocol.targets),
-        frames={kind: _frame(config, root, by_signal, kind) for kind in KINDS},
+        frames={kind: _frame(config, root, by_signal, kind) for kind in KINDS} | _risks(config, root),
         lines=[
             _line(config, root, curve)
             for found in by_signal.values()
@@ -78,6 +78,12 @@ def _frame(
             frame["exit_rule"] = [config.variants[variant].rule_for(signal) for variant in frame["variant"]]
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def _risks(config: Configuration, root: Path) -> dict[str, pd.DataFrame]:
+    """Certified risks, under the key "risk"; empty where none are."""
+    frames = [read_frame(root / file) for file in risk_files(config)]
+    return {"risk": pd.concat(frames, ignore_index=True)} if frames else {}
 
 
 def _collection(config: Configuration) -> str | None:
@@ -158,7 +164,7 @@ def _histories(runs: Iterable[Run], root: Path) -> pd.DataFrame:
 
 def _examples(root: Path, task: str) -> pd.DataFrame:
     rows = read_frame(root / f"resources/rows/{task}.parquet")
-    return rows[[name for name in ("split", "idx", "text_a", "text_b", "difficulty") if name in rows]]
+    return rows[[name for name in EXAMPLES if name in rows]]
 
 
 def _latency(config: Configuration, root: Path) -> pd.DataFrame | None:

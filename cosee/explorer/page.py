@@ -18,8 +18,9 @@ from cosee.explorer.pack import Pack, packed_text
 from cosee.explorer.source import Source
 
 SCRIPTS = (
-    *("pack", "dom", "format", "state", "results", "palette", "chart", "controls"),
-    *("tradeoff", "comparison", "counts", "operating", "examples", "training", "claims", "provenance", "main"),
+    *("pack", "dom", "format", "state", "results", "palette", "chart", "controls", "tradeoff", "comparison", "counts"),
+    *("risk", "selection", "changes", "steps", "operating", "single", "examples", "calibration", "reliability"),
+    *("training", "claims", "provenance", "main"),
 )
 """Modules of the page's program in `static/`, in the order in which they are loaded: each uses those before it."""
 

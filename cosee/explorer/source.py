@@ -66,12 +66,12 @@ class Source:
         series: every series, in display order.
         reference: name of the series that the others are compared with at first.
         targets: speed-ups at which differences are given.
-        frames: "tradeoff", "targets", "dis" and "layers" -> result frame (`cosee.evaluation.frames`), all tasks and
-            exit rules together.
+        frames: "tradeoff", "targets", "dis", "layers", "calibration" and, where thresholds were certified, "risk" ->
+            result frame of `cosee.evaluation`, all tasks and exit rules together.
         lines: trade-off curves with the outputs behind them.
         points: (backbone, target speed-up) -> operating points at equal cost on dev, by task and series.
         histories: training curves: task, backbone, variant, name, seed, step, mean_ce, threshold_low, threshold_high.
-        examples: task -> columns split, idx and, where they may be shown, text_a, text_b, difficulty.
+        examples: task -> columns split, idx and, where they may be shown, text_a, text_b, and difficulty or steps.
         no_text: why there are no texts.
         latency: measured wall-clock speed-ups; None if nothing was timed.
         provenance: headings and facts of the provenance panel.
@@ -99,6 +99,10 @@ class Source:
 
 HISTORY = ("step", "mean_ce", "threshold_low", "threshold_high")
 """Columns of histories that the training view shows."""
+
+
+EXAMPLES = ("split", "idx", "text_a", "text_b", "difficulty", "steps")
+"""Columns of examples that the page shows."""
 
 
 def with_series(frame: pd.DataFrame) -> pd.DataFrame:

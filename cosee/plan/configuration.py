@@ -35,6 +35,11 @@ class Configuration(Entry):
     predictions: str | None = Field(
         None, description="collection of published runs, such as `published/pooler`; those in it are not trained"
     )
+    container: str | None = Field(
+        None,
+        description="image in which `--sdm apptainer` runs the rules: a file, relative to the project, or an address "
+        "such as `docker://...`",
+    )
     data: Data = Field(description="data")
     backbones: dict[Annotated[str, Field(pattern="^[a-z0-9]+$")], Backbone] = Field(
         min_length=1, description="encoders"

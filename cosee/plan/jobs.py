@@ -44,6 +44,11 @@ class Job:
         return f"{RECORDS_FOLDER}/{self.stage}/{self.backbone}/{self.task}/{self.name}.json"
 
 
+def archive_of(record: str) -> str:
+    """The archive beside a record, where jobs share no file system."""
+    return record.removesuffix(".json") + ".zip"
+
+
 def published_record(backbone: str, task: str) -> str:
     """The record of the published runs of a task, which are unpacked instead of trained."""
     return f"{RECORDS_FOLDER}/published/{backbone}/{task}.json"

@@ -248,6 +248,11 @@ class Jobs(Entry):
         description="trainings per process, one after the other: as many as take so long together by the estimate of "
         "`cost`; one that takes longer has a process of its own, and with 0 each has",
     )
+    states: str | None = Field(
+        None,
+        description="folder for the states of unfinished trainings and the names of their owners, which must outlive "
+        "a job where nothing else does; `null`: the runs' own folders",
+    )
 
 
 class Cost(Entry):

@@ -31,7 +31,7 @@ from cosee.models.prediction import Predicted, nan_outputs, predict
 from cosee.plan.runs import Run
 from cosee.plugins import installed_plugins
 from cosee.provenance import file_digest, git_commit, hardware, package_versions
-from cosee.runs.ownership import owned
+from cosee.runs.ownership import Ownership, owned
 from cosee.runs.weights import save_weights
 from cosee.training.loop import train
 from cosee.training.settings import TrainingSettings
@@ -70,6 +70,7 @@ def train_and_predict(
     device: torch.device,
     folder: Path | None = None,
     wait: bool = False,
+    state: Path | None = None,
 ) -> None:
     """Train a run and write its files into its folder: history.csv, run.json, model.safetensors, and outputs.
 
@@ -89,6 +90,7 @@ def train_and_predict(
         device: where to compute.
         folder: the run's folder; None: `run.folder`.
         wait: wait while another process trains this run, instead of an error.
+        state: folder for the run's state and its owner's name; None: the run's folder.
 
     Raises:
         DivergedError: a run that is no grid point has diverged.
@@ -102,15 +104,15 @@ def train_and_predict(
     if is_finished(folder, origin, names):
         log.info("%s is finished.", folder)
         return
-    with owned(folder, wait) as ownership:
+    folder.mkdir(parents=True, exist_ok=True)
+    with owned(state or folder, wait) as ownership:
         if is_finished(folder, origin, names):  # by the process that was waited for
             log.info("%s is finished.", folder)
             return
-        remove_partials(folder)
+        for place in {folder, ownership.folder}:
+            remove_partials(place)
         (folder / "run.json").unlink(missing_ok=True)  # of another training, whose files are now replaced
-        _train_and_predict(
-            run, inputs, selection, criterion, splits, keep_weights, device, folder, origin, ownership.check
-        )
+        _train_and_predict(run, inputs, selection, criterion, splits, keep_weights, device, folder, origin, ownership)
 
 
 def _train_and_predict(
@@ -123,7 +125,7 @@ def _train_and_predict(
     device: torch.device,
     folder: Path,
     origin: str,
-    check_owner: Callable[[], None],
+    ownership: Ownership,
 ) -> None:
     """Train a run and write its files into a folder that this process owns."""
     tokens, settings = inputs.tokens, TrainingSettings(**run.training)
@@ -131,7 +133,7 @@ def _train_and_predict(
     shown = progress_of(str(folder))
 
     def progress(step: int, total: int, loss: float) -> None:
-        check_owner()
+        ownership.check()
         shown(step, total, loss)
 
     # model and examples, on the device
@@ -158,7 +160,7 @@ def _train_and_predict(
             settings=settings,
             seed=run.seed,
             select=select,
-            state_file=folder / STATE,
+            state_file=ownership.folder / STATE,
             fingerprint=f"{origin} {device.type}",
             progress=progress,
         )
@@ -170,7 +172,7 @@ def _train_and_predict(
         training_facts = {"diverged": str(error), "seconds": perf_counter() - began}
         checkpoints = None
 
-    check_owner()
+    ownership.check()
     # prediction, once per checkpoint; that of the run's own rule comes last, so that its weights stay
     began = perf_counter()
     by_epoch = {0: list(run.rules)} if checkpoints is None else checkpoints.rules_by_epoch()
@@ -197,7 +199,7 @@ def _train_and_predict(
         training_facts["swm_force"] = swm_force_by_epoch(history).tolist()
     facts = _run_facts(run, method, model, tokens, selection, training_facts, prediction_seconds)
     write_json(folder / "run.json", facts | {"origin": origin})
-    (folder / STATE).unlink(missing_ok=True)
+    (ownership.folder / STATE).unlink(missing_ok=True)
 
 
 def is_finished(folder: Path, origin: str, names: Iterable[str]) -> bool:

@@ -83,7 +83,10 @@ class Explorer:
         """What plotly.js draws in a chart: part, series, x and y of every trace."""
         code = """node => node.querySelector('.plot').data.map(trace => (
             {...trace.meta, x: Array.from(trace.x), y: Array.from(trace.y)}))"""
-        return self.tab.eval_on_selector(f"figure[data-chart={chart}]", code)
+        figure = f"figure[data-chart={chart}]"
+        self.tab.locator(figure).scroll_into_view_if_needed()
+        self.tab.wait_for_selector(f"{figure}:not([data-stale])", state="attached")  # drawn again only when seen
+        return self.tab.eval_on_selector(figure, code)
 
     def text(self, selector):
         return self.tab.inner_text(selector)

@@ -5,15 +5,19 @@ import io
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import explored
 
 from cosee.evaluation.outputs import load_outputs
+from cosee.evaluation.steps import frame_by_steps, rank_correlation
 from cosee.exiting.rules import RULES
 from cosee.exiting.simulation import exit_layers
 from cosee.io import read_frame
+from cosee.tables.calibration import calibration
+from cosee.tables.risk import risks
 
-VIEWS = ("tradeoff", "operating", "examples", "training", "claims", "provenance")
+VIEWS = ("tradeoff", "operating", "examples", "reliability", "training", "claims", "provenance")
 
 
 def numbers(text):
@@ -151,6 +155,19 @@ def test_the_sentence_names_the_best_method_and_whether_that_is_noise(explorer):
     assert page.text("#answer").startswith("At 3×")
 
 
+def test_the_sentence_has_the_interval_of_the_best_method_against_the_second(explorer):
+    page = explorer("view=tradeoff&task=mrpc&target=2")
+    table = "#equal-cost ~ .pair tbody tr", "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
+    (best, _, *_), (second, _, *_) = page.tab.eval_on_selector_all(*table)
+    ids = {explored.NAME: "cosee|energy", "w/o SWM & OSC": "vanilla|energy"}
+    page.choose("ref", ids[second])
+    (line,) = [cells for cells in page.tab.eval_on_selector_all(*table) if cells[0] == best]
+    gap, low, high = numbers(line[2]) + numbers(line[3])
+    assert f"{best} has the highest mean score" in page.text("#answer") and low < gap < high and gap > 0
+    assert numbers(page.text("#answer"))[1:] == [gap, low, high]
+    assert ("noise" in page.text("#answer")) == (low < 0)
+
+
 def test_an_operating_point_is_that_of_the_file_and_its_counts_are_those_of_the_outputs(explorer, explored_folder):
     page = explorer("view=operating&task=sst2&seed=1")
     rows = curve(explored_folder, seed=1)
@@ -197,8 +214,113 @@ def test_bars_show_the_steps_needed(explorer, explored_folder):
     traces = page.traces("exits")
     assert [trace["series"] for trace in traces] == ["1 step", "2 steps", "3 steps", "4 steps"]
     rows = read_frame(explored_folder / "resources/rows/sst2.parquet")
-    steps = rows[rows["split"] == "dev"]["difficulty"]
+    steps = rows[rows["split"] == "dev"]["steps"]
     assert [sum(trace["y"]) for trace in traces] == [int((steps == level).sum()) for level in (1, 2, 3, 4)]
+
+
+def test_accuracy_and_exits_by_steps_are_those_of_the_frame(explorer, explored_folder):
+    page = explorer("view=operating&task=sst2&seed=1&at=2")
+    outputs = load_outputs(explored_folder / "results/runs/bert/sst2/cosee-energy/final/seed1/logits-dev.npz")
+    rows = curve(explored_folder, seed=1)
+    shown = numbers(page.text("[data-fact=Threshold]"))[0]
+    threshold = rows["threshold"][(rows["threshold"] - shown).abs().idxmin()]
+    exits = exit_layers(outputs.exit_scores(RULES["energy"]), threshold, "larger")
+    frame = frame_by_steps(outputs, exits)
+    traces = {trace["part"]: trace for trace in page.traces("steps-accuracy") + page.traces("steps-exits")}
+    for part, column in {"here": "accuracy", "premature": "premature", "layers": "mean_exit_layer"}.items():
+        assert traces[part]["x"] == frame["steps"].tolist()
+        scale = 1 if part == "layers" else 100
+        np.testing.assert_allclose(traces[part]["y"], scale * frame[column])
+    correlation = rank_correlation(exits, outputs.steps)
+    assert numbers(page.text("[data-chart=steps-exits] figcaption")) == [pytest.approx(correlation, abs=0.0051)]
+
+
+def test_promised_and_realized_risks_are_those_of_the_table(explorer, explored_folder):
+    frame = pd.concat([read_frame(file) for file in explored_folder.glob("results/sst2/*_risk.csv")])
+    names = {"cosee": explored.NAME, "pabee": "PABEE (patience)"}
+    table = risks(frame, names, backbone="bert").set_index(["variant", "loss", "procedure", "level"]).sort_index()
+    page = explorer("view=reliability&task=sst2")
+    for loss, procedure, level in (("same", "ltt", 0.05), ("harm", "crc", 0.1)):
+        page.tab.select_option("select[data-key=loss]", loss)
+        page.tab.select_option("select[data-key=procedure]", procedure)
+        page.choose("level", str(level))
+        cells = page.tab.eval_on_selector_all(
+            "#risks tbody tr", "n => n.map(r => [...r.children].map(c => c.textContent))"
+        )
+        for variant, name in names.items():
+            row = table.loc[variant, loss, procedure, level]
+            (line,) = [line for line in cells if line[0] == name]
+            expected = [row["risk"], row["speedup"], row["score"]]
+            assert [numbers(cell)[0] for cell in line[1:4]] == pytest.approx(expected, abs=0.0051)
+            assert line[4] == f"{row['num_certified']} of {row['num_seeds']}"
+        (drawn,) = [trace for trace in page.traces("risk") if trace["part"] == procedure]
+        expected = table.loc["cosee", loss, procedure]
+        np.testing.assert_allclose(drawn["x"], 100 * expected.index.to_numpy(), rtol=1e-6)
+        np.testing.assert_allclose(drawn["y"], expected["risk"], rtol=1e-5, atol=1e-9)
+        (left,) = [trace for trace in page.traces("risk-speedup") if trace["part"] == procedure]
+        np.testing.assert_allclose(left["y"], expected["speedup"], rtol=1e-5)
+    page.choose("rule", "entropy")
+    assert page.tab.locator("#risks").is_visible() and explored.NAME not in page.text("#risks")
+
+
+def test_the_slider_goes_to_the_points_that_were_certified(explorer, explored_folder):
+    page = explorer("view=operating&task=sst2&seed=1")
+    page.choose("by", "certified")
+    page.choose("procedure", "naive")
+    rows = read_frame(explored_folder / "results/sst2/energy_risk.csv")
+    rows = rows[(rows["variant"] == "cosee") & (rows["seed"] == 1) & (rows["split"] == "dev")]
+    rows = rows[(rows["loss"] == "same") & (rows["procedure"] == "naive")].set_index("level")
+    page.tab.focus("#slider")
+    page.act(lambda: page.tab.keyboard.press("End"))
+    shown = {name: numbers(page.text(f"[data-fact='{name}']")) for name in ("Realized risk", "Speed-up that is left")}
+    assert shown["Realized risk"] == [pytest.approx(100 * rows.loc[0.1, "risk"], abs=0.0051)]
+    assert shown["Speed-up that is left"] == [pytest.approx(rows.loc[0.1, "speedup"], abs=0.0051)]
+    assert numbers(page.text("[data-fact='Speed-up in layers']")) == shown["Speed-up that is left"]
+    assert page.text("[data-fact='Promised risk']") == "10 %"
+    assert explorer(page.address()).text("main") == page.text("main")
+
+
+def test_calibration_is_that_of_the_table(explorer, explored_folder):
+    frame = read_frame(explored_folder / "results/sst2/energy_calibration.csv")
+    table = calibration(frame, {"cosee": explored.NAME}, backbone="bert")
+    table = table[table["task"] == "sst2"].set_index(["measure", "target_speedup"])
+    page = explorer("view=reliability&task=sst2&target=3")
+    cells = page.tab.eval_on_selector_all(
+        "#calibrations tbody tr", "n => n.map(r => [...r.children].map(c => c.textContent))"
+    )
+    (line,) = [line for line in cells if line[0] == explored.NAME]
+    measures = {"speedup": 2, "early": 1, "exit_bias": 1, "ece": 1, "ece_last": 1, "nll": 3, "nll_last": 3}
+    for cell, (measure, digits) in zip(line[1:], measures.items(), strict=True):
+        row = table.loc[measure, 3.0]
+        wanted = [row["mean"]] if measure == "speedup" else [row["mean"], row["std"]]
+        assert numbers(cell) == pytest.approx(wanted, abs=0.51 * 10**-digits)
+    page.choose("measure", "nll")
+    (drawn,) = [trace for trace in page.traces("calibration") if trace["series"] == "cosee|energy"]
+    np.testing.assert_allclose(drawn["y"], table.loc["nll"]["mean"], rtol=1e-5)
+    np.testing.assert_allclose(drawn["x"], table.loc["speedup"]["mean"], rtol=1e-5)
+
+
+def test_the_examples_of_an_exit_are_one_step_away_and_back(explorer, explored_folder):
+    page = explorer("view=operating&task=sst2&at=2&filter=wrong")
+    (negative, positive) = page.traces("exits")
+    page.act(lambda: page.tab.click("button[data-exit='2']"))
+    note, exits = page.text("#example-note"), negative["y"][1] + positive["y"][1]
+    assert note.startswith(f"{exits} of {explored.EXAMPLES} examples")
+    page.act(lambda: page.tab.go_back())
+    assert page.tab.get_attribute("nav a[aria-current]", "data-view") == "operating"
+
+
+def test_examples_are_chosen_by_the_steps_that_they_need(explorer, explored_folder):
+    page = explorer("view=examples&task=sst2")
+    page.choose("steps", "3")
+    rows = read_frame(explored_folder / "resources/rows/sst2.parquet")
+    wanted = rows[(rows["split"] == "dev") & (rows["steps"] == 3)]["idx"]
+    shown = page.tab.eval_on_selector_all("#examples tbody th", "n => n.map(c => Number(c.textContent))")
+    assert shown == sorted(wanted)
+    page.choose("steps", "")
+    page.act(lambda: page.tab.click("button[data-sort=steps]"))
+    steps = page.tab.eval_on_selector_all("#examples td[data-name=Steps]", "n => n.map(c => Number(c.textContent))")
+    assert len(steps) == 50 and steps == sorted(steps)
 
 
 def test_dis_is_that_of_the_file_for_every_method(explorer, explored_folder):
@@ -224,7 +346,7 @@ def test_examples_are_filtered_and_sorted(explorer, explored_folder):
     assert page.text("#example-note").startswith(f"{len(exits)} of {explored.EXAMPLES} examples")
     page.act(lambda: page.tab.click("button[data-sort=confidence]"))
     page.act(lambda: page.tab.click("button[data-sort=confidence]"))
-    sure = page.tab.eval_on_selector_all("#examples tbody tr", "n => n.map(r => parseFloat(r.children[4].textContent))")
+    sure = page.tab.eval_on_selector_all("#examples tbody tr", "n => n.map(r => parseFloat(r.children[5].textContent))")
     assert sure == sorted(sure, reverse=True)
     page.act(lambda: page.tab.fill("input[data-key=q]", "TEXT 1"))
     assert all("text 1" in text for text in page.tab.locator("#examples .text").all_inner_texts())
@@ -255,12 +377,12 @@ def test_a_shared_address_gives_the_same_view(explorer):
     page.choose("seed", "2")
     page.tab.focus("#slider")
     page.act(lambda: page.tab.keyboard.press("ArrowRight"))
-    for view in ("tradeoff", "examples", "operating"):
+    for view in ("tradeoff", "examples", "reliability", "operating"):
         page.act(lambda view=view: page.tab.click(f"nav a[data-view={view}]"))
         other = explorer(page.address())
         assert other.text("main") == page.text("main")
         if view != "examples":
-            chart = {"operating": "exits"}.get(view, view)
+            chart = {"operating": "exits", "reliability": "calibration"}.get(view, view)
             assert other.traces(chart) == page.traces(chart)
 
 
@@ -303,5 +425,5 @@ def test_the_page_of_a_workflow_opens_after_its_rule_has_made_it(built, chromium
         tab.goto("about:blank")
         tab.goto(f"{(built / 'results/explorer.html').as_uri()}#view={view}")
         tab.wait_for_selector("html[data-drawn]", state="attached", timeout=60_000)
-    assert complaints == []
+    assert complaints == [] and (built / "results/explorer.html").stat().st_size < 8e6
     tab.close()

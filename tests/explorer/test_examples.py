@@ -1,5 +1,7 @@
 """Exits at every operating point from a few whole numbers per example."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,9 +79,20 @@ def test_texts_and_steps_belong_to_their_examples_and_are_left_out_where_one_is_
     there = outputs()
     rows = pd.DataFrame({"idx": 10 * np.arange(30)[::-1], "text_a": [f"t{i}" for i in range(30)[::-1]], "text_b": ""})
     pack = Pack()
-    read = unpack_text(pack.text(split_columns(there, rows.assign(difficulty=rows["idx"] // 100 + 1), pack)))
+    known = rows.assign(difficulty=1, steps=rows["idx"] // 100 + 1)
+    read = unpack_text(pack.text(split_columns(there, known, pack)))
     assert read["texts"] == [f"t{i}" for i in range(30)]
-    assert read["difficulty"].tolist() == [i // 10 + 1 for i in range(30)]
+    assert read["steps"].tolist() == [i // 10 + 1 for i in range(30)]
     assert split_columns(there, rows[1:], Pack())["texts"] is None
-    assert split_columns(there, rows.assign(difficulty=0), Pack())["difficulty"] is None
+    assert split_columns(there, rows.assign(difficulty=0, steps=0), Pack())["steps"] is None
     assert split_columns(there, None, Pack())["texts"] is None
+
+
+def test_steps_of_the_outputs_need_no_data_and_an_older_grammar_calls_them_difficulty():
+    steps = np.arange(30) % 6 + 1
+    pack = Pack()
+    read = unpack_text(pack.text(split_columns(replace(outputs(), steps=steps), None, pack)))
+    assert read["steps"].tolist() == steps.tolist()
+    rows = pd.DataFrame({"idx": 10 * np.arange(30), "difficulty": 1 + np.arange(30) // 10, "steps": 0})
+    read = unpack_text(pack.text(split_columns(outputs(), rows, pack)))
+    assert read["steps"].tolist() == [1 + i // 10 for i in range(30)]

@@ -1,12 +1,14 @@
 """A page from run folders: the numbers of the workflow, one's own runs beside published ones, refusals."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from helpers import explored
+from helpers import explored, presets
 
 from cosee.errors import InputError
 from cosee.explorer.document import document
 from cosee.explorer.from_runs import runs_source, texts_of
+from cosee.explorer.measured import RISKS
 from cosee.explorer.pack import Pack, unpack_text
 from cosee.plan.runs import final_runs
 from cosee.runs.published import publish
@@ -15,6 +17,29 @@ from cosee.runs.published import publish
 def folders(folder, *variants, task="sst2"):
     plan = final_runs(explored.config())
     return [folder / run.folder for run in plan if run.variant in variants and run.task == task]
+
+
+KEYS = ("task", "split", "series", "seed", "loss", "procedure", "level", "target_speedup")
+
+
+def rows_of(table):
+    return pd.DataFrame(
+        {
+            name: np.array(column["values"])[column["places"]] if isinstance(column, dict) else column
+            for name, column in table["columns"].items()
+        }
+    )
+
+
+def test_the_risks_are_those_of_the_workflow_s_defaults():
+    asked = presets.preset("config").risk
+    assert RISKS["levels"] == asked.levels and RISKS["confidence"] == asked.confidence
+    assert RISKS["kinds"] == asked.losses and RISKS["procedures"] == asked.procedures
+
+
+def test_runs_without_exits_are_refused(folder):
+    with pytest.raises(InputError, match="has no exits"):
+        runs_source(folders(folder, "backbone"))
 
 
 def read(source):
@@ -39,6 +64,13 @@ def test_curves_and_differences_are_those_of_the_workflow(folder, document):
         r for r in document["differences"] if r[1:3] == [2.0, "sst2"] and r[3:5] == [names[each] for each in row]
     ]
     assert ours[5:8] == theirs[5:8]
+    for kind, measure in (("risk", "risk"), ("calibration", "ece")):
+        ours, theirs = (rows_of(each[kind]) for each in (mine, document))
+        ours["series"] = ours["series"].map(names)
+        keys = [name for name in KEYS if name in ours]
+        both = ours.merge(theirs[theirs["task"] == "sst2"], on=keys, suffixes=("", "_theirs"))
+        assert len(both) == len(ours) > 20
+        np.testing.assert_array_equal(both[measure], both[f"{measure}_theirs"])
     assert mine["splits"][0]["texts"][: len(explored.HOSTILE)] == explored.HOSTILE
 
 
@@ -55,8 +87,6 @@ def test_one_s_own_runs_come_first_and_are_told_from_published_ones(folder, tmp_
 
 
 def test_texts_come_from_a_copy_of_glue_by_the_number_of_the_example(tmp_path):
-    import pandas as pd
-
     from cosee.io import write_frame
 
     rows = pd.DataFrame({"sentence": ["a", "b"], "label": [0, 1], "idx": [7, 3]})

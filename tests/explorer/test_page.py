@@ -63,7 +63,7 @@ def test_texts_are_shown_if_generated_or_from_the_user_s_own_copy(changes, shown
 
 def test_without_texts_the_document_has_row_numbers_and_says_why(source):
     silent = document(replace(source, examples={}, no_text="not here"), Pack())
-    assert all(split["texts"] is None and split["difficulty"] is None for split in silent["splits"])
+    assert all(split["texts"] is None and split["steps"] is not None for split in silent["splits"])
     assert silent["noText"] == "not here"
 
 

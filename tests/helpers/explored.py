@@ -13,6 +13,7 @@ from helpers.presets import read
 
 from cosee.data.tasks import TASKS
 from cosee.evaluation.outputs import ExitOutputs, load_outputs, save_outputs
+from cosee.explorer.inputs import risk_files
 from cosee.io import write_frame, write_json
 from cosee.plan.configuration import configuration
 from cosee.plan.curves import given_thresholds, signals_of
@@ -70,6 +71,8 @@ def write_folder(folder):
     for task in tasks:
         for signal in signals_of(plan, task):
             _sweep(folder, plan, task, signal)
+    for file in risk_files(plan):
+        _certify(folder, plan, file)
     return folder
 
 
@@ -107,7 +110,8 @@ def _rows(task):
             texts[: len(HOSTILE)] = HOSTILE
         second = texts[::-1] if len(TASKS[task].columns) > 1 else ""
         labels, steps = rng.integers(0, 2, count), rng.integers(1, 5, count)
-        columns = {"text_a": texts, "text_b": second, "label": labels, "idx": range(count), "difficulty": steps}
+        columns = {"text_a": texts, "text_b": second, "label": labels, "idx": range(count)}
+        columns |= {"difficulty": steps, "steps": steps}
         frames.append(pd.DataFrame({"split": split, **columns}))
     return pd.concat(frames, ignore_index=True)
 
@@ -117,15 +121,13 @@ def _outputs(run, rows):
     depths = (run.settings["depth"],) if "depth" in run.settings else tuple(range(1, LAYERS + 1))
     rng = np.random.default_rng([run.seed, *map(zlib.crc32, (run.name.encode(), run.task.encode()))])
     labels, shape = rows["label"].to_numpy(), (len(rows), len(depths))
-    margin = (
-        np.array(depths) / LAYERS * 2 + (run.variant == "cosee") * 0.7 - 0.4 * rows["difficulty"].to_numpy()[:, None]
-    )
+    margin = np.array(depths) / LAYERS * 2 + (run.variant == "cosee") * 0.7 - 0.4 * rows["steps"].to_numpy()[:, None]
     margin = margin + rng.normal(0, 1, shape)
     sign = np.where(labels == 1, 1, -1)[:, None]
     logits = np.stack([-sign * margin, sign * margin], axis=-1).astype(np.float32)
     learned = rng.uniform(0, 1, shape).astype(np.float32) if run.rule in ("quantile", "policy") else None
     costs = tuple(1.01 * depth for depth in depths)
-    return ExitOutputs(logits, labels, rows["idx"].to_numpy(), LAYERS, depths, costs, learned)
+    return ExitOutputs(logits, labels, rows["idx"].to_numpy(), LAYERS, depths, costs, learned, rows["steps"].to_numpy())
 
 
 def _history(run):
@@ -137,8 +139,8 @@ def _history(run):
 
 
 def _sweep(folder, plan, task, signal):
-    """The workflow's own script, run here."""
-    kinds = ("tradeoff", "targets", "dis", "exits", "layers", "density", "calibration")
+    """Results of the rule `sweep`."""
+    kinds = ("tradeoff", "targets", "dis", "exits", "layers", "density", "calibration", "steps")
     job = SimpleNamespace(
         log=["log"],
         config=settings(),
@@ -146,7 +148,25 @@ def _sweep(folder, plan, task, signal):
         params=SimpleNamespace(targets=plan.protocol.targets, thresholds=given_thresholds(plan, signal)),
         output={kind: str(folder / f"results/{task}/{signal}_{kind}.csv") for kind in kinds},
     )
-    script = PROJECT / "workflow/scripts/sweep.py"
+    _run("sweep", job, folder)
+
+
+def _certify(folder, plan, file):
+    """Risks of the rule `certify`; the file's name tells task and signal."""
+    task, name = file.split("/")[1:]
+    job = SimpleNamespace(
+        log=["log"],
+        config=settings(),
+        wildcards=SimpleNamespace(task=task, signal=name.removesuffix("_risk.csv")),
+        params=SimpleNamespace(target=plan.protocol.table_target),
+        output=[str(folder / file)],
+    )
+    _run("certify", job, folder)
+
+
+def _run(name, job, folder):
+    """A script of the workflow, run here."""
+    script = PROJECT / f"workflow/scripts/{name}.py"
     loaded = _from(folder, load_outputs)
     with (
         mock.patch("cosee.scripting.logged", lambda path: nullcontext()),

@@ -17,6 +17,10 @@ PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "
 PASSWORD = "loopback-only"
 SITE = Path("/etc/slurm/slurm.conf")
 """Where commands look for the configuration; jobs of Snakemake lose the variable that could name another place."""
+PREFIX = "slurm-"
+"""Of the names of the folders in which tests start it."""
+STARTER = "started-by.pid"
+"""File with the number of the process that has started it."""
 UP = (["idle"], ["mix"], ["alloc"])
 """States of a node that takes jobs."""
 
@@ -88,10 +92,20 @@ def missing() -> str:
     """What keeps SLURM from being started here, in words; empty if nothing does."""
     if os.name != "posix" or os.geteuid() != 0:
         return "needs root"
-    if SITE.exists():
+    if SITE.exists() and not _is_left_behind():
         return f"{SITE} exists: this machine has a SLURM of its own"
     absent = [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
     return f"no {absent[0]}; apt-get install --no-install-recommends {PACKAGES}" if absent else ""
+
+
+def _is_left_behind() -> bool:
+    """Whether the system's configuration is the link of tests that were killed before they could remove it."""
+    if not SITE.is_symlink():
+        return False
+    try:
+        return not Path(f"/proc/{int((SITE.resolve().parent / STARTER).read_text())}").exists()
+    except OSError:
+        return SITE.resolve().parent.name.startswith(PREFIX)
 
 
 def _path() -> str:
@@ -133,6 +147,9 @@ class LocalSlurm:
             os.mknod(folder / f"devices/gpu{number}", 0o20666, os.makedev(1, 3))
         (folder / "gres.conf").write_text(f"NodeName={values['host']} Name=gpu File={folder}/devices/gpu[0-1]\n")
         SITE.parent.mkdir(parents=True, exist_ok=True)
+        (folder / STARTER).write_text(str(os.getpid()))
+        if _is_left_behind():
+            SITE.unlink()
         SITE.symlink_to(folder / "slurm.conf")
         try:
             self._start_all()

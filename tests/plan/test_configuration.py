@@ -15,7 +15,7 @@ from cosee.plan.configuration import configuration
             lambda c: c["training"].update(learning_rat=1),
             "training.learning_rat is unknown; did you mean learning_rate?",
         ),
-        (lambda c: c["jobs"].update(cores=1), "config: jobs.cores is unknown; expected one of minutes."),
+        (lambda c: c["jobs"].update(cores=1), "config: jobs.cores is unknown; expected one of minutes, states."),
         (
             lambda c: c["training"].update(learning_rate="2e-5"),
             "config: training.learning_rate is '2e-5'; expected a number. YAML reads it as text: write a number with a "

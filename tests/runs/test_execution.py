@@ -163,6 +163,22 @@ def test_other_settings_examples_encoders_or_criteria_are_another_origin(tiny_be
     assert len(origins) == 5 and run_origin(COSEE, splits, tiny_bert, "area") in origins
 
 
+def test_the_state_may_lie_where_it_outlives_the_folder(tiny_bert, tmp_path, monkeypatch):
+    run, states = replace(COSEE, training={**TRAINING, "save_minutes": 0.0}), tmp_path / "states"
+    whole = do(run, tmp_path / "whole", tiny_bert, monkeypatch)
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("cosee.runs.execution.save_outputs", killed)
+        do(run, tmp_path / "lost", tiny_bert, monkeypatch, state=states)
+    assert [entry.name for entry in states.iterdir()] == [STATE]
+    folder = do(run, tmp_path / "found", tiny_bert, monkeypatch, state=states)
+    assert (folder / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+    assert not list(states.iterdir()) and not (folder / STATE).exists()
+
+
 def test_each_rule_that_a_run_serves_has_the_outputs_of_its_own_checkpoint(tiny_bert, tmp_path, monkeypatch):
     scores = {"energy": [0.5, 0.9, 0.1, 0.2], "patience": [0.1, 0.2, 0.9, 0.3], "pcee": [0.6, 0.9, 0.1, 0.2]}
 

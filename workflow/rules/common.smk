@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import SharedFSUsage
 
 from cosee import NUMERICS_VERSION, provenance
 from cosee.data.tasks import TASKS
@@ -28,7 +29,14 @@ from cosee.plan.figures import (
     figure_stem,
     reference_inputs,
 )
-from cosee.plan.jobs import RECORDS_FOLDER, published_record, training_jobs, training_priority, trainings_at_once
+from cosee.plan.jobs import (
+    RECORDS_FOLDER,
+    archive_of,
+    published_record,
+    training_jobs,
+    training_priority,
+    trainings_at_once,
+)
 from cosee.plan.merging import with_defaults
 from cosee.plan.requests import data_memory, results_memory, training_memory, training_runtime
 from cosee.plan.runs import display_names, final_runs, timed_run
@@ -48,6 +56,8 @@ try:
     for key in ("data_dir", "backbone_dir", "predictions"):
         if config[key]:
             config[key] = str((PROJECT / config[key]).resolve())
+    if config["container"] and "://" not in config["container"]:
+        config["container"] = str((PROJECT / config["container"]).resolve())
     CONFIG = configuration(config)
     if workflow.is_main_process:  # which has checked it for every job
         checks.check(CONFIG)
@@ -59,6 +69,11 @@ except InputError as error:
 if CONFIG.preset != "mini" and not CONFIG.predictions:
 
     workdir: str(PROJECT / "runs" / CONFIG.preset)
+
+
+if CONFIG.container:
+
+    container: CONFIG.container
 
 
 RUNS = final_runs(CONFIG)
@@ -82,6 +97,8 @@ CORES = None if CLUSTER else workflow.resource_settings.cores
 GPU_SLOTS = workflow.global_resources["gpu"].value if "gpu" in workflow.global_resources else None
 # Nodes are taken to have GPUs unless `gpu=0` is said; so is this machine, driver or not, if several slots are.
 GPUS_PER_TRAINING = int(GPU_SLOTS != 0 and (CLUSTER or provenance.has_nvidia_driver() or (GPU_SLOTS or 0) > 1))
+# Whether jobs read and write the same files; if not, what is not declared as input or output is lost with a job.
+SHARED = SharedFSUsage.INPUT_OUTPUT in workflow.storage_settings.shared_fs_usage
 # A try that ran out of time or memory is followed by one with more, as another job; here it would fail again.
 RETRIES = 3 if CLUSTER and not workflow.remote_exec else 0
 
@@ -103,8 +120,17 @@ wildcard_constraints:
 
 
 def records_of(runs):
-    """Records of the jobs that train some runs, each once."""
-    return list(dict.fromkeys(RECORD_OF[run.folder] for run in runs))
+    """Records of the jobs that train some runs, each once; with the archives of their files where none are shared."""
+    return with_archives(dict.fromkeys(RECORD_OF[run.folder] for run in runs))
+
+
+def with_archives(records):
+    return [file for record in records for file in ([record] if SHARED else [record, archive_of(record)])]
+
+
+def archive_output(record):
+    """The second output of a rule that makes a record."""
+    return {} if SHARED else {"archive": archive_of(record)}
 
 
 def job_of(stage, wildcards):
@@ -126,6 +152,11 @@ def numerics_of_runs(runs):
 
 def numerics_of_curves(task, signal):
     return with_plugins(NUMERICS_VERSION, *[RULES.origin(curve.rule) for curve in curves(CONFIG, task, signal)])
+
+
+def reported(name):
+    """Numbers that papers print: files of the project, not of a run."""
+    return local(str(PROJECT / f"config/reported/{name}.csv"))
 
 
 def backbone_files(name):

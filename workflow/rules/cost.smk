@@ -11,7 +11,7 @@ rule cost:
     log:
         "logs/cost.log",
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     threads: lambda wildcards: CORES or 1  # all: concurrent jobs would distort the timing
     resources:
         gpu=GPUS_PER_TRAINING,

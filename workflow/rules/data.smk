@@ -15,7 +15,7 @@ rule download:
     retries: 0 if CONFIG.data_dir or CONFIG.data.source == "generated" else 2
     localrule: "repository" in sources.data_source(CONFIG)
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: data_memory(CONFIG, [wildcards.task])),
         runtime=more(lambda wildcards: 30),
@@ -42,7 +42,7 @@ rule hub_encoder:
     retries: 2
     localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     params:
         source=lambda wildcards: sources.backbone_source(CONFIG, wildcards.backbone),
     message:
@@ -63,7 +63,7 @@ rule backbone:
     benchmark:
         "benchmarks/backbone/{backbone}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 6000),
         runtime=more(lambda wildcards: 60),
@@ -88,7 +88,7 @@ rule pretrain:
     benchmark:
         "benchmarks/pretrain.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     params:
         seed=0,
         share=1.0,
@@ -110,7 +110,7 @@ rule tokenize:
     benchmark:
         "benchmarks/tokenize/{backbone}-{task}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: data_memory(CONFIG, [wildcards.task])),
         runtime=more(lambda wildcards: 60),

@@ -18,7 +18,7 @@ rule sweep:
     benchmark:
         "benchmarks/sweep/{task}-{signal}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: results_memory(CONFIG, runs_of(curves(CONFIG, wildcards.task, wildcards.signal)))),
         runtime=more(lambda wildcards: 120),

@@ -1,6 +1,6 @@
 # One page in which all results are looked into. See docs/explorer.md.
 
-CLAIMS = [str(file) for file in [PROJECT / "docs/claims.csv"] if file.is_file()]
+CLAIMS = [local(str(file)) for file in [PROJECT / "docs/claims.csv"] if file.is_file()]
 
 
 rule explorer:
@@ -15,7 +15,7 @@ rule explorer:
     benchmark:
         "benchmarks/explorer/explorer.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 6000),
         runtime=more(lambda wildcards: 60),

@@ -23,7 +23,7 @@ for name, spec in FIGURE_SPECS.items():
         benchmark:
             f"benchmarks/figures/{name}.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),

@@ -17,7 +17,7 @@ if CONFIG.latency:
             "benchmarks/latency/timings.tsv"
         retries: RETRIES
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         threads: lambda wildcards: CORES or CONFIG.latency.threads  # all: concurrent jobs would distort the timing
         resources:
             gpu=GPUS_PER_TRAINING,
@@ -48,7 +48,7 @@ if CONFIG.latency:
         benchmark:
             "benchmarks/latency/shown.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),

@@ -13,7 +13,7 @@ rule manifest:
     benchmark:
         "benchmarks/manifest/manifest.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 3000),
         runtime=more(lambda wildcards: 30),

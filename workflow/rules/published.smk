@@ -14,9 +14,9 @@ rule published_results:
 rule published_collection:
     input:
         runs=lambda wildcards: sorted(
-            str(file) for file in (PROJECT / "published" / wildcards.collection).rglob("*.npz")
+            local(str(file)) for file in (PROJECT / "published" / wildcards.collection).rglob("*.npz")
         ),
-        preset=lambda wildcards: str(PROJECT / "config/evidence" / f"{wildcards.collection}.yaml"),
+        preset=lambda wildcards: local(str(PROJECT / "config/evidence" / f"{wildcards.collection}.yaml")),
     output:
         directory("results/published/{collection}"),
     log:
@@ -24,7 +24,7 @@ rule published_collection:
     benchmark:
         "benchmarks/published/{collection}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     threads: CORES or 1
     resources:
         mem_mb=more(lambda wildcards: 8000),

@@ -13,7 +13,7 @@ if "risk" in COMPARISONS or "risk" in FIGURE_SPECS:
         benchmark:
             "benchmarks/certify/{task}-{signal}.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(
                 lambda wildcards: results_memory(CONFIG, runs_of(curves(CONFIG, wildcards.task, wildcards.signal)))
@@ -42,7 +42,7 @@ if "risk" in COMPARISONS:
         benchmark:
             "benchmarks/tables/risk.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),

@@ -4,7 +4,7 @@
 rule table1:
     input:
         counts=expand("resources/rows/{task}.csv", task=TASK_NAMES),
-        reported=PROJECT / "config/reported/table1.csv",
+        reported=reported("table1"),
     output:
         **table_outputs("table1"),
     log:
@@ -12,7 +12,7 @@ rule table1:
     benchmark:
         "benchmarks/tables/table1.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 3000),
         runtime=more(lambda wildcards: 30),
@@ -34,7 +34,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
         input:
             targets=result_files(CONFIG, spec, "targets.csv"),
             curves=result_files(CONFIG, spec, "tradeoff.csv"),
-            reported=PROJECT / f"config/reported/{name}.csv",
+            reported=reported(name),
         output:
             **table_outputs(name),
         log:
@@ -42,7 +42,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
         benchmark:
             f"benchmarks/tables/{name}.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 6000),
             runtime=more(lambda wildcards: 120),
@@ -62,7 +62,7 @@ for name in sorted(COMPARISONS.keys() & {"table2", "table3"}):
 
 rule table4:
     input:
-        reported=PROJECT / "config/reported/table4.csv",
+        reported=reported("table4"),
     output:
         **table_outputs("table4"),
     log:
@@ -70,7 +70,7 @@ rule table4:
     benchmark:
         "benchmarks/tables/table4.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 3000),
         runtime=more(lambda wildcards: 30),
@@ -98,7 +98,7 @@ if "methods" in COMPARISONS:
         benchmark:
             "benchmarks/tables/methods.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),
@@ -129,7 +129,7 @@ if "encoders" in COMPARISONS:
         benchmark:
             "benchmarks/tables/encoders.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),
@@ -159,7 +159,7 @@ if "steps" in COMPARISONS:
         benchmark:
             "benchmarks/tables/steps.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),
@@ -187,7 +187,7 @@ if "calibration" in COMPARISONS:
         benchmark:
             "benchmarks/tables/calibration.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),
@@ -220,7 +220,7 @@ for name, split in {"differences": "dev", "differences_held": "held"}.items():
         benchmark:
             f"benchmarks/tables/{name}.tsv"
         conda:
-            "../../environment.yml"
+            "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 6000),
             runtime=more(lambda wildcards: 120),

@@ -9,7 +9,8 @@ rule train_grid:
         backbone=lambda wildcards: backbone_files(wildcards.backbone),
         tokens="resources/tokens/{backbone}/{task}.npz",
     output:
-        "results/trained/grid/{backbone}/{task}/{job}.json",
+        **archive_output("results/trained/grid/{backbone}/{task}/{job}.json"),
+        record="results/trained/grid/{backbone}/{task}/{job}.json",
     log:
         "logs/train/grid/{backbone}/{task}/{job}.log",
     benchmark:
@@ -17,7 +18,7 @@ rule train_grid:
     priority: lambda wildcards: training_priority(wildcards.backbone, wildcards.task, NUM_RUNS)
     retries: RETRIES
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     threads: 1
     resources:
         gpu=GPUS_PER_TRAINING,
@@ -40,7 +41,8 @@ use rule train_grid as train_final with:
         tokens="resources/tokens/{backbone}/{task}.npz",
         best="results/runs/{backbone}/{task}/best.yaml",
     output:
-        "results/trained/final/{backbone}/{task}/{job}.json",
+        **archive_output("results/trained/final/{backbone}/{task}/{job}.json"),
+        record="results/trained/final/{backbone}/{task}/{job}.json",
     log:
         "logs/train/final/{backbone}/{task}/{job}.log",
     benchmark:
@@ -60,15 +62,16 @@ use rule train_grid as train_final with:
 
 rule unpack:
     input:
-        lambda wildcards: [PUBLISHED[run.key] for run in published_of(wildcards)],
+        lambda wildcards: [local(str(PUBLISHED[run.key])) for run in published_of(wildcards)],
     output:
-        "results/trained/published/{backbone}/{task}.json",
+        **archive_output("results/trained/published/{backbone}/{task}.json"),
+        record="results/trained/published/{backbone}/{task}.json",
     log:
         "logs/unpack/{backbone}-{task}.log",
     benchmark:
         "benchmarks/unpack/{backbone}-{task}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(lambda wildcards: 3000),
         runtime=more(lambda wildcards: 30),
@@ -83,11 +86,11 @@ rule unpack:
 
 rule select:
     input:
-        lambda wildcards: [
+        lambda wildcards: with_archives(
             job.record
             for job in JOBS.values()
             if (job.stage, job.backbone, job.task) == ("grid", wildcards.backbone, wildcards.task)
-        ],
+        ),
     output:
         "results/runs/{backbone}/{task}/best.yaml",
     log:
@@ -95,7 +98,7 @@ rule select:
     benchmark:
         "benchmarks/select/{backbone}-{task}.tsv"
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     resources:
         mem_mb=more(
             lambda wildcards: results_memory(
@@ -125,7 +128,7 @@ rule run_file:
         "logs/run_file/{backbone}-{task}-{name}-{point}-seed{seed}-{file}.log",
     localrule: True
     conda:
-        "../../environment.yml"
+        "../envs/cosee.yml"
     message:
         "{output}"
     shell:

@@ -12,12 +12,14 @@ from cosee.io import write_frame
 from cosee.methods import rule_named
 from cosee.plan.configuration import configuration
 from cosee.plan.curves import curves
+from cosee.runs.records import place_inputs
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
+    place_inputs(snakemake.input)
     config, task = configuration(snakemake.config), snakemake.wildcards.task
     selection, asked = config.protocol.selection_split, config.risk
     frames = []

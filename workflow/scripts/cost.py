@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 with logged(snakemake.log[0]):
     configure_torch(1)  # the threads of a training
     config, device, machine_info = configuration(snakemake.config), default_device(), hardware()
+    tokens = {(Path(file).parent.name, Path(file).stem): file for file in snakemake.input.tokens}
+    folders = {Path(file).parent.name: Path(file).parent for file in snakemake.input.backbones}
     costs = measure_cost(
         config,
-        lambda backbone, task: load_tokens(f"resources/tokens/{backbone}/{task}.npz"),
-        lambda backbone: Path(f"resources/backbones/{backbone}"),
+        lambda backbone, task: load_tokens(tokens[backbone, task]),
+        lambda backbone: folders[backbone],
         device,
         logging.getLogger("cosee").info,
     )

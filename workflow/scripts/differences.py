@@ -7,6 +7,7 @@ from cosee.io import read_frames
 from cosee.plan.configuration import configuration
 from cosee.plan.shown import shown_curves
 from cosee.runs.points import deployed_points, matched_points
+from cosee.runs.records import place_inputs
 from cosee.scripting import logged
 from cosee.tables import at_target, differences, differences_wide, write_table
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
+    place_inputs(snakemake.input)
     config, params = configuration(snakemake.config), snakemake.params
     backbone, target, split = params.spec["backbone"], params.target, params.split
     curves = shown_curves(config, config.tables.shown[params.name], params.labels)

@@ -9,6 +9,7 @@ from cosee.evaluation.frames import IDENTITY
 from cosee.io import read_frame, read_frames
 from cosee.plan.configuration import configuration
 from cosee.plan.shown import shown_curves
+from cosee.runs.records import place_inputs
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ DRAW = {
 }
 
 with logged(snakemake.log[0]):
+    place_inputs(snakemake.input)
     params = snakemake.params
     figure = DRAW[params.kind](params.spec, params.labels, params.note)
     for path in snakemake.output:

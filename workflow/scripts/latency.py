@@ -16,6 +16,7 @@ from cosee.plan.configuration import configuration
 from cosee.plan.runs import timed_run
 from cosee.provenance import hardware
 from cosee.runs.device import configure_torch, default_device
+from cosee.runs.records import place_inputs
 from cosee.runs.weights import load_run
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
+    place_inputs(snakemake.input)
     spec, config = snakemake.params.spec, configuration(snakemake.config)
     run = timed_run(config)
     configure_torch(spec["threads"])

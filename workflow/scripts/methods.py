@@ -8,6 +8,7 @@ from cosee.evaluation.frames import CURVE, STATIC, TARGET
 from cosee.io import read_frames
 from cosee.plan.configuration import configuration
 from cosee.plan.shown import trained_curves
+from cosee.runs.records import place_inputs
 from cosee.runs.stored import read_run
 from cosee.scripting import logged
 from cosee.tables import summary, summary_wide, write_table
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
+    place_inputs(snakemake.input)
     config, params = configuration(snakemake.config), snakemake.params
     trained = []
     for curve in trained_curves(config, config.tables.methods):

@@ -9,12 +9,14 @@ from cosee.io import write_yaml
 from cosee.methods import rule_named
 from cosee.plan.configuration import configuration
 from cosee.plan.search import point_name, searches, with_point
+from cosee.runs.records import place_inputs
 from cosee.scripting import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
+    place_inputs(snakemake.input)
     import pandas as pd
 
     config = configuration(snakemake.config)

@@ -23,6 +23,7 @@ from cosee.io import write_frame
 from cosee.methods import rule_named
 from cosee.plan.configuration import configuration
 from cosee.plan.curves import curves, evaluated_splits
+from cosee.runs.records import place_inputs
 from cosee.scripting import logged
 from cosee.seeds import numpy_generator
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with logged(snakemake.log[0]):
+    place_inputs(snakemake.input)
     config, name = configuration(snakemake.config), snakemake.wildcards.task
     selection = config.protocol.selection_split
     given = [(float("nan"), threshold) for threshold in snakemake.params.thresholds]

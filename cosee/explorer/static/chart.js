@@ -31,6 +31,10 @@ const merge = (base, changes) => {
   return merged;
 };
 
+addEventListener("beforeprint", () => {
+  for (const figure of document.querySelectorAll("figure[data-stale]")) Chart.watched.get(figure.querySelector(".plot")).render();
+});
+
 class Chart {
   constructor(name, title) {
     this.name = name;
@@ -53,6 +57,37 @@ class Chart {
       this.numbers,
     );
     this.title = title;
+    Chart.watched.set(this.plot, this);
+    Chart.watcher.observe(this.plot);
+  }
+
+  // A chart that is off the screen is drawn again when it comes near: a slider then moves what is seen, and is quick.
+  static watched = new WeakMap();
+  static watcher = new IntersectionObserver(
+    (entries) => entries.forEach(({ target, isIntersecting }) => Chart.watched.get(target).comesOrGoes(isIntersecting)),
+    { rootMargin: "300px" },
+  );
+
+  comesOrGoes(near) {
+    this.isAway = !near;
+    if (near && "stale" in this.node.dataset) this.render();
+  }
+
+  render() {
+    delete this.node.dataset.stale;
+    const config = { displayModeBar: false, responsive: true, doubleClick: "reset" };
+    this.drawn = Plotly.react(this.plot, this.traces, this.layout, config);
+    if (this.onclick && !this.listens) this.plot.on("plotly_click", ({ points: [point] }) => this.onclick(point));
+    this.listens = true;
+    return this.drawn;
+  }
+
+  // Another view takes the place: the library forgets what it drew.
+  static forgetAll(host) {
+    for (const plot of host.querySelectorAll(".plot")) {
+      Chart.watcher.unobserve(plot);
+      Plotly.purge(plot);
+    }
   }
 
   // Whether the chart shows something else than before: what it shows is told by a key.
@@ -70,10 +105,9 @@ class Chart {
     this.plot.setAttribute("aria-label", `${this.title}. ${description || caption} The button Numbers shows its numbers.`);
     this.layout = merge(baseLayout(height), layout);
     this.traces = traces;
-    const config = { displayModeBar: false, responsive: true, doubleClick: "reset" };
-    this.drawn = Plotly.react(this.plot, traces, this.layout, config);
+    if (this.drawn && this.isAway) this.node.dataset.stale = "";
+    else this.render();
     if (!this.numbers.hidden) this.fillNumbers();
-    return this.drawn;
   }
 
   showNumbers() {

@@ -72,16 +72,16 @@ function sentence(where, target, task, rows, of) {
   const [best, second] = reached;
   const first = `At ${target}× ${place} (dev, equal mean exit layer) ${results.label(best.id)} has the highest mean score, ${best.score.toFixed(2)} %`;
   if (!second) return `${first}; nothing else gets there.`;
-  const row = of(second.id, best.id, task);
+  const row = of(second.id, best.id, task); // of the best minus the second
   if (best.score === second.score) return `${first}, and so has ${results.label(second.id)}: there is nothing to tell them apart.`;
   const gap = `${(best.score - second.score).toFixed(2)} points ahead of ${results.label(second.id)}`;
   if (!row || missing(row[6])) return `${first}, ${gap}. That is no verdict: an interval needs at least three seeds on both sides.`;
-  const beyond = row[6] > 0 || row[7] < 0; // of the second minus the best
+  const beyond = row[6] > 0 || row[7] < 0;
   const counted = of(second.id, best.id, "average");
   const verdict = beyond
-    ? `the 95 % interval excludes zero, and the declared verdict, on the mean over tasks with p-values adjusted for the number of methods, is “${{ worse: "better", better: "worse" }[counted?.[8]] ?? "no verdict"}”`
-    : "the 95 % interval contains zero: that may be noise";
-  return `${first}, ${gap}${interval(-row[7], -row[6])}: ${verdict}.`;
+    ? `the 95 % interval excludes zero, and the declared verdict, on the mean over tasks with p-values adjusted for the number of methods, is “${counted?.[8] ?? "no verdict"}”`
+    : "the 95 % interval contains zero, so that there is no verdict: it may be noise";
+  return `${first}, ${gap}${interval(row[6], row[7], 2)}: ${verdict}.`;
 }
 
 function drawDifferences(chart, { where, target, reference, task, rows }) {
@@ -95,7 +95,7 @@ function drawDifferences(chart, { where, target, reference, task, rows }) {
         type: "scatter", mode: "markers", x: there.map((row) => row.difference), y: names,
         marker: { size: 9, color: there.map((row) => look(row.id).color), symbol: there.map((row) => (missing(row.low) ? "circle-open" : "circle")) },
         error_x: { type: "data", symmetric: false, array: there.map((row) => known(row, "high")), arrayminus: there.map((row) => known(row, "low")), color: themeColor("soft"), thickness: 1.5 },
-        text: there.map((row) => `<b>${plain(results.label(row.id))}</b><br>${points(row.difference, 2)}${interval(row.low, row.high)} points`),
+        text: there.map((row) => `<b>${plain(results.label(row.id))}</b><br>${points(row.difference, 2)}${interval(row.low, row.high, 2)} points`),
         hovertemplate: "%{text}<extra></extra>", meta: { series: "differences", part: "differences" },
       },
     ],

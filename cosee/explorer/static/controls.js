@@ -17,9 +17,11 @@ function selector(label, name, options, chosen, changes = () => ({})) {
   });
 }
 
-function checkbox(label, name, initially) {
+function checkbox(label, name, initially, { mark = null, there = () => true } = {}) {
   const field = el("input", { type: "checkbox", "data-key": name, onchange: () => state.set({ [name]: field.checked ? 1 : 0 }) });
-  return bound(el("label", { class: "check" }, field, label), () => {
+  const node = el("label", { class: "check" }, field, mark, label);
+  return bound(node, () => {
+    node.hidden = !there();
     field.checked = isOn(name, initially);
   });
 }
@@ -39,7 +41,9 @@ function placeControls({ rule = true } = {}) {
 
 const shortLabel = (backbone) => {
   const label = results.doc.backbones[backbone] ?? backbone;
-  return label.length > 34 ? `${backbone}: ${label.slice(0, 26)}…` : label;
+  if (label.length <= 34) return label;
+  const [name, facts = ""] = label.split(" (");
+  return `${backbone}: ${name}${facts ? ` (${facts.split(",")[0]})` : ""}`;
 };
 
 // Methods to show and to highlight; it is the legend as well.

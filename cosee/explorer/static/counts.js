@@ -56,3 +56,32 @@ function risksOf(curve, labels) {
   }
   return risks.get(curve);
 }
+
+// What becomes of examples of each number of steps, fewest first.
+function countsBySteps({ exits, answers, model, depth }, labels, steps) {
+  const groups = new Map([...new Set(steps)].sort((a, b) => a - b).map((level) => [level, { level, examples: 0, layers: 0, right: 0, rightAtEnd: 0, premature: 0 }]));
+  exits.forEach((exit, n) => {
+    const found = groups.get(steps[n]);
+    const [right, rightAtEnd] = [answers[n] === labels[n], model.predicted[(n + 1) * depth - 1] === labels[n]];
+    found.examples++;
+    found.layers += exit + 1;
+    found.right += right;
+    found.rightAtEnd += rightAtEnd;
+    found.premature += rightAtEnd && !right;
+  });
+  return [...groups.values()];
+}
+
+// Spearman's rank correlation of small whole numbers, tied ranks averaged; null if either is the same for all.
+function rankCorrelation(first, second) {
+  const ranks = [first, second].map((values) => {
+    const counts = [];
+    for (const value of values) counts[value] = (counts[value] ?? 0) + 1;
+    let before = 0;
+    const rank = counts.map((there) => (before += there) - (there - 1) / 2 - 0.5);
+    return Array.from(values, (value) => rank[value] - values.length / 2);
+  });
+  const product = (a, b) => a.reduce((sum, value, n) => sum + value * b[n], 0);
+  const scale = Math.sqrt(product(ranks[0], ranks[0]) * product(ranks[1], ranks[1]));
+  return scale ? product(...ranks) / scale : null;
+}

@@ -21,6 +21,7 @@ function svg(name, attributes = {}, ...children) {
 // A table of texts. Columns: { name, number: right-aligned, rowHead }; a cell is a text, a number or a node. The head of a
 // row may span several: { text, rows }; the others then have ABOVE in its place.
 const ABOVE = Symbol("above");
+let tables = 0;
 
 function table(caption, columns, rows, { marked = () => false, kind = "" } = {}) {
   const heads = columns.map((column) =>
@@ -32,15 +33,22 @@ function table(caption, columns, rows, { marked = () => false, kind = "" } = {})
       { class: marked(index) ? "marked" : null },
       cells.map((cell, place) => {
         if (cell === ABOVE) return null;
-        if (place > 0 || !columns[0].rowHead) return el("td", { class: columns[place].number ? "number" : null }, cell ?? "–");
+        if (place > 0 || !columns[0].rowHead) return el("td", { class: columns[place].number ? "number" : null, "data-name": columns[place].name, "data-none": (cell ?? NONE) === NONE }, cell ?? NONE);
         return el("th", cell?.rows > 1 ? { scope: "rowgroup", rowspan: cell.rows } : { scope: "row" }, cell?.text ?? cell ?? "–");
       }),
     ),
   );
+  // The caption stands before the part that scrolls: it is as wide as the page, not as the table.
+  const id = `table-${++tables}`;
   return el(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    el("table", { class: kind }, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, lines)),
+    {},
+    el("p", { class: "caption", id }, caption),
+    el(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-labelledby": id },
+      el("table", { class: kind, "aria-labelledby": id }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, lines)),
+    ),
   );
 }
 

@@ -6,7 +6,7 @@ const percent = (share, digits = 2) => (missing(share) ? NONE : (100 * share).to
 const times = (value) => (missing(value) ? NONE : `${value.toFixed(2)}×`);
 const points = (value, digits = 1) => (missing(value) ? NONE : (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value).toFixed(digits));
 const digits = (value) => (missing(value) ? NONE : Number(value.toPrecision(5)).toString());
-const interval = (low, high) => (missing(low) ? "" : ` [${points(low)}, ${points(high)}]`);
+const interval = (low, high, digits = 1) => (missing(low) ? "" : ` [${points(low, digits)}, ${points(high, digits)}]`);
 const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
 
 // The plotting library reads a few tags in texts; nothing of ours is meant as one.

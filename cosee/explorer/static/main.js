@@ -1,6 +1,6 @@
 // Start: read the data, show the view that the address names, and redraw after every change.
 
-const VIEWS = [tradeoffView, operatingView, examplesView, trainingView, claimsView, provenanceView];
+const VIEWS = [tradeoffView, operatingView, examplesView, reliabilityView, trainingView, claimsView, provenanceView];
 const main = document.getElementById("main");
 let mounted = null;
 
@@ -23,6 +23,7 @@ function render() {
     link.href = state.address({ view: link.dataset.view });
   }
   if (mounted !== view) {
+    Chart.forgetAll(main);
     view.mount(main);
     mounted = view;
     document.title = `${view.title} – ${results.doc.title}`;

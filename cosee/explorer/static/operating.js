@@ -8,59 +8,6 @@ const OUTCOME_NAMES = {
   wrong: "wrong at full depth too",
 };
 
-// The curve that the state selects, with its point; shared by the views of operating points and examples.
-function selectedCurve() {
-  const where = results.selected();
-  const series = where.series.filter((s) => results.curves(where, s.id).some((curve) => curve.states));
-  const id = pick(state.get("method", results.doc.reference), series.map((s) => s.id));
-  const curves = id ? results.curves(where, id).filter((curve) => curve.states) : [];
-  const curve = curves.find((c) => String(c.seed) === state.get("seed")) ?? curves[0];
-  const examples = results.examples(where);
-  return { where, series, id, curves, curve, examples };
-}
-
-function selectedPoint({ curve, examples }) {
-  if (state.get("by") === "risk") {
-    const allowed = Number(state.get("risk", "1")) / 100;
-    const shares = risksOf(curve, examples.labels);
-    return shares.reduce((best, share, k) => (share <= allowed + 1e-9 && curve.speedup[k] >= curve.speedup[best] ? k : best), 0);
-  }
-  return nearest(curve.speedup, Number(state.get("at", "2")));
-}
-
-const curveControls = () => [
-  ...placeControls(),
-  selector("Method", "method", () => selectedCurve().series.map((s) => [s.id, s.label]), () => selectedCurve().id),
-  selector("Seed", "seed", () => selectedCurve().curves.map((c) => [String(c.seed), String(c.seed)]), () => String(selectedCurve().curve?.seed)),
-];
-
-// A slider over the operating points, or over the risk that is accepted.
-function pointSlider() {
-  const by = selector("Set by", "by", () => [["speedup", "speed-up"], ["risk", "risk"]], () => (state.get("by") === "risk" ? "risk" : "speedup"));
-  const name = el("span");
-  const slider = el("input", {
-    type: "range", id: "slider", min: 0, step: 1,
-    oninput: () => {
-      if (state.get("by") === "risk") state.set({ risk: slider.value });
-      else state.set({ at: selectedCurve().curve.speedup[Number(slider.value)].toFixed(4) });
-    },
-  });
-  const jumps = el("div", { class: "buttons" }, [1, 1.5, 2, 3, 4].map((x) => el("button", { type: "button", "data-jump": x, onclick: () => state.set({ by: null, at: x }) }, `${x}×`)));
-  const node = el("div", { class: "group wide" }, el("label", {}, name, slider), jumps);
-  return {
-    nodes: [by.node, node],
-    update(selection, k) {
-      by.update();
-      const risk = state.get("by") === "risk";
-      slider.max = risk ? 20 : selection.curve.speedup.length - 1;
-      slider.step = risk ? 0.25 : 1;
-      slider.value = risk ? state.get("risk", "1") : k;
-      name.textContent = risk ? `Accepted risk: ${Number(slider.value).toFixed(2)} % of the examples wrong that full depth has right` : `Speed-up: ${times(selection.curve.speedup[k])}`;
-      slider.setAttribute("aria-valuetext", name.textContent);
-    },
-  };
-}
-
 const operatingView = {
   name: "operating",
   title: "Operating point",
@@ -68,6 +15,7 @@ const operatingView = {
   mount(host) {
     this.controls = [...curveControls(), selector("Bars by", "stack", () => this.stacks(), () => pick(state.get("stack"), this.stacks().map(([v]) => v)))];
     this.slider = pointSlider();
+    this.steps = new StepCharts();
     this.readout = el("dl", { class: "readout", id: "readout" });
     this.note = el("p", { class: "hidden-note" });
     this.charts = {
@@ -78,24 +26,37 @@ const operatingView = {
     };
     this.confusion = el("div", { id: "confusion" });
     this.change = el("div", { id: "change" });
+    this.exitLinks = el("div", { class: "tools" });
+    this.charts.exits.node.append(this.exitLinks);
+    this.charts.exits.onclick = (point) => showExamples({ exit: point.x });
+    const toPremature = () => showExamples({ filter: "premature" });
+    this.charts.outcome.node.append(el("div", { class: "tools" }, el("button", { type: "button", onclick: toPremature }, "Show the premature examples")));
+    this.claims = el("p");
+    this.charts.dis.node.append(this.claims);
+    this.body = el(
+      "div",
+      {},
+      el("div", { class: "pair" }, Object.values(this.charts).map((chart) => chart.node), this.steps.nodes),
+      el("div", { class: "pair" }, this.confusion, this.change),
+    );
     host.replaceChildren(
       el("h2", {}, "Operating point"),
       el("div", { class: "controls" }, this.controls.map((control) => control.node), this.slider.nodes),
       this.readout,
       this.note,
-      el("div", { class: "pair" }, Object.values(this.charts).map((chart) => chart.node)),
-      el("div", { class: "pair" }, this.confusion, this.change),
+      this.body,
     );
   },
 
   stacks() {
-    const steps = selectedCurve().examples?.difficulty ? [["steps", "steps needed"]] : [];
+    const steps = selectedCurve().examples?.steps ? [["steps", "steps needed"]] : [];
     return [["class", "class"], ...steps];
   },
 
   update() {
     const selection = selectedCurve();
     this.controls.forEach((control) => control.update());
+    this.body.hidden = this.readout.hidden = !selection.curve;
     if (!selection.curve) {
       this.note.textContent = "No stored outputs for this choice.";
       return;
@@ -107,20 +68,27 @@ const operatingView = {
     const outcomes = outcomesAt(at, examples.labels);
     this.fillReadout(selection, k, outcomes);
     this.note.textContent =
-      (examples.count < examples.total ? `Counts are over ${examples.count} of ${examples.total} examples, evenly spread; speed-up and score are those of all. ` : "") +
+      (examples.count < examples.total ? `Counts are over ${sampleNote(examples)}; speed-up and score are those of all. ` : "") +
       `One seed: ${curve.seed}. ` + (curve.states.length > 1 ? `Model or rule here: ${stateName(curve.states, curve.state[k])}.` : "");
     this.drawExits(selection, at);
     this.drawOutcomes(at, outcomes);
     this.drawAccuracy(selection, at);
     this.drawDis(selection);
+    this.steps.update(selection, at);
+    this.linkExits(at.depth);
+    this.claims.replaceChildren(...claimsLink("points of DIS", "DIS"));
     const classes = results.doc.tasks[where.task].classes;
     this.confusion.replaceChildren(confusionTable(confusion(at.answers, examples.labels, classes), classes));
     this.change.replaceChildren(changeTable(selection));
   },
 
-  fillReadout({ curve, where }, k, outcomes) {
+  fillReadout(selection, k, outcomes) {
+    const { curve, where } = selection;
+    const row = setBy(selection) === "certified" ? certifiedRow(selection) : null;
+    const promise = row ? [["Promised risk", percentOf(row.level)], ["Realized risk", `${percent(row.risk)} %`], ["Speed-up that is left", times(row.speedup)]] : [];
     const share = (name) => outcomes.filter((outcome) => outcome === name).length / outcomes.length;
     const facts = [
+      ...promise,
       ["Speed-up in layers", times(curve.speedup[k])],
       ["Speed-up in FLOPs", times(curve.flops[k])],
       [`Score: ${results.doc.tasks[where.task].score}`, `${percent(curve.score[k])} %`],
@@ -132,15 +100,23 @@ const operatingView = {
     this.readout.replaceChildren(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", { "data-fact": name }, value))));
   },
 
+  // One button for each layer: its examples.
+  linkExits(depth) {
+    if (this.linked === depth && this.exitLinks.childElementCount) return;
+    this.linked = depth;
+    const button = (_, m) => el("button", { type: "button", "data-exit": m + 1, "aria-label": `Show the examples that exit at layer ${m + 1}`, onclick: () => showExamples({ exit: m + 1 }) }, String(m + 1));
+    this.exitLinks.replaceChildren(el("span", {}, "Show the examples of layer"), ...Array.from({ length: depth }, button));
+  },
+
   drawExits({ examples, where }, { exits, depth }) {
     const steps = pick(state.get("stack"), this.stacks().map(([v]) => v)) === "steps";
     const classes = results.doc.tasks[where.task].classes;
-    const levels = steps ? [...new Set(examples.difficulty)].sort() : null;
+    const levels = steps ? [...new Set(examples.steps)].sort((a, b) => a - b) : null;
     const names = steps ? levels.map((level) => count(level, "step")) : classes;
-    const groupOf = steps ? (n) => levels.indexOf(examples.difficulty[n]) : (n) => examples.labels[n];
+    const groupOf = steps ? (n) => levels.indexOf(examples.steps[n]) : (n) => examples.labels[n];
     drawStack(this.charts.exits, names, histogram(exits, groupOf, names, depth), {
       colors: names.map((_, place) => stackColor(place)),
-      caption: steps ? "Examples that exit at each layer, by the steps of reasoning that they need." : "Examples that exit at each layer, by class.",
+      caption: steps ? "Examples that exit at each layer, by the steps that their answer takes." : "Examples that exit at each layer, by class.",
       group: steps ? "steps" : "class",
     });
   },
@@ -199,6 +175,8 @@ const operatingView = {
   },
 };
 
+const showExamples = (changes) => state.go({ view: "examples", filter: null, exit: null, page: null, q: null, ...changes });
+
 // The DIS of each method in one number, the highest first.
 function meanDis(lines) {
   const means = lines.map(([s, { mean }]) => [s.label, mean.reduce((sum, value) => sum + value, 0) / mean.length]);
@@ -230,42 +208,4 @@ function seedMean(entries, name) {
     entries.length < 2 ? null : Math.sqrt(entries.reduce((sum, entry) => sum + (entry[name][m] - mean[m]) ** 2, 0) / (entries.length - 1)),
   );
   return { layers, mean, spread, seeds: entries.length };
-}
-
-function confusionTable(counts, classes) {
-  const columns = [{ name: "Label \\ answer", rowHead: true }, ...classes.map((name) => ({ name, number: true })), { name: "right", number: true }];
-  const rows = classes.map((name, label) => {
-    const total = counts[label].reduce((sum, value) => sum + value, 0);
-    return [name, ...counts[label].map((value, answer) => el("span", { class: label === answer ? "good" : "bad" }, `${value}`)), total ? `${((100 * counts[label][label]) / total).toFixed(1)} %` : NONE];
-  });
-  return table("Confusion matrix at this operating point: examples by label (rows) and answer (columns).", columns, rows, { kind: "confusion" });
-}
-
-// What changes between two speed-ups, by default from 1.5 to 4.
-function changeTable({ curve, examples, where }) {
-  const [slow, fast] = [1.5, 4].map((x) => nearest(curve.speedup, x));
-  const [a, b] = [slow, fast].map((k) => answersAt(curve, k));
-  const tally = { earlier: 0, lost: 0, gained: 0, same: 0 };
-  for (let n = 0; n < a.total; n++) {
-    const [before, after] = [a, b].map((at) => at.answers[n] === examples.labels[n]);
-    if (b.exits[n] < a.exits[n]) tally.earlier++;
-    if (before && !after) tally.lost++;
-    else if (!before && after) tally.gained++;
-    else tally.same++;
-  }
-  const share = (value) => `${value} (${((100 * value) / a.total).toFixed(1)} %)`;
-  const right = (at, label) => {
-    const [good, all] = at.answers.reduce(([g, t], answer, n) => (examples.labels[n] === label ? [g + (answer === label), t + 1] : [g, t]), [0, 0]);
-    return all ? `${((100 * good) / all).toFixed(1)} %` : NONE;
-  };
-  const rows = [
-    ["Speed-up", times(curve.speedup[slow]), times(curve.speedup[fast])],
-    ["Score", `${percent(curve.score[slow])} %`, `${percent(curve.score[fast])} %`],
-    ...results.doc.tasks[where.task].classes.map((name, label) => [`Right among “${name}”`, right(a, label), right(b, label)]),
-    ["Exit earlier", "", share(tally.earlier)],
-    ["Become wrong", "", share(tally.lost)],
-    ["Become right", "", share(tally.gained)],
-    ["Right or wrong as before", "", share(tally.same)],
-  ];
-  return table("What changes from 1.5× to 4×.", [{ name: "", rowHead: true }, { name: "at 1.5×", number: true }, { name: "at 4×", number: true }], rows);
 }

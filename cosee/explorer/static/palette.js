@@ -12,8 +12,9 @@ const themeColor = (name) => getComputedStyle(document.documentElement).getPrope
 function look(id) {
   const series = results.byId.get(id);
   if (!series || series.kind === "control") {
+    const variant = id.split("|")[0];
     const gray = isDark() ? "#9AA3AE" : "#7A828C";
-    const dash = { random: "dot", oracle: "longdash", static: "solid" }[series?.variant] ?? "solid";
+    const dash = { random: "dot", oracle: "longdash", static: "solid" }[variant] ?? "solid";
     return { color: gray, dash, symbol: "x-thin-open" };
   }
   const ofKind = (kind) => results.doc.series.filter((s) => s.kind === kind).map((s) => s.variant);
@@ -33,10 +34,17 @@ const OUTCOME_COLORS = () => ({ right: themeColor("right"), late: isDark() ? "#A
 
 function swatch(id) {
   const { color, dash } = look(id);
+  if (id.startsWith("static")) return cross(color);
   const lengths = { solid: "", dash: "6 3", dashdot: "6 2 1 2", dot: "2 2", longdash: "9 3" };
   return svg(
     "svg",
     { width: 28, height: 10, "aria-hidden": "true" },
     svg("line", { x1: 1, y1: 5, x2: 27, y2: 5, stroke: color, "stroke-width": 2.5, "stroke-dasharray": lengths[dash] }),
   );
+}
+
+// The mark of models of fewer layers, which are points.
+function cross(color) {
+  const line = (y) => svg("line", { x1: 10, y1: y, x2: 18, y2: 10 - y, stroke: color, "stroke-width": 2.5 });
+  return svg("svg", { width: 28, height: 10, "aria-hidden": "true" }, line(1), line(9));
 }

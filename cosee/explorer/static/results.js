@@ -10,6 +10,7 @@ const results = {
     this.bandsBy = group(document_.bands, (c) => key(c));
     this.disBy = group(document_.dis, (c) => key(c));
     this.layersBy = group(document_.layers, (c) => key(c));
+    this.tables = new Map();
     this.differenceBy = new Map(document_.differences.map((row) => [row.slice(0, 5).join("/"), row]));
   },
 
@@ -60,6 +61,11 @@ const results = {
   layers(where, series) {
     return this.layersBy.get(key({ ...where, series })) ?? [];
   },
+  // Rows of a series in the table "risk" or "calibration", of all seeds.
+  rows(name, where, series) {
+    if (!this.tables.has(name)) this.tables.set(name, group(rowsOf(this.doc[name]), (row) => key(row)));
+    return this.tables.get(name).get(key({ ...where, series })) ?? [];
+  },
   examples(where) {
     return this.split.get(`${where.task}/${where.split}`);
   },
@@ -72,6 +78,15 @@ const results = {
 };
 
 const key = ({ task, backbone, split, series }) => `${task}/${backbone}/${split}/${series}`;
+// A table of columns (cosee/explorer/reliability.py) as rows.
+function rowsOf(table_) {
+  if (!table_) return [];
+  const columns = Object.entries(table_.columns);
+  return Array.from({ length: table_.count }, (_, i) =>
+    Object.fromEntries(columns.map(([name, column]) => [name, column.places ? column.values[column.places[i]] : column[i]])),
+  );
+}
+
 const pick = (wanted, there) => (there.includes(wanted) ? wanted : there[0]);
 
 function group(items, name) {

@@ -27,8 +27,16 @@ const state = {
   },
   address(changes = {}) {
     const values = new URLSearchParams(this.values);
-    for (const [key, value] of Object.entries(changes)) values.set(key, value);
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === null) values.delete(key);
+      else values.set(key, value);
+    }
     return `#${values}`;
+  },
+  // Go to another view or place: unlike a change of a control, a step that the browser can take back.
+  go(changes) {
+    this.write();
+    location.hash = this.address(changes);
   },
   write() {
     clearTimeout(this.pending);

@@ -18,9 +18,9 @@ const tradeoffView = {
       selector("Up to", "upto", () => this.ends(), () => this.end()),
       checkbox("bands of seeds", "bands", true),
       checkbox("single seeds", "seeds", false),
-      checkbox("random exits", "random", true),
-      checkbox("oracle", "oracle", false),
-      checkbox("models of k layers", "static", true),
+      ...[["random exits", "random"], ["oracle", "oracle"], ["models of k layers", "static"]].map(([label, name]) =>
+        checkbox(label, name, name !== "oracle", { mark: swatch(`${name}|`), there: () => results.selected().controls.some((c) => c.variant === name) }),
+      ),
     ];
     this.methods = new MethodList();
     this.chart = new Chart("tradeoff", "Score against speed-up.");
