@@ -64,7 +64,7 @@ def imported(paths: list[Path]) -> set[str]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names.add(node.module.split(".")[0])
-    ours = {"cosee", "faults", "helpers"}
+    ours = {"browser", "cosee", "faults", "helpers"}
     return names - ours - sys.stdlib_module_names
 
 
