@@ -143,6 +143,7 @@ def _sweep(folder, plan, task, signal):
     kinds = ("tradeoff", "targets", "dis", "exits", "layers", "density", "calibration", "steps")
     job = SimpleNamespace(
         log=["log"],
+        input=[],
         config=settings(),
         wildcards=SimpleNamespace(task=task, signal=signal),
         params=SimpleNamespace(targets=plan.protocol.targets, thresholds=given_thresholds(plan, signal)),
@@ -156,6 +157,7 @@ def _certify(folder, plan, file):
     task, name = file.split("/")[1:]
     job = SimpleNamespace(
         log=["log"],
+        input=[],
         config=settings(),
         wildcards=SimpleNamespace(task=task, signal=name.removesuffix("_risk.csv")),
         params=SimpleNamespace(target=plan.protocol.table_target),
