@@ -3,6 +3,7 @@
 const claimsView = {
   name: "claims",
   title: "Claims",
+  charts: false,
 
   mount(host) {
     const place = claimPlace;

@@ -6,6 +6,7 @@ const LEGEND = "Examples. A strip has one cell per exit: blue, right; orange wit
 const examplesView = {
   name: "examples",
   title: "Examples",
+  charts: false,
 
   mount(host) {
     this.controls = [

@@ -3,6 +3,7 @@
 const VIEWS = [tradeoffView, operatingView, examplesView, reliabilityView, trainingView, claimsView, provenanceView];
 const main = document.getElementById("main");
 let mounted = null;
+let canDraw = false; // whether the plotting library is there: a view without charts is shown before it is
 
 function showTheme() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
@@ -22,6 +23,7 @@ function render() {
     else link.removeAttribute("aria-current");
     link.href = state.address({ view: link.dataset.view });
   }
+  if (!canDraw && view.charts !== false) return; // drawn as soon as it is
   if (mounted !== view) {
     Chart.forgetAll(main);
     view.mount(main);
@@ -32,18 +34,23 @@ function render() {
   document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);
 }
 
+async function load(library) {
+  await loadLibrary(library.textContent);
+  library.remove();
+  canDraw = true;
+}
+
 async function start() {
   showTheme();
   const [library, data] = ["library", "data"].map((id) => document.getElementById(id));
   try {
     const read = readPack(data.textContent);
-    await loadLibrary(library.textContent);
+    if (currentView().charts !== false) await load(library);
     results.load(await read);
   } catch (error) {
     main.replaceChildren(el("p", {}, `This page could not be read: ${error.message}. It needs a browser of 2023 or later, and to be whole.`));
     throw error;
   }
-  library.remove();
   data.remove();
   document.getElementById("title").textContent = results.doc.title;
   document.getElementById("subtitle").textContent = `${results.doc.data}. ${count(results.tasks().length, "task")}, ${count(results.doc.curves.length, "curve")}.`;
@@ -59,6 +66,11 @@ async function start() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
   state.listeners.push(render);
   render();
+  if (canDraw) return;
+  setTimeout(async () => {
+    await load(library);
+    if (mounted !== currentView()) render();
+  });
 }
 
 start();

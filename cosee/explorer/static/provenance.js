@@ -3,6 +3,7 @@
 const provenanceView = {
   name: "provenance",
   title: "Provenance",
+  charts: false,
 
   mount(host) {
     const facts = Object.entries(results.doc.provenance).flatMap(([name, value]) => [
