@@ -126,6 +126,11 @@ def test_presets_fit_together(files):
     assert final_runs(config)
 
 
+@pytest.mark.parametrize("file", ["../tests/workflow/reduced", "../tests/cluster/long"])
+def test_the_cuts_of_the_mini_preset_that_slow_tests_use_fit_together(file):
+    check(preset("config", file))
+
+
 def test_an_encoder_of_the_table_that_lacks_a_task_is_named(mini):
     mini["tables"]["encoders"] = {"backbones": ["bert", "albert"], "tasks": ["sst2", "rte"]}
     with pytest.raises(InputError, match=r"tables\.encoders .* albert is not trained on rte"):
