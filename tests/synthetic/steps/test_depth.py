@@ -28,20 +28,26 @@ def curves(results) -> pd.DataFrame:
     return (100 * sums["right"] / sums["examples"]).unstack("layers")
 
 
+def missed(request, reason):
+    """A bar that mini-BERT is known to miss: the test is to fail, and to be told when it no longer does."""
+    if request.node.callspec.params["results"] == "mini-bert":
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+
+
 def test_the_whole_encoder_solves_the_tasks(curves):
     assert (curves[12] >= 85).sum() >= 4 and (curves[12] >= 75).all(), curves.round(1)
 
 
-@pytest.mark.xfail(strict=True, reason="mini-BERT on SST-2 has 84.9 % with 8 layers and 83.0 % with 10")
-def test_depth_matters(curves):
+def test_depth_matters(curves, request):
+    missed(request, "on SST-2 it has 84.9 % with 8 layers and 83.0 % with 10")
     assert ((curves[12] - curves[2]) >= 10).sum() >= 4, curves.round(1)
     gains = (curves[12] - curves[6]) >= 3
     assert gains.sum() >= 3, curves.round(1)
     assert (curves[gains].diff(axis=1).iloc[:, 1:] >= -1).all(axis=None), curves[gains].round(1)
 
 
-@pytest.mark.xfail(strict=True, reason="mini-BERT has more than a point on all tasks but MRPC and QQP")
-def test_seeds_agree(results):
+def test_seeds_agree(results, request):
+    missed(request, "seeds differ by more than a point on all tasks but MRPC and QQP")
     whole = results[results["layers"] == 12].groupby(["task", "seed"])[["right", "examples"]].sum()
     spread = (100 * whole["right"] / whole["examples"]).groupby("task").std()
     assert (spread <= 1).sum() >= 4, spread.round(2)
