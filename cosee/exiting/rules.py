@@ -11,15 +11,16 @@ Written for torch tensors and NumPy arrays alike, through the array API.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cosee.errors import InputError
-from cosee.exiting.assignment import CLOSED
 from cosee.exiting.ensembles import agreed_confidence, arithmetic_mean, geometric_mean, majority, most_votes
-from cosee.exiting.schedules import Schedule, fit_schedules, margins
 from cosee.exiting.scores import Score, agreements, consecutive, divergences, gated, halted, learned, sampled
 from cosee.exiting.signals import SIGNALS, Array, Orientation, Signal
 from cosee.plugins import Registry, instance_of
+
+if TYPE_CHECKING:
+    from cosee.exiting.schedules import Schedule
 
 Answer = Callable[[Array], Array]
 """Logits [N, m, C] of the first m exits -> scores of the classes [N, m, C], of which the highest is the answer.
@@ -105,12 +106,16 @@ SCHEDULED = "eenet"
 """Name of the rule whose fitted members are schedules."""
 
 
-def scheduled(schedule: Schedule) -> Rule:
+def scheduled(schedule: "Schedule") -> Rule:
     """Rule that exits by a schedule (EENet, Ilhan et al. 2024): by scorers and a threshold per exit.
 
     Its score is the speed-up that it was fitted for plus the distance of an exit's score from its threshold; so the
     speed-up is the one threshold, and tells the schedules of a model apart.
     """
+    # numpy and scipy, which fitting takes, are nothing that a look at the names of rules should need
+    from cosee.exiting.assignment import CLOSED
+    from cosee.exiting.schedules import margins
+
     speedup = schedule.speedup
     return Rule(
         f"{SCHEDULED}-{speedup:g}",
@@ -121,6 +126,12 @@ def scheduled(schedule: Schedule) -> Rule:
         thresholds=(speedup,),
         family=SCHEDULED,
     )
+
+
+def _schedules(logits: Array, labels: Array) -> tuple[Rule, ...]:
+    from cosee.exiting.schedules import fit_schedules
+
+    return tuple(scheduled(each) for each in fit_schedules(logits, labels))
 
 
 def _unfitted(logits: Array, scores: Array | None) -> NoReturn:
@@ -211,7 +222,7 @@ RULES: Registry[Rule] = Registry(
                 _unfitted,
                 "smaller",
                 lambda num_classes, num_exits: (1, num_exits),
-                fit=lambda logits, labels: tuple(scheduled(each) for each in fit_schedules(logits, labels)),
+                fit=_schedules,
             ),
         )
     },

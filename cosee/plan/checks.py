@@ -61,7 +61,6 @@ def check(config: Configuration) -> None:
     if config.tables.differences:
         shown = shown_variants(config, config.tables.differences)
         _defined(config.reference_variant, shown, "config: reference_variant, with which tables.differences compares,")
-    _check_known_depth(config)
     for name, figure in config.figures.shown.items():
         _check_figure(config, name, figure)
     for name in config.keep_weights:
@@ -209,18 +208,6 @@ def _check_shown(config: Configuration, where: str, spec: Shown) -> None:
         raise InputError(
             f"{where} shows {', '.join(spec.tasks)}, of which `experiments` trains none; use null to leave it out."
         )
-
-
-def _check_known_depth(config: Configuration) -> None:
-    data = config.data
-    if data.source == "generated" and data.generated.grammar == "steps" and not config.data_dir:
-        return
-    for part in ("tables", "figures"):
-        if "steps" in getattr(config, part).shown:
-            raise InputError(
-                f"config: {part}.steps shows the steps that examples need, which only generated data of the grammar "
-                "`steps` records; use null to leave it out."
-            )
 
 
 def _check_latency(config: Configuration, spec: Latency) -> None:

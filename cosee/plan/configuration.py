@@ -115,6 +115,8 @@ def _completed(merged: Mapping[str, Any]) -> dict[str, Any]:
     for part in ("tables", "figures"):
         if isinstance(config.get(part), Mapping) and not _certifies(config):
             config[part] = config[part] | {"risk": None}
+        if isinstance(config.get(part), Mapping) and not _knows_depth(config):
+            config[part] = config[part] | {"steps": None}
         for name, spec in _mapping(config.get(part)).items():
             if isinstance(spec, Mapping) and name != "table4":
                 config[part][name] = {
@@ -137,6 +139,13 @@ def _certifies(config: Mapping[str, Any]) -> bool:
     """Whether thresholds are certified for a risk: there are settings, and examples of `cal`."""
     protocol = _mapping(config.get("protocol"))
     return bool(config.get("risk") and protocol.get("cal_max")) and protocol.get("name") == "heldout"
+
+
+def _knows_depth(config: Mapping[str, Any]) -> bool:
+    """Whether examples record the steps that they need: generated ones of the grammar `steps`."""
+    data = _mapping(config.get("data"))
+    generated = data.get("source") == "generated" and not config.get("data_dir")
+    return generated and _mapping(data.get("generated")).get("grammar") == "steps"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

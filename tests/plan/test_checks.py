@@ -76,8 +76,6 @@ from cosee.plan.runs import final_runs
         (lambda c: c.update(tune=["gamma"]), "config: tune names 'gamma'"),
         (lambda c: c["variants"]["pabee"].update(rule="haste"), "config: variants.pabee: exit rule 'haste'"),
         (lambda c: c["variants"].update(random=c["variants"]["cosee"]), "variants.random: the names static, random"),
-        (lambda c: c["data"]["generated"].update(grammar="graded"), "tables.steps shows the steps that examples need"),
-        (lambda c: c.update(data_dir="glue"), "only generated data of the grammar `steps` records"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_named(mini, change, sentence):

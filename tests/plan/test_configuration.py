@@ -106,3 +106,13 @@ def test_a_configuration_cannot_be_changed(config):
 def test_whole_numbers_of_a_grid_stay_whole(mini):
     mini["grid"]["batch_size"] = [16, 32]
     assert [str(value) for value in configuration(mini).grid["batch_size"]] == ["16", "32"]
+
+
+@pytest.mark.parametrize("change", [{"data_dir": "glue"}, {"data": {"source": "hub"}}, {"grammar": "graded"}])
+def test_what_shows_steps_is_left_out_where_they_are_unknown(mini, change):
+    assert configuration(mini).tables.steps and configuration(mini).figures.steps
+    mini["data"]["generated"] |= change if "grammar" in change else {}
+    mini["data"] |= change.get("data", {})
+    mini["data_dir"] = change.get("data_dir")
+    config = configuration(mini)
+    assert config.tables.steps is None and config.figures.steps is None

@@ -18,9 +18,9 @@ TARGETS = [
 ]
 REDUCED = """
 preset: mini
-data: { max_length: 32, generated: { train: 120, validation: 60 } }
+data: { generated: { train: 120, validation: 60 } }
 backbones:
-  bert: { layers: 4, pretraining: { hidden_size: 16, texts: 400, steps: 12 } }
+  bert: { layers: 4 }
   albert: null
 protocol: { sel_fraction: 0.3, cal_max: 40, targets: [1.5, 2.0, 3.0] }
 grid: null
