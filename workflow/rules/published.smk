@@ -23,6 +23,7 @@ rule published_collection:
         "logs/published/{collection}.log",
     benchmark:
         "benchmarks/published/{collection}.tsv"
+    priority: 10_000  # results that need no training are there to look at before the first training begins
     conda:
         "../envs/cosee.yml"
     threads: CORES or 1
