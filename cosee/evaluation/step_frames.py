@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cosee.evaluation.frames import NO_RULE, STATIC, RunId, Thresholds
+from cosee.evaluation.frames import NO_RULE, STATIC, RunId, Thresholds, identified, internal_scores
 from cosee.evaluation.outputs import ExitOutputs
 from cosee.evaluation.steps import frame_by_steps, oracle_depth, rank_correlation
 from cosee.exiting.rules import Rule
@@ -33,19 +33,21 @@ def steps_frame(run: RunId, outputs: ExitOutputs, split: str, rule: Rule, thresh
     The thresholds are those of `targets_frame`. `rank_correlation` is that of exit and steps over all examples, the
     same in every row of a threshold.
     """
-    rows = []
-    for target, threshold in thresholds if _has_steps(outputs) else ():
-        exits = exit_layers(outputs.exit_scores(rule), threshold, rule.harder_is)
+    if not _has_steps(outputs):
+        return _frame([], run, split, rule.family)
+    scores, rows = internal_scores(outputs, rule), []
+    for target, threshold in thresholds:
+        exits = exit_layers(scores, threshold, rule.harder_is)
         point = {"target_speedup": target, "threshold": threshold, "adjustable": rule.is_adjustable}
         correlation = rank_correlation(exits, outputs.steps)
         rows.append(frame_by_steps(outputs, exits, rule).assign(**point, rule=rule.name, rank_correlation=correlation))
-    return _identified(rows, run, split, rule.family)
+    return _frame(rows, run, split, rule.family)
 
 
 def static_steps_frame(run: RunId, outputs: ExitOutputs, split: str) -> pd.DataFrame:
     """The same of a model with one exit: what it solves. Neither target nor threshold."""
     found = [frame_by_steps(outputs, np.zeros(len(outputs.labels), dtype=np.int64))] if _has_steps(outputs) else []
-    return _identified([rows.assign(adjustable=False, rule=NO_RULE) for rows in found], run, split, NO_RULE)
+    return _frame([rows.assign(adjustable=False, rule=NO_RULE) for rows in found], run, split, NO_RULE)
 
 
 def oracle_depth_frame(run: RunId, by_depth: Mapping[int, ExitOutputs], split: str) -> pd.DataFrame:
@@ -59,26 +61,22 @@ def oracle_depth_frame(run: RunId, by_depth: Mapping[int, ExitOutputs], split: s
     depths = sorted(by_depth)
     run = replace(run, variant=STATIC)
     if len(depths) < 2 or not all(_has_steps(outputs) for outputs in by_depth.values()):
-        return _identified([], run, split, NO_RULE)
+        return _frame([], run, split, NO_RULE)
     deepest = by_depth[depths[-1]]
     right = np.stack([by_depth[k].predicted[:, 0] == deepest.labels for k in depths])
     found = pd.DataFrame({"steps": deepest.steps, "oracle_depth": oracle_depth(right, depths)})
     means = found.groupby("steps").mean()
     means.insert(0, "examples", found.groupby("steps").size())
     rows = means.reset_index().assign(adjustable=False, rule=NO_RULE)
-    return _identified([rows], run, split, NO_RULE)
+    return _frame([rows], run, split, NO_RULE)
 
 
 def _has_steps(outputs: ExitOutputs) -> bool:
     return outputs.steps is not None and bool((outputs.steps > 0).all())
 
 
-def _identified(parts: Sequence[pd.DataFrame], run: RunId, split: str, exit_rule: str) -> pd.DataFrame:
-    """The parts below one another, with the run's identity, in the order of `COLUMNS`."""
-    identity = {"task": run.task, "backbone": run.backbone, "variant": run.variant, "exit_rule": exit_rule}
-    identity |= {"seed": run.seed, "split": split, "model": run.model}
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    frame = frame.assign(**identity).reindex(columns=list(COLUMNS))
-    return frame.astype(
-        {"steps": np.int64, "examples": np.int64}
-    )  # also without rows, which else make floats of others
+def _frame(parts: Sequence[pd.DataFrame], run: RunId, split: str, exit_rule: str) -> pd.DataFrame:
+    """The parts below one another, identified, in the order of `COLUMNS`."""
+    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    frame = identified(rows, run, split, exit_rule).reindex(columns=list(COLUMNS))
+    return frame.astype({"steps": np.int64, "examples": np.int64})  # without rows too: else all become floats

@@ -13,12 +13,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from cosee.errors import InputError
-from cosee.io import whole_file, write_json
+from cosee.io import write_json
 from cosee.plan.configuration import Configuration
 from cosee.plan.disk import runs_with_weights
 from cosee.plan.jobs import Job, run_files
 from cosee.plan.runs import RUNS_FOLDER, Run
 from cosee.provenance import file_digest
+from cosee.whole import whole_file
 
 ARCHIVE = ".zip"
 """End of the name of an archive."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cosee.evaluation.confidence import CALIBRATION
+from cosee.tables.means import AVERAGE, means_over_seeds
 from cosee.tables.text import FIXED, NONE, decimal, mean_std
 
 MEASURES = ("speedup", *CALIBRATION)
@@ -16,7 +17,6 @@ COLUMNS = (
 )
 """Columns of the long table, in order."""
 
-_AVERAGE = "average"
 _PERCENT = ("early", "exit_bias", "ece", "ece_last")
 
 
@@ -36,14 +36,8 @@ def calibration(frame: pd.DataFrame, labels: Mapping[str, str], *, backbone: str
     keys = ["variant", "measure", "target_speedup"]
     runs = points.melt(["task", "seed", "variant", "target_speedup"], list(MEASURES), var_name="measure")
     runs["value"] = runs["value"].where(~runs["measure"].isin(_PERCENT), 100 * runs["value"])
-    groups = runs.dropna(subset="value").groupby([*keys, "seed"])["value"]
-    whole = groups.mean()[groups.size() == runs["task"].nunique()].reset_index().assign(task=_AVERAGE)
-    table = (
-        pd.concat([runs, whole])
-        .groupby(["task", *keys], as_index=False)
-        .agg(mean=("value", "mean"), std=("value", "std"), num_seeds=("value", "count"))
-    )
-    order = {"task": [*dict.fromkeys(points["task"]), _AVERAGE], "variant": list(labels), "measure": list(MEASURES)}
+    table = means_over_seeds(runs, keys)
+    order = {"task": [*dict.fromkeys(points["task"]), AVERAGE], "variant": list(labels), "measure": list(MEASURES)}
     for column, values in order.items():
         table[column] = pd.Categorical(table[column], values)
     table = table.sort_values([*order, "target_speedup"], ignore_index=True).astype(dict.fromkeys(order, str))
@@ -54,7 +48,7 @@ def calibration(frame: pd.DataFrame, labels: Mapping[str, str], *, backbone: str
 
 def calibration_wide(table: pd.DataFrame, target: float) -> pd.DataFrame:
     """One row per variant from `calibration`: averages over the tasks at one target speed-up."""
-    shown = table[(table["task"] == _AVERAGE) & (table["target_speedup"] == target)]
+    shown = table[(table["task"] == AVERAGE) & (table["target_speedup"] == target)]
     lines = []
     for _, group in shown.groupby("variant", sort=False):
         cells = {row.measure: row for row in group.itertuples()}

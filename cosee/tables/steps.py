@@ -6,6 +6,7 @@ import pandas as pd
 
 from cosee.evaluation.frames import STATIC
 from cosee.evaluation.step_frames import MEASURES
+from cosee.tables.means import AVERAGE, means_over_seeds
 from cosee.tables.text import FIXED, NONE, decimal
 
 COLUMNS = (
@@ -18,7 +19,6 @@ ORACLE_NAME = "Models of k layers"
 """Name of the row that says how many layers examples take."""
 
 _ALL = ("rank_correlation", "premature")
-_AVERAGE = "average"
 _KEYS = ["variant", "steps", "measure", "target_speedup"]
 
 
@@ -51,14 +51,8 @@ def steps_table(frame: pd.DataFrame, labels: Mapping[str, str], *, backbone: str
     runs = pd.concat([by_steps, overall], ignore_index=True).dropna(subset="value")
     percent = runs["measure"].isin(["accuracy", "premature"])
     runs["value"] = runs["value"].where(~percent, 100 * runs["value"])
-    groups = runs.groupby([*_KEYS, "seed"], dropna=False)["value"]
-    whole = groups.mean()[groups.size() == runs["task"].nunique()].reset_index().assign(task=_AVERAGE)
-    table = (
-        pd.concat([runs, whole])
-        .groupby(["task", *_KEYS], as_index=False, dropna=False)
-        .agg(mean=("value", "mean"), std=("value", "std"), num_seeds=("value", "count"))
-    )
-    order = {"task": [*dict.fromkeys(rows["task"]), _AVERAGE], "variant": list(names)}
+    table = means_over_seeds(runs, _KEYS)
+    order = {"task": [*dict.fromkeys(rows["task"]), AVERAGE], "variant": list(names)}
     for column, values in order.items():
         table[column] = pd.Categorical(table[column], values)
     table = table.sort_values(["task", "variant", "measure", "target_speedup", "steps"], ignore_index=True)
@@ -70,7 +64,7 @@ def steps_table(frame: pd.DataFrame, labels: Mapping[str, str], *, backbone: str
 
 def steps_wide(table: pd.DataFrame, target: float) -> pd.DataFrame:
     """One row per variant from `steps_table`: averages over the tasks at one target speed-up, or of static models."""
-    shown = table[(table["task"] == _AVERAGE) & ((table["target_speedup"] == target) | table["target_speedup"].isna())]
+    shown = table[(table["task"] == AVERAGE) & ((table["target_speedup"] == target) | table["target_speedup"].isna())]
     counts = sorted(set(shown["steps"]) - {0})
     lines = []
     for variant, group in shown.groupby("variant", sort=False):

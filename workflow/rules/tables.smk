@@ -146,60 +146,35 @@ if "encoders" in COMPARISONS:
             "../scripts/encoders.py"
 
 
-if "steps" in COMPARISONS:
-    spec = COMPARISONS["steps"]
+for name in sorted(COMPARISONS.keys() & {"calibration", "steps"}):
+    spec = COMPARISONS[name]
 
-    rule steps:
+    rule:
+        name:
+            name
         input:
-            result_files(CONFIG, spec, "steps.csv"),
+            result_files(CONFIG, spec, f"{name}.csv"),
         output:
-            **table_outputs("steps"),
+            **table_outputs(name),
         log:
-            "logs/tables/steps.log",
+            f"logs/tables/{name}.log",
         benchmark:
-            "benchmarks/tables/steps.tsv"
+            f"benchmarks/tables/{name}.tsv"
         conda:
             "../envs/cosee.yml"
         resources:
             mem_mb=more(lambda wildcards: 3000),
             runtime=more(lambda wildcards: 30),
         params:
+            name=name,
             backbone=spec.backbone,
             labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
             target=CONFIG.protocol.table_target,
-            caption=context_of_table(CONFIG, spec).caption("steps", spec.backbone),
+            caption=context_of_table(CONFIG, spec).caption(name, spec.backbone),
         message:
-            "exit layers and answers by steps needed"
+            f"table of {name}"
         script:
-            "../scripts/steps.py"
-
-
-if "calibration" in COMPARISONS:
-    spec = COMPARISONS["calibration"]
-
-    rule calibration:
-        input:
-            result_files(CONFIG, spec, "calibration.csv"),
-        output:
-            **table_outputs("calibration"),
-        log:
-            "logs/tables/calibration.log",
-        benchmark:
-            "benchmarks/tables/calibration.tsv"
-        conda:
-            "../envs/cosee.yml"
-        resources:
-            mem_mb=more(lambda wildcards: 3000),
-            runtime=more(lambda wildcards: 30),
-        params:
-            backbone=spec.backbone,
-            labels=display_names(CONFIG, shown_variants(CONFIG, spec)),
-            target=CONFIG.protocol.table_target,
-            caption=context_of_table(CONFIG, spec).caption("calibration", spec.backbone),
-        message:
-            "calibration of the answers"
-        script:
-            "../scripts/calibration.py"
+            "../scripts/table_by_target.py"
 
 
 for name, split in {"differences": "dev", "differences_held": "held"}.items():
