@@ -10,6 +10,20 @@ from cosee.evaluation.bands import seed_band
 from cosee.figures import tradeoff_figure
 
 
+def at_equal_cost(curves, line):
+    """The band at the speed-ups of a line, linear in cost between operating points."""
+    return seed_band(curves.assign(cost=1 / curves["speedup"]), "cost", "score", 1 / line.get_xdata())
+
+
+def test_between_two_points_a_line_is_what_a_random_choice_between_them_gives():
+    curves = frames.tradeoff(seeds=(1,), controls=False)
+    curves = curves[(curves["variant"] == "cosee") & (curves["task"] == "sst2")].iloc[[0, 0]]
+    curves = curves.assign(speedup=[1.0, 6.0], score=[0.9, 0.5])
+    (line,) = tradeoff_figure(curves, {"cosee": "COSEE"}).axes[0].get_lines()
+    half = 2 / (1 + 1 / 6)  # half of the examples at either point: the mean of the costs, and of the scores
+    assert np.interp(half, line.get_xdata(), line.get_ydata()) == pytest.approx(70, abs=0.01)
+
+
 def test_tradeoff_has_the_paper_s_panels_and_a_line_per_method():
     curves = frames.tradeoff(("qqp", "mnli", "sst2", "rte", "qnli"), tuple(LABELS))
     figure = tradeoff_figure(curves, LABELS, NOTE)
@@ -25,7 +39,7 @@ def test_tradeoff_has_the_paper_s_panels_and_a_line_per_method():
 def test_tradeoff_draws_the_mean_of_the_frame_in_percent():
     curves = frames.tradeoff()
     axes = tradeoff_figure(curves, LABELS).axes[0]
-    expected = seed_band(curves[curves["variant"] == "cosee"], "speedup", "score", lines(axes)["COSEE"].get_xdata())
+    expected = at_equal_cost(curves[curves["variant"] == "cosee"], lines(axes)["COSEE"])
     np.testing.assert_allclose(lines(axes)["COSEE"].get_ydata(), 100 * expected["mean"])
     static = curves[(curves["variant"] == "static") & (curves["speedup"] == 2)]["score"].mean()
     points = dict(zip(*lines(axes)["models of k layers"].get_data(), strict=True))
@@ -37,7 +51,7 @@ def test_tradeoff_with_another_signal_for_comparison():
     entropy, energy = frames.tradeoff(exit_rule="entropy"), frames.tradeoff(seeds=(4, 5))
     figure = tradeoff_figure(entropy, LABELS, reference=energy, reference_labels={"cosee": "COSEE, energy"})
     drawn = lines(figure.axes[0])["COSEE, energy"]
-    expected = seed_band(energy[energy["variant"] == "cosee"], "speedup", "score", drawn.get_xdata())["mean"]
+    expected = at_equal_cost(energy[energy["variant"] == "cosee"], drawn)["mean"]
     np.testing.assert_allclose(drawn.get_ydata(), 100 * expected)
 
 
