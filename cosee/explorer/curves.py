@@ -65,5 +65,6 @@ def _has_model_per_point(rows: pd.DataFrame) -> bool:
 
 
 def _band(rows: pd.DataFrame, column: str, pack: Pack) -> dict[str, Any]:
-    band = seed_band(rows, column, "score", np.geomspace(rows[column].min(), rows[column].max(), BAND_POINTS))
+    grid = np.geomspace(rows[column].min(), rows[column].max(), BAND_POINTS)
+    band = seed_band(rows.assign(cost=1 / rows[column]), "cost", "score", 1 / grid).assign(x=grid)  # linear in cost
     return {name: pack.add(band[name], "f4") for name in ("x", "mean", "low", "high")}
